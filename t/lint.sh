@@ -23,8 +23,7 @@ export LC_ALL
 
 # complain WHAT: the lines on stdin, if any, are complaints about WHAT. It
 # ends a pipe, so what it remembers has to be a file.
-complain()
-{
+complain() {
 	cat >"$tmp/complaints"
 	if [ -s "$tmp/complaints" ]; then
 		echo "FAIL: $1"
@@ -36,8 +35,7 @@ complain()
 }
 
 # has TOOL WHAT: without TOOL, WHAT is left out.
-has()
-{
+has() {
 	if command -v "$1" >/dev/null 2>&1; then
 		return 0
 	fi
@@ -48,8 +46,7 @@ has()
 
 # code FILE...: the lines as FILE:LINE:TEXT with comments and strings blanked,
 # so that a word in a comment is no call.
-code()
-{
+code() {
 	awk '
 	FNR == 1 { inside = 0 }
 	{
@@ -126,8 +123,7 @@ done | complain "each header compiles alone"
 # to one file each (style.md 18, 21, 22).
 # shellcheck disable=SC2086
 code $sources >"$tmp/code"
-calls()
-{
+calls() {
 	grep -E "(^|[^A-Za-z0-9_.>])($1)[[:blank:]]*\(" "$tmp/code"
 }
 calls 'strcpy|stpcpy|strcat|strncpy|strncat|sprintf|vsprintf|gets|alloca' |
