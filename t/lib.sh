@@ -68,6 +68,8 @@ setup() {
 	# A proxy of the user's shell is no business of the tests.
 	unset http_proxy HTTP_PROXY https_proxy all_proxy ALL_PROXY
 	unset no_proxy NO_PROXY
+	LC_ALL=C
+	export LC_ALL
 }
 
 # Runs at every end: stops what is left, shows the logs of a failed test.

@@ -7,8 +7,9 @@
  *	count	sends COUNT header-only RESPMODs on one connection, one after
  *		the other; each is answered by a 204 and nothing else
  *	idle	does the same, prints "idle", waits for the server to close
- *	half	sends half of a REQMOD, prints "half", waits for a line on
- *		standard input, sends the rest; the reply must be the message
+ *	half	sends half of a REQMOD and knows that it is being read, prints
+ *		"half", waits for a line on standard input, sends the rest; the
+ *		reply must be the message
  *	gone	asks for a large echo, reads its first bytes, resets the
  *		connection
  *
@@ -28,9 +29,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define REPLY_MAX	(64 * 1024)	/* largest reply that is looked at */
-#define HALF_SIZE	1000		/* bytes of each half's chunk */
-#define GONE_CHUNK	65536		/* bytes of each chunk of "gone" */
+#define REPLY_MAX	(4 * 1024 * 1024)	/* largest reply looked at */
+#define HALF_SIZE	(1024 * 1024)	/* bytes of each half of "half" */
+#define SNDBUF		65536		/* less than a half by far: see run_half */
+#define CHUNK		65536		/* bytes of each chunk */
 #define GONE_CHUNKS	512		/* 32 MiB: no socket buffer holds it */
 #define HTTP_REQUEST	"POST http://127.0.0.1/half HTTP/1.1\r\n" \
 			"Host: 127.0.0.1\r\n\r\n"
@@ -58,11 +60,11 @@ static void	 run_half(struct ping *, unsigned long);
 static void	 run_gone(struct ping *, unsigned long);
 static void	 send_all(struct ping *, const void *, size_t);
 static void	 send_text(struct ping *, const char *);
-static void	 send_chunk(struct ping *, char, size_t);
+static void	 send_chunks(struct ping *, char, int);
 static int	 recv_more(struct ping *);
 static char	*recv_head(struct ping *, int);
 static void	 recv_echo(struct ping *);
-static size_t	 body_unchunk(char *);
+static size_t	 body_unchunk(char *, const char *);
 static void	 expect_close(struct ping *);
 static void	 say(const char *);
 
@@ -186,22 +188,30 @@ run_idle(struct ping *p, unsigned long count)
 	say("closed\n");
 }
 
+/*
+ * What fits in no socket buffer has been read by the server, in part, once it
+ * is sent: the transaction is under way for certain when "half" is printed.
+ */
 static void
 run_half(struct ping *p, unsigned long count)
 {
+	const int sndbuf = SNDBUF;
 	char request[1024], line[64];
 
 	(void)count;
+	if (setsockopt(p->fd, SOL_SOCKET, SO_SNDBUF, &sndbuf,
+	    sizeof(sndbuf)) == -1)
+		err(1, "SO_SNDBUF");
 	snprintf(request, sizeof(request),
 	    "REQMOD icap://127.0.0.1/%s ICAP/1.0\r\nHost: 127.0.0.1\r\n"
 	    "Encapsulated: req-hdr=0, req-body=%zu\r\n\r\n" HTTP_REQUEST,
 	    p->service, strlen(HTTP_REQUEST));
 	send_text(p, request);
-	send_chunk(p, 'a', HALF_SIZE);
+	send_chunks(p, 'a', HALF_SIZE / CHUNK);
 	say("half\n");
 	if (read(STDIN_FILENO, line, sizeof(line)) == -1)
 		err(1, "stdin");
-	send_chunk(p, 'b', HALF_SIZE);
+	send_chunks(p, 'b', HALF_SIZE / CHUNK);
 	send_text(p, "0\r\n\r\n");
 	recv_echo(p);
 	say("done\n");
@@ -212,7 +222,6 @@ run_gone(struct ping *p, unsigned long count)
 {
 	struct linger linger = { 1, 0 };
 	char request[1024];
-	int i;
 
 	(void)count;
 	snprintf(request, sizeof(request),
@@ -220,8 +229,7 @@ run_gone(struct ping *p, unsigned long count)
 	    "Encapsulated: res-hdr=0, res-body=%zu\r\n\r\n%s", p->service,
 	    strlen(HTTP_REPLY), HTTP_REPLY);
 	send_text(p, request);
-	for (i = 0; i < GONE_CHUNKS; i++)
-		send_chunk(p, 'c', GONE_CHUNK);
+	send_chunks(p, 'c', GONE_CHUNKS);
 	send_text(p, "0\r\n\r\n");
 	recv_head(p, 200);
 	if (setsockopt(p->fd, SOL_SOCKET, SO_LINGER, &linger,
@@ -256,16 +264,18 @@ send_text(struct ping *p, const char *text)
 }
 
 static void
-send_chunk(struct ping *p, char letter, size_t size)
+send_chunks(struct ping *p, char letter, int count)
 {
-	static char data[GONE_CHUNK];
+	static char data[CHUNK];
 	char line[32];
 
-	memset(data, letter, size);
-	snprintf(line, sizeof(line), "%zx\r\n", size);
-	send_text(p, line);
-	send_all(p, data, size);
-	send_text(p, "\r\n");
+	memset(data, letter, sizeof(data));
+	snprintf(line, sizeof(line), "%zx\r\n", sizeof(data));
+	while (count-- > 0) {
+		send_text(p, line);
+		send_all(p, data, sizeof(data));
+		send_text(p, "\r\n");
+	}
 }
 
 /* Appends what comes next; 0 when the server has closed its side. */
@@ -306,7 +316,7 @@ recv_head(struct ping *p, int status)
 static void
 recv_echo(struct ping *p)
 {
-	char want[2 * HALF_SIZE];
+	size_t i, size;
 	char *body;
 
 	body = recv_head(p, 200);
@@ -317,16 +327,17 @@ recv_echo(struct ping *p)
 	if (strncmp(body, HTTP_REQUEST, strlen(HTTP_REQUEST)) != 0)
 		errx(1, "the HTTP head came back changed");
 	body += strlen(HTTP_REQUEST);
-	memset(want, 'a', HALF_SIZE);
-	memset(want + HALF_SIZE, 'b', HALF_SIZE);
-	if (body_unchunk(body) != sizeof(want) ||
-	    memcmp(body, want, sizeof(want)) != 0)
-		errx(1, "the body came back changed");
+	size = body_unchunk(body, p->buf + p->len);
+	if (size != 2 * HALF_SIZE)
+		errx(1, "%zu bytes of body came back", size);
+	for (i = 0; i < size; i++)
+		if (body[i] != (i < HALF_SIZE ? 'a' : 'b'))
+			errx(1, "byte %zu of the body came back changed", i);
 }
 
-/* Joins the chunks in place; the text ends with a NUL.  Returns the size. */
+/* Joins the chunks up to end in place; returns the size of the body. */
 static size_t
-body_unchunk(char *body)
+body_unchunk(char *body, const char *end)
 {
 	size_t len = 0, size, digits;
 	char *from = body;
@@ -340,7 +351,7 @@ body_unchunk(char *body)
 		from += digits + 2;
 		if (size == 0)
 			break;
-		if (strlen(from) < size + 2 ||
+		if ((size_t)(end - from) < size + 2 ||
 		    strncmp(from + size, "\r\n", 2) != 0)
 			errx(1, "chunk of %zu bytes does not end there", size);
 		memmove(body + len, from, size);

@@ -251,7 +251,7 @@ while [ "$i" -lt "$CLIENTS" ]; do
 	i=$((i + 1))
 	sent GET "$url/barrier/$CLIENTS/$i"
 done
-via -Z --parallel-immediate --parallel-max "$CLIENTS" \
+via -Z --no-progress-meter --parallel-immediate --parallel-max "$CLIENTS" \
     -o "$tmp/client.#1" "$url/barrier/$CLIENTS/[1-$CLIENTS]"
 while [ "$i" -gt 0 ]; do
 	"$origin" -g $((30000 + i)) "$i" | cmp - "$tmp/client.$i" ||
