@@ -62,6 +62,7 @@ setup() {
 	trap cleanup EXIT
 	trap 'exit 129' HUP
 	trap 'exit 130' INT
+	trap 'exit 141' PIPE
 	trap 'exit 143' TERM
 	# Programs may run as somebody else; they must get through to theirs.
 	chmod 711 "$tmp"
@@ -76,7 +77,7 @@ setup() {
 cleanup() {
 	status=$?
 	trap - EXIT
-	trap '' HUP INT TERM
+	trap '' HUP INT TERM PIPE
 	for t_pid in $started; do
 		end "$t_pid"
 	done

@@ -13,6 +13,8 @@ set -u
 WORKERS=3
 REQUESTS=1000		# of the strace part
 CALLS_SLACK=60		# calls of accepting, closing, going idle, and strace
+AT_ONCE=200		# polls, ten seconds: far less than a drain may take, 30 s
+POLLS_DEFAULT=$POLLS
 IDLE_KIB=100		# private dirty memory of an idle worker
 
 ping=${PING:-$t_builddir/ping}
@@ -206,6 +208,7 @@ kill -TERM "$icapd_pid"
 idle_closed
 is_running "$icapd_pid" || fail "icapd did not wait for the transaction"
 kill -TERM "$icapd_pid"
+POLLS=$AT_ONCE
 icapd_ended 0
 half_lost
 
@@ -216,6 +219,7 @@ half_start
 icapd_stop INT
 half_lost
 reap "$idle_pid"
+POLLS=$POLLS_DEFAULT
 
 step "TERM without clients"
 icapd_start --workers "$WORKERS"
