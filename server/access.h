@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SERVER_ACCESS_H
+#define SERVER_ACCESS_H
+
+#include "../proto/header.h"
+#include "ring.h"
+
+/* Which transactions a log wants; or-ed together, 0: all of them. */
+#define ACCESS_ERRORS		0x01u	/* no good reply, or none */
+#define ACCESS_BLOCKED		0x02u	/* the client got a block page */
+#define ACCESS_UNSCANNED	0x04u	/* passed without being examined */
+
+/* Bytes of one value from the wire that are kept. */
+#define ACCESS_CUT_MIN		64
+#define ACCESS_CUT_DEFAULT	1024
+#define ACCESS_CUT_MAX		4096
+
+/* Longest user or address kept for a transaction that kills its worker. */
+#define ACCESS_NOTES_MAX	16
+
+struct access_note {
+	const char	*key;
+	const char	*value;
+};
+
+/*
+ * All that is to be said about one transaction.  Slices are bytes from the
+ * wire; texts are ours, except the values of notes.  Times are microseconds.
+ */
+struct access {
+	/* who */
+	const char	*peer;		/* address of the ICAP client */
+	uint16_t	 peer_port;
+	const char	*local;		/* address it connected to, or "" */
+	uint16_t	 local_port;
+	uint64_t	 ordinal;	/* of this request on its connection */
+	struct slice	 client;	/* address behind it: X-Client-IP */
+	struct slice	 user;
+
+	/* what was asked */
+	const char	*method;	/* of ICAP */
+	const char	*service;	/* path in the configuration, or NULL */
+	struct slice	 uri;		/* of ICAP, as sent */
+	const struct header *header;	/* of ICAP, or NULL */
+	struct slice	 req_head;	/* encapsulated, may be empty */
+	struct slice	 res_head;
+	int64_t		 preview;	/* bytes announced, or -1 */
+	struct slice	 preview_bytes;	/* those that are at hand */
+
+	/* what came of it */
+	const char	*verdict;	/* a word */
+	const char	*decided;	/* service that said so, or NULL */
+	const char	*why;		/* of a failure, or NULL */
+	int		 status;	/* of ICAP; 0: no reply */
+	int		 http_status;	/* of the response made here, or 0 */
+	bool		 blocked;
+	bool		 unscanned;
+	bool		 shadowed;
+	bool		 died;		/* its worker did not survive it */
+	bool		 close;
+	const struct access_note *note;
+	unsigned int	 nnotes;
+
+	uint64_t	 id;
+	int64_t		 start;		/* first byte, since 1970 */
+	int64_t		 wait;		/* before it, on this connection */
+	int64_t		 read;		/* until its heads were there */
+	int64_t		 serve;		/* until the reply began */
+	int64_t		 write;		/* until it was sent */
+	uint64_t	 bytes_in;
+	uint64_t	 bytes_out;
+	uint64_t	 body_in;
+	uint64_t	 body_out;
+};
+
+enum access_form {
+	ACCESS_ECS,		/* JSON in the Elastic Common Schema */
+	ACCESS_TEXT,		/* for people */
+	ACCESS_CUSTOM		/* of the administrator's own */
+};
+
+struct access_format;
+
+/* One log of transactions. */
+struct access_log {
+	uint16_t		 log;	/* rings_add_log() */
+	enum access_form	 form;
+	const struct access_format *format;	/* of ACCESS_CUSTOM */
+	unsigned int		 only;	/* ACCESS_* */
+	size_t			 cut;
+};
+
+/*
+ * Compiles a format with %-codes (icapd.conf(5)).  NULL with *why set to a
+ * static text and *at to where in the text.  access_free_format() frees.
+ */
+struct access_format *access_parse_format(const char *text, const char **why,
+	    const char **at);
+void	 access_free_format(struct access_format *f);
+
+/* Does the transaction meet the condition? */
+bool	 access_is_wanted(const struct access *a, unsigned int only);
+
+/* Formats one line with its newline.  Returns its length. */
+size_t	 access_format_line(char *dst, size_t size, const struct access *a,
+	    const struct access_log *log);
+
+/*
+ * Says in ring i that a transaction has begun, and puts its lines into the n
+ * logs when it is over.  Never fails; waits while the ring is full.
+ */
+void	 access_begin(struct rings *rs, unsigned int i,
+	    const struct access *a);
+void	 access_end(struct rings *rs, unsigned int i, const struct access *a,
+	    const struct access_log *log, unsigned int n);
+
+/*
+ * The worker of ring i died in a transaction: puts its lines.  Called by its
+ * successor, or by the logger at the end.
+ */
+void	 access_bury(struct rings *rs, unsigned int i,
+	    const struct access_log *log, unsigned int n);
+
+#endif
