@@ -30,6 +30,9 @@
  */
 #define TICK_MS		10000
 
+/* No limit: a year, so that sums do not overflow. */
+#define FOREVER_MS	(INT64_C(365) * 24 * 3600 * 1000)
+
 int64_t
 stream_now(void)
 {
@@ -70,6 +73,8 @@ stream_time_left(const struct stream *s, int64_t patience)
 {
 	int64_t	 left;
 
+	if (patience == 0)
+		patience = FOREVER_MS;
 	if (s->deadline == 0)
 		return patience;
 	left = s->deadline - stream_now();

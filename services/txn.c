@@ -183,7 +183,8 @@ txn_reply_original(struct txn *t)
 		hdr = ENCAP_REQ_HDR;
 	}
 	body_rewind(&t->body);
-	body_forget(&t->body);
+	if (body_commit(&t->body) == -1)
+		return txn_broken(t);
 	if ((more = body_next(&t->body, &piece)) == -1)
 		return txn_broken(t);
 	body = t->request->encap.body;
