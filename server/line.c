@@ -2,7 +2,7 @@
 /*
  * Composing one line of a log: numbers, times, and bytes from the wire that
  * must not be able to end the line, end the string they stand in, or talk to
- * a terminal.  Called by access.c, log.c, metrics.c.  It is on the way of
+ * a terminal.  Called by record.c, log.c, metrics.c.  It is on the way of
  * each transaction: no printf, no allocation.
  */
 #include <time.h>

@@ -52,6 +52,7 @@ struct logger {
 	struct rings	*rs;
 	struct out	 out[RING_LOGS];
 	unsigned int	 nout;
+	pid_t		 master;
 	uint64_t	 recent;	/* number of the last one */
 	char		*buf;
 };
@@ -69,7 +70,7 @@ logger_on_signal(int signo)
 		logger_reopen = 1;
 	else
 		logger_finish = 1;
-	rings_wake(logger_rings);
+	rings_alarm(logger_rings);
 	errno = saved;
 }
 
@@ -493,29 +494,49 @@ logger_is_empty(struct logger *lg)
 	return true;
 }
 
-/* Is there a worker that may still put a line? */
+/* Does the worker of that ring live? */
 static bool
-logger_has_producers(struct logger *lg)
+ring_has_owner(const struct rings *rs, unsigned int i)
+{
+	pid_t	 pid = ring_owner(rs, i);
+
+	return pid != 0 && (kill(pid, 0) == 0 || errno != ESRCH);
+}
+
+static bool
+logger_has_producers(const struct logger *lg)
 {
 	unsigned int	 i;
-	pid_t		 pid;
 
-	for (i = 0; i < rings_workers(lg->rs); i++) {
-		pid = ring_owner(lg->rs, i);
-		if (pid != 0 && (kill(pid, 0) == 0 || errno != ESRCH))
+	for (i = RING_WORKER; i < rings_count(lg->rs); i++)
+		if (ring_has_owner(lg->rs, i))
 			return true;
-	}
 	return false;
 }
 
-/* The last round: whatever cannot be written now never will be. */
+/*
+ * Told to finish: while the master lives it knows why, and who is to go on.
+ * Else the workers, which finish their transactions, are waited for.
+ */
+static bool
+logger_may_end(const struct logger *lg)
+{
+	return logger_finish && (getppid() == lg->master ||
+	    !logger_has_producers(lg));
+}
+
+/* The last round.  If it is the last of all, what is not written is lost. */
 static void
 logger_end(struct logger *lg, logger_orphan *orphan)
 {
 	unsigned int	 i, o;
 
-	for (i = 0; i < rings_workers(lg->rs); i++)
-		if (ring_has_intent(lg->rs, i))
+	if (logger_has_producers(lg)) {
+		(void)logger_drain(lg);
+		exit(0);
+	}
+	for (i = RING_WORKER; i < rings_count(lg->rs); i++)
+		if (orphan != NULL && ring_has_intent(lg->rs, i))
 			orphan(lg->rs, i);
 	for (o = 0; o < lg->nout; o++)
 		if (lg->out[o].retry != 0)
@@ -546,7 +567,7 @@ logger_next_retry(const struct logger *lg)
 }
 
 void
-logger_run(struct rings *rs, logger_orphan *orphan)
+logger_run(struct rings *rs, pid_t master, logger_orphan *orphan)
 {
 	struct logger	 lg;
 	struct ring_recent *table = rings_recent(rs);
@@ -557,6 +578,7 @@ logger_run(struct rings *rs, logger_orphan *orphan)
 
 	memset(&lg, 0, sizeof(lg));
 	lg.rs = logger_rings = rs;
+	lg.master = master;
 	if ((lg.buf = malloc(BATCH)) == NULL)
 		fatal(EXIT_SICK, "malloc");
 	for (i = 0; i < RING_RECENTS; i++)
@@ -573,6 +595,8 @@ logger_run(struct rings *rs, logger_orphan *orphan)
 	sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) == -1)
 		fatal(EXIT_CONFIG, "sigprocmask");
+	if (getppid() != master)
+		logger_finish = 1;
 	worked = stream_now();
 	for (;;) {
 		logger_add(&lg);
@@ -582,9 +606,9 @@ logger_run(struct rings *rs, logger_orphan *orphan)
 			worked = stream_now();
 		if (n >= BATCH / 2)
 			continue;
-		if (logger_finish && !logger_has_producers(&lg)) {
+		if (logger_may_end(&lg))
 			logger_end(&lg, orphan);
-		} else if (logger_finish ||
+		if (logger_finish ||
 		    stream_now() - worked < QUIET || !logger_is_empty(&lg)) {
 			rings_sleep(rs, false, NAP);
 		} else

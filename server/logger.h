@@ -13,17 +13,17 @@
 #define LOGGER_SYSLOG	"syslog"
 
 /*
- * Called for a ring whose worker has died in a transaction and has no
+ * May be NULL.  Called for a ring whose worker has died in a transaction and has no
  * successor, when the logger finishes: puts the line of that transaction.
  */
 typedef void logger_orphan(struct rings *rs, unsigned int ring);
 
 /*
  * Takes lines out of the rings and writes them until told to finish, or until
- * the master has died and no process is left that could put another.  Never
- * returns.
+ * the master (its pid) has died and no process is left that could put
+ * another.  Never returns.
  */
-void	 logger_run(struct rings *rs, logger_orphan *orphan)
+void	 logger_run(struct rings *rs, pid_t master, logger_orphan *orphan)
 	    __attribute__((noreturn));
 
 #endif

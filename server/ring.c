@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The log rings: memory that all processes share, one ring for each worker's
- * place.  Its worker puts lines in (access.c, log.c), the logger takes them
+ * place.  Its worker puts lines in (record.c, log.c), the logger takes them
  * out (logger.c).  A ring outlives both, so nothing that was put is lost when
  * either is killed.  No locks: one producer, one consumer, and positions that
  * only grow.
@@ -21,6 +21,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -49,13 +50,11 @@ struct ring_mark {
 struct ring {
 	/* the producer's */
 	uint64_t		 head;
-	uint64_t		 lines;
-	uint64_t		 waits;
 	uint64_t		 at;		/* head + 1 of the intent, or 0 */
 	uint64_t		 at_next;	/* the same, while a line is put */
 	int64_t			 pid;
 	uint32_t		 full;		/* futex: it waits for room */
-	char			 pad[LINE - 52];
+	char			 pad[LINE - 36];
 
 	/* the consumer's */
 	uint64_t		 tail;
@@ -67,21 +66,29 @@ struct ring {
 
 _Static_assert(sizeof(struct ring) % LINE == 0, "rings are aligned");
 
-struct rings {
-	uint32_t		 n;		/* rings of workers */
-	uint32_t		 nlogs;
-	uint64_t		 size;		/* of one ring */
-	uint64_t		 intents;	/* offsets from the start */
-	uint64_t		 data;
-	char			 pad[LINE - 32];
+/* The region that all processes share: no pointers. */
+struct ring_area {
+	uint32_t		 used;		/* rings ever taken */
+	char			 pad[LINE - 4];
 	uint32_t		 sleep;		/* futex: what the logger does */
-	char			 pad2[LINE - 4];
-	struct ring_log		 log[RING_LOGS];
-	struct ring_recent	 recent[RING_RECENTS];
+	uint32_t		 alarm;		/* it has to look up */
+	char			 pad2[LINE - 8];
 	struct ring		 ring[];
 };
 
-_Static_assert(offsetof(struct rings, ring) % LINE == 0, "as are the first");
+_Static_assert(offsetof(struct ring_area, ring) % LINE == 0,
+    "as is the first");
+
+/* Where it is, in this process and in those it forks. */
+struct rings {
+	struct ring_area	*area;
+	struct ring_public	*pub;
+	char			*intents;
+	char			*data;
+	size_t			 size;		/* of one ring */
+	size_t			 mapped;
+	unsigned int		 n;		/* rings */
+};
 
 #define INTENT_SIZE	1024
 
@@ -92,34 +99,48 @@ align(uint64_t n, uint64_t to)
 }
 
 struct rings *
-rings_open(unsigned int n, size_t size)
+rings_open(unsigned int n, size_t size, struct ring_public *pub)
 {
 	struct rings	*rs;
 	uint64_t	 intents, data;
-	unsigned int	 all = n + RING_EXTRA;
+	unsigned int	 all = n + RING_WORKER;
 
 	if (size < RING_SIZE_MIN || size > RING_SIZE_MAX ||
 	    (size & (size - 1)) != 0) {
 		errno = EINVAL;
 		return NULL;
 	}
-	intents = align(sizeof(*rs) + all * sizeof(rs->ring[0]), 4096);
-	data = align(intents + (uint64_t)all * INTENT_SIZE, 4096);
-	rs = mmap(NULL, data + all * (uint64_t)size, PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (rs == MAP_FAILED)
+	if ((rs = calloc(1, sizeof(*rs))) == NULL)
 		return NULL;
-	rs->n = n;
+	intents = align(sizeof(*rs->area) + all * sizeof(struct ring), 4096);
+	data = align(intents + (uint64_t)all * INTENT_SIZE, 4096);
+	rs->n = all;
 	rs->size = size;
-	rs->intents = intents;
-	rs->data = data;
+	rs->pub = pub;
+	rs->mapped = data + all * (uint64_t)size;
+	rs->area = mmap(NULL, rs->mapped, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (rs->area == MAP_FAILED) {
+		free(rs);
+		return NULL;
+	}
+	rs->intents = (char *)rs->area + intents;
+	rs->data = (char *)rs->area + data;
+	rs->area->used = RING_WORKER;
 	return rs;
+}
+
+void
+rings_close(struct rings *rs)
+{
+	(void)munmap(rs->area, rs->mapped);
+	free(rs);
 }
 
 static char *
 ring_data(const struct rings *rs, unsigned int i)
 {
-	return (char *)(uintptr_t)rs + rs->data + i * rs->size;
+	return rs->data + i * rs->size;
 }
 
 int
@@ -127,51 +148,45 @@ rings_add_log(struct rings *rs, const char *path)
 {
 	uint32_t	 i;
 
-	for (i = 0; i < rs->nlogs; i++)
-		if (strcmp(rs->log[i].path, path) == 0)
+	for (i = 0; i < rs->pub->nlogs; i++)
+		if (strcmp(rs->pub->log[i].path, path) == 0)
 			return (int)i;
 	if (i == RING_LOGS) {
 		errno = ENOSPC;
 		return -1;
 	}
-	if (strlcpy(rs->log[i].path, path, sizeof(rs->log[i].path)) >=
-	    sizeof(rs->log[i].path)) {
+	if (strlcpy(rs->pub->log[i].path, path, sizeof(rs->pub->log[i].path)) >=
+	    sizeof(rs->pub->log[i].path)) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	__atomic_store_n(&rs->nlogs, i + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&rs->pub->nlogs, i + 1, __ATOMIC_RELEASE);
 	return (int)i;
 }
 
 unsigned int
 rings_count(const struct rings *rs)
 {
-	return rs->n + RING_EXTRA;
-}
-
-unsigned int
-rings_workers(const struct rings *rs)
-{
-	return rs->n;
+	return __atomic_load_n(&rs->area->used, __ATOMIC_ACQUIRE);
 }
 
 unsigned int
 rings_logs(const struct rings *rs)
 {
-	return __atomic_load_n(&rs->nlogs, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&rs->pub->nlogs, __ATOMIC_ACQUIRE);
 }
 
 struct ring_log *
 rings_log(struct rings *rs, unsigned int log)
 {
 	assert(log < RING_LOGS);
-	return &rs->log[log];
+	return &rs->pub->log[log];
 }
 
 struct ring_recent *
 rings_recent(struct rings *rs)
 {
-	return rs->recent;
+	return rs->pub->recent;
 }
 
 static int
@@ -193,23 +208,37 @@ futex_wake(uint32_t *word)
 	(void)syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
-void
+static void
 rings_wake(struct rings *rs)
 {
-	if (__atomic_exchange_n(&rs->sleep, AWAKE, __ATOMIC_SEQ_CST) != AWAKE)
-		futex_wake(&rs->sleep);
+	if (__atomic_exchange_n(&rs->area->sleep, AWAKE, __ATOMIC_SEQ_CST) != AWAKE)
+		futex_wake(&rs->area->sleep);
+}
+
+void
+rings_alarm(struct rings *rs)
+{
+	__atomic_store_n(&rs->area->alarm, 1, __ATOMIC_SEQ_CST);
+	rings_wake(rs);
 }
 
 void
 ring_take(struct rings *rs, unsigned int i, pid_t pid)
 {
-	__atomic_store_n(&rs->ring[i].pid, (int64_t)pid, __ATOMIC_RELEASE);
+	uint32_t	 used = rings_count(rs);
+
+	assert(i < rs->n);
+	__atomic_store_n(&rs->area->ring[i].pid, (int64_t)pid,
+	    __ATOMIC_RELEASE);
+	while (i >= used && !__atomic_compare_exchange_n(&rs->area->used,
+	    &used, i + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+		;
 }
 
 pid_t
 ring_owner(const struct rings *rs, unsigned int i)
 {
-	return (pid_t)__atomic_load_n(&rs->ring[i].pid, __ATOMIC_ACQUIRE);
+	return (pid_t)__atomic_load_n(&rs->area->ring[i].pid, __ATOMIC_ACQUIRE);
 }
 
 /* Copies into ring i at pos, around its end. */
@@ -238,9 +267,9 @@ ring_space(const struct ring_line *line)
 static void
 ring_wait(struct rings *rs, unsigned int i, uint64_t need)
 {
-	struct ring	*r = &rs->ring[i];
+	struct ring	*r = &rs->area->ring[i];
 
-	r->waits++;
+	(void)__atomic_fetch_add(&rs->pub->waits, 1, __ATOMIC_RELAXED);
 	for (;;) {
 		__atomic_store_n(&r->full, 1, __ATOMIC_SEQ_CST);
 		if (rs->size - (r->head - __atomic_load_n(&r->tail,
@@ -256,7 +285,7 @@ int
 ring_put(struct rings *rs, unsigned int i, const struct ring_line *line,
     unsigned int n, bool wait, bool done)
 {
-	struct ring		*r = &rs->ring[i];
+	struct ring		*r = &rs->area->ring[i];
 	struct ring_mark	 mark;
 	uint64_t		 need = 0, pos = r->head, used;
 	uint32_t		 sleep;
@@ -282,14 +311,13 @@ ring_put(struct rings *rs, unsigned int i, const struct ring_line *line,
 		ring_store(rs, i, pos + sizeof(mark), line[k].p, line[k].len);
 		pos += ring_space(&line[k]);
 	}
-	r->lines += n;
 	if (!done && r->at == r->head + 1)
 		__atomic_store_n(&r->at_next, pos + 1, __ATOMIC_RELEASE);
 	/* the logger must see the head, or we that it is about to sleep */
 	__atomic_exchange_n(&r->head, pos, __ATOMIC_SEQ_CST);
 	if (!done && r->at_next == pos + 1)
 		__atomic_store_n(&r->at, pos + 1, __ATOMIC_RELEASE);
-	sleep = __atomic_load_n(&rs->sleep, __ATOMIC_SEQ_CST);
+	sleep = __atomic_load_n(&rs->area->sleep, __ATOMIC_SEQ_CST);
 	if (sleep == ASLEEP || (sleep == NAPPING && used > rs->size / 2))
 		rings_wake(rs);
 	return 0;
@@ -298,19 +326,19 @@ ring_put(struct rings *rs, unsigned int i, const struct ring_line *line,
 void *
 ring_intent_space(struct rings *rs, unsigned int i)
 {
-	struct ring	*r = &rs->ring[i];
+	struct ring	*r = &rs->area->ring[i];
 
 	/* invalid while it is being written */
 	__atomic_store_n(&r->at, 0, __ATOMIC_RELEASE);
 	__atomic_store_n(&r->at_next, 0, __ATOMIC_RELEASE);
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	return (char *)rs + rs->intents + (uint64_t)i * INTENT_SIZE;
+	return rs->intents + (size_t)i * INTENT_SIZE;
 }
 
 void
 ring_intend(struct rings *rs, unsigned int i)
 {
-	struct ring	*r = &rs->ring[i];
+	struct ring	*r = &rs->area->ring[i];
 
 	__atomic_store_n(&r->at, r->head + 1, __ATOMIC_RELEASE);
 }
@@ -318,14 +346,14 @@ ring_intend(struct rings *rs, unsigned int i)
 void
 ring_forget(struct rings *rs, unsigned int i)
 {
-	__atomic_store_n(&rs->ring[i].at, 0, __ATOMIC_RELEASE);
-	__atomic_store_n(&rs->ring[i].at_next, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&rs->area->ring[i].at, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&rs->area->ring[i].at_next, 0, __ATOMIC_RELEASE);
 }
 
 bool
 ring_has_intent(struct rings *rs, unsigned int i)
 {
-	struct ring	*r = &rs->ring[i];
+	struct ring	*r = &rs->area->ring[i];
 	uint64_t	 head = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE);
 
 	return __atomic_load_n(&r->at, __ATOMIC_ACQUIRE) == head + 1 ||
@@ -333,40 +361,28 @@ ring_has_intent(struct rings *rs, unsigned int i)
 }
 
 uint64_t
-ring_lines(const struct rings *rs, unsigned int i)
-{
-	return rs->ring[i].lines;
-}
-
-uint64_t
-ring_waits(const struct rings *rs, unsigned int i)
-{
-	return rs->ring[i].waits;
-}
-
-uint64_t
 ring_head(const struct rings *rs, unsigned int i)
 {
-	return __atomic_load_n(&rs->ring[i].head, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&rs->area->ring[i].head, __ATOMIC_ACQUIRE);
 }
 
 uint64_t
 ring_tail(const struct rings *rs, unsigned int i)
 {
-	return rs->ring[i].tail;
+	return rs->area->ring[i].tail;
 }
 
 struct ring_cursor *
 ring_cursor(struct rings *rs, unsigned int i, unsigned int log)
 {
 	assert(log < RING_LOGS);
-	return &rs->ring[i].cursor[log];
+	return &rs->area->ring[i].cursor[log];
 }
 
 struct ring_cursor *
 ring_recent_cursor(struct rings *rs, unsigned int i)
 {
-	return &rs->ring[i].recent;
+	return &rs->area->ring[i].recent;
 }
 
 void
@@ -388,7 +404,7 @@ uint64_t
 ring_start(const struct rings *rs, unsigned int i,
     const struct ring_cursor *cursor)
 {
-	uint64_t	 tail = rs->ring[i].tail;
+	uint64_t	 tail = rs->area->ring[i].tail;
 
 	return cursor->tail > tail ? cursor->tail : tail;
 }
@@ -416,7 +432,7 @@ ring_next(const struct rings *rs, unsigned int i, uint64_t *pos,
 void
 ring_release(struct rings *rs, unsigned int i)
 {
-	struct ring	*r = &rs->ring[i];
+	struct ring	*r = &rs->area->ring[i];
 	uint64_t	 tail = r->recent.tail;
 	unsigned int	 k, n = rings_logs(rs);
 
@@ -436,7 +452,7 @@ ring_release(struct rings *rs, unsigned int i)
 bool
 ring_is_crowded(const struct rings *rs, unsigned int i)
 {
-	return ring_head(rs, i) - rs->ring[i].tail > rs->size / 2;
+	return ring_head(rs, i) - rs->area->ring[i].tail > rs->size / 2;
 }
 
 void
@@ -445,15 +461,19 @@ rings_sleep(struct rings *rs, bool any, int ms)
 	uint32_t	 how = any ? ASLEEP : NAPPING;
 	unsigned int	 i;
 
-	__atomic_store_n(&rs->sleep, how, __ATOMIC_SEQ_CST);
-	for (i = 0; i < rs->n + RING_EXTRA; i++) {
-		if ((any && __atomic_load_n(&rs->ring[i].head,
-		    __ATOMIC_SEQ_CST) != rs->ring[i].tail) ||
+	__atomic_store_n(&rs->area->sleep, how, __ATOMIC_SEQ_CST);
+	if (__atomic_exchange_n(&rs->area->alarm, 0, __ATOMIC_SEQ_CST) != 0) {
+		__atomic_store_n(&rs->area->sleep, AWAKE, __ATOMIC_SEQ_CST);
+		return;
+	}
+	for (i = 0; i < rings_count(rs); i++) {
+		if ((any && __atomic_load_n(&rs->area->ring[i].head,
+		    __ATOMIC_SEQ_CST) != rs->area->ring[i].tail) ||
 		    ring_is_crowded(rs, i)) {
-			__atomic_store_n(&rs->sleep, AWAKE, __ATOMIC_SEQ_CST);
+			__atomic_store_n(&rs->area->sleep, AWAKE, __ATOMIC_SEQ_CST);
 			return;
 		}
 	}
-	(void)futex_wait(&rs->sleep, how, ms);
-	__atomic_store_n(&rs->sleep, AWAKE, __ATOMIC_SEQ_CST);
+	(void)futex_wait(&rs->area->sleep, how, ms);
+	__atomic_store_n(&rs->area->sleep, AWAKE, __ATOMIC_SEQ_CST);
 }

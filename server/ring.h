@@ -21,9 +21,9 @@
 #define RING_SIZE_MIN	(128 * 1024)
 #define RING_SIZE_MAX	(16 * 1024 * 1024)
 
-/* Rings behind those of the workers. */
+/* Rings before those of the workers, that of place i is RING_WORKER + i. */
 enum ring_extra { RING_MASTER, RING_LOGGER, RING_STATUS, RING_SPARE,
-    RING_EXTRA };
+    RING_WORKER };
 
 /* A line on its way; p ends with a newline. */
 struct ring_line {
@@ -68,19 +68,30 @@ struct ring_cursor {
 	uint64_t	 next;		/* and to here when the write is done */
 };
 
+/* What others may see, too: in shared memory, and zeroed at the start. */
+struct ring_public {
+	uint32_t		 nlogs;
+	uint32_t		 reserved;
+	uint64_t		 waits;		/* of workers for room */
+	struct ring_log		 log[RING_LOGS];
+	struct ring_recent	 recent[RING_RECENTS];
+};
+
 struct rings;
 
 /*
- * Maps n rings (and RING_EXTRA more) of size bytes each, shared with
- * children.  NULL with errno.
+ * Maps rings for at most n places (and RING_WORKER more) of size bytes each,
+ * shared with children.  pub is the caller's, in shared memory.  NULL with
+ * errno.
  */
-struct rings *rings_open(unsigned int n, size_t size);
+struct rings *rings_open(unsigned int n, size_t size,
+	    struct ring_public *pub);
+void	 rings_close(struct rings *rs);
 
 /* For the master: finds or adds a log.  Returns its number, or -1. */
 int	 rings_add_log(struct rings *rs, const char *path);
 
-unsigned int rings_count(const struct rings *rs);	/* with the extra */
-unsigned int rings_workers(const struct rings *rs);
+unsigned int rings_count(const struct rings *rs);	/* ever taken */
 unsigned int rings_logs(const struct rings *rs);
 struct ring_log *rings_log(struct rings *rs, unsigned int log);
 struct ring_recent *rings_recent(struct rings *rs);	/* RING_RECENTS */
@@ -114,10 +125,6 @@ void	 ring_intend(struct rings *rs, unsigned int i);
 void	 ring_forget(struct rings *rs, unsigned int i);
 bool	 ring_has_intent(struct rings *rs, unsigned int i);
 
-/* Lines put into ring i so far, and how often its producer had to wait. */
-uint64_t ring_lines(const struct rings *rs, unsigned int i);
-uint64_t ring_waits(const struct rings *rs, unsigned int i);
-
 /* What follows is the logger's. */
 
 /* Ends of ring i: bytes ever put, and bytes that may be overwritten. */
@@ -149,9 +156,9 @@ bool	 ring_is_crowded(const struct rings *rs, unsigned int i);
 
 /*
  * Sleeps until a ring is crowded (or, if `any`, holds anything), a signal
- * handler has called rings_wake(), or ms milliseconds (-1: no end) are over.
+ * handler has called rings_alarm(), or ms milliseconds (-1: no end) are over.
  */
 void	 rings_sleep(struct rings *rs, bool any, int ms);
-void	 rings_wake(struct rings *rs);
+void	 rings_alarm(struct rings *rs);
 
 #endif

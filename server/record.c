@@ -16,7 +16,7 @@
 #include <time.h>
 
 #include "../proto/http.h"
-#include "access.h"
+#include "record.h"
 #include "line.h"
 #include "log.h"
 
@@ -26,7 +26,7 @@
 /* Bytes of a URI or a request line kept in an intent. */
 #define INTENT_TEXT	320
 
-struct access_intent {
+struct record_intent {
 	int64_t		 start;
 	int64_t		 wait;
 	int64_t		 read;
@@ -45,28 +45,28 @@ struct access_intent {
 	char		 text[INTENT_TEXT];	/* URI, request line */
 };
 
-_Static_assert(sizeof(struct access_intent) <= RING_INTENT_MAX, "it fits");
+_Static_assert(sizeof(struct record_intent) <= RING_INTENT_MAX, "it fits");
 
 /* ---- conditions -------------------------------------------------------- */
 
 static bool
-is_error(const struct access *a)
+is_error(const struct record *a)
 {
 	return a->died || a->status == 0 || a->status >= 400;
 }
 
 bool
-access_is_wanted(const struct access *a, unsigned int only)
+record_is_wanted(const struct record *a, unsigned int only)
 {
 	if (only == 0)
 		return true;
-	return ((only & ACCESS_ERRORS) != 0 && is_error(a)) ||
-	    ((only & ACCESS_BLOCKED) != 0 && a->blocked) ||
-	    ((only & ACCESS_UNSCANNED) != 0 && a->unscanned);
+	return ((only & RECORD_ERRORS) != 0 && is_error(a)) ||
+	    ((only & RECORD_BLOCKED) != 0 && a->blocked) ||
+	    ((only & RECORD_UNSCANNED) != 0 && a->unscanned);
 }
 
 static const char *
-access_outcome(const struct access *a)
+record_outcome(const struct record *a)
 {
 	if (a->died)
 		return "unknown";
@@ -74,7 +74,7 @@ access_outcome(const struct access *a)
 }
 
 static enum log_level
-access_level(const struct access *a)
+record_level(const struct record *a)
 {
 	if (a->died || a->status >= 500)
 		return LOG_LEVEL_ERROR;
@@ -84,7 +84,7 @@ access_level(const struct access *a)
 }
 
 static int64_t
-access_duration(const struct access *a)
+record_duration(const struct record *a)
 {
 	return a->read + a->serve + a->write;
 }
@@ -140,7 +140,7 @@ is_address(struct slice s)
 }
 
 static void
-ecs_notes(struct line *l, const struct access *a, size_t cut)
+ecs_notes(struct line *l, const struct record *a, size_t cut)
 {
 	unsigned int	 i;
 
@@ -156,7 +156,7 @@ ecs_notes(struct line *l, const struct access *a, size_t cut)
 }
 
 static void
-ecs_http(struct line *l, const struct access *a, size_t cut)
+ecs_http(struct line *l, const struct record *a, size_t cut)
 {
 	struct slice	 method, target, version;
 	int		 status = a->http_status;
@@ -177,7 +177,7 @@ ecs_http(struct line *l, const struct access *a, size_t cut)
 }
 
 static void
-ecs_client(struct line *l, const struct access *a, size_t cut)
+ecs_client(struct line *l, const struct record *a, size_t cut)
 {
 	if (a->client.len > 0) {
 		json_string(l, "client.address", a->client, 64);
@@ -189,12 +189,12 @@ ecs_client(struct line *l, const struct access *a, size_t cut)
 }
 
 static void
-format_ecs(struct line *l, const struct access *a, size_t cut)
+format_ecs(struct line *l, const struct record *a, size_t cut)
 {
 	line_lit(l, "{\"@timestamp\":\"");
 	line_time(l, a->start);
 	line_lit(l, "\",\"log.level\":\"");
-	line_text(l, log_level_name(access_level(a)));
+	line_text(l, log_level_name(record_level(a)));
 	line_lit(l, "\",\"ecs.version\":\"8.11.0\",\"service.name\":\"icapd\","
 	    "\"event.dataset\":\"icapd.access\",\"event.kind\":\"event\","
 	    "\"event.category\":[\"web\"],\"event.type\":[\"access\",\"");
@@ -207,9 +207,9 @@ format_ecs(struct line *l, const struct access *a, size_t cut)
 	line_lit(l, "\"],\"event.action\":\"");
 	line_text(l, a->method);
 	line_lit(l, "\",\"event.outcome\":\"");
-	line_text(l, access_outcome(a));
+	line_text(l, record_outcome(a));
 	line_lit(l, "\",\"event.duration\":");
-	line_uint(l, (uint64_t)access_duration(a) * 1000);
+	line_uint(l, (uint64_t)record_duration(a) * 1000);
 	line_lit(l, ",\"transaction.id\":\"");
 	line_hex(l, a->id);
 	line_lit(l, "\",\"network.protocol\":\"icap\",\"source.ip\":\"");
@@ -263,7 +263,7 @@ text_value(struct line *l, struct slice s, size_t cut)
 
 /* Who is meant: the user behind the proxy where it says so. */
 static void
-text_who(struct line *l, const struct access *a, size_t cut)
+text_who(struct line *l, const struct record *a, size_t cut)
 {
 	if (a->client.len > 0)
 		text_value(l, a->client, 64);
@@ -274,7 +274,7 @@ text_who(struct line *l, const struct access *a, size_t cut)
 }
 
 static void
-format_text(struct line *l, const struct access *a, size_t cut)
+format_text(struct line *l, const struct record *a, size_t cut)
 {
 	unsigned int	 i;
 
@@ -292,7 +292,7 @@ format_text(struct line *l, const struct access *a, size_t cut)
 	line_lit(l, " ");
 	line_text(l, a->verdict);
 	line_lit(l, " ");
-	line_uint(l, (uint64_t)access_duration(a));
+	line_uint(l, (uint64_t)record_duration(a));
 	line_lit(l, "us in=");
 	line_uint(l, a->bytes_in);
 	line_lit(l, " out=");
@@ -373,7 +373,7 @@ static const struct {
 #define FORMAT_TEXT	1024	/* bytes of one format */
 #define FORMAT_WIDTH	256	/* largest width */
 
-struct access_op {
+struct record_op {
 	enum code	 code;
 	bool		 left;
 	unsigned int	 width;
@@ -381,8 +381,8 @@ struct access_op {
 	size_t		 len;
 };
 
-struct access_format {
-	struct access_op	 op[FORMAT_MAX];
+struct record_format {
+	struct record_op	 op[FORMAT_MAX];
 	unsigned int		 n;
 	char			 text[FORMAT_TEXT * 2];
 	size_t			 used;
@@ -390,7 +390,7 @@ struct access_format {
 
 /* Copies a piece of the format text, terminated. */
 static const char *
-format_keep(struct access_format *f, const char *p, size_t len)
+format_keep(struct record_format *f, const char *p, size_t len)
 {
 	char	*dst = f->text + f->used;
 
@@ -402,7 +402,7 @@ format_keep(struct access_format *f, const char *p, size_t len)
 
 /* "{argument}", if there is one at *p. */
 static int
-format_argument(struct access_format *f, struct access_op *op, const char **p)
+format_argument(struct record_format *f, struct record_op *op, const char **p)
 {
 	const char	*end;
 
@@ -418,7 +418,7 @@ format_argument(struct access_format *f, struct access_op *op, const char **p)
 
 /* Reads one code behind its percent sign; *p moves on. */
 static int
-format_code(struct access_format *f, struct access_op *op, const char **p,
+format_code(struct record_format *f, struct record_op *op, const char **p,
     const char **why)
 {
 	size_t	 i, n = sizeof(codes) / sizeof(codes[0]);
@@ -448,11 +448,11 @@ format_code(struct access_format *f, struct access_op *op, const char **p,
 	return op->text == NULL ? format_argument(f, op, p) : 0;
 }
 
-struct access_format *
-access_parse_format(const char *text, const char **why, const char **at)
+struct record_format *
+record_parse_format(const char *text, const char **why, const char **at)
 {
-	struct access_format	*f;
-	struct access_op	*op;
+	struct record_format	*f;
+	struct record_op	*op;
 	const char		*p = text;
 	size_t			 n;
 
@@ -489,14 +489,14 @@ fail:
 }
 
 void
-access_free_format(struct access_format *f)
+record_free_format(struct record_format *f)
 {
 	free(f);
 }
 
 /* A time in the unit that was asked for: s, m (ms, the default), u, n. */
 static void
-custom_time(struct line *l, const struct access_op *op, int64_t us, char unit)
+custom_time(struct line *l, const struct record_op *op, int64_t us, char unit)
 {
 	if (op->len == 1)
 		unit = op->text[0];
@@ -517,8 +517,8 @@ custom_time(struct line *l, const struct access_op *op, int64_t us, char unit)
 }
 
 static void
-custom_clock(struct line *l, const struct access_op *op,
-    const struct access *a)
+custom_clock(struct line *l, const struct record_op *op,
+    const struct record *a)
 {
 	const char	*fmt = op->len > 0 ? op->text : "%d/%b/%Y:%H:%M:%S %z";
 	time_t		 when = (time_t)(a->start / 1000000);
@@ -538,7 +538,7 @@ custom_clock(struct line *l, const struct access_op *op,
 
 /* A field of a HTTP head, or its start line. */
 static void
-custom_header(struct line *l, const struct access_op *op, struct slice head,
+custom_header(struct line *l, const struct record_op *op, struct slice head,
     size_t cut)
 {
 	struct slice	 value = { NULL, 0 };
@@ -551,8 +551,8 @@ custom_header(struct line *l, const struct access_op *op, struct slice head,
 }
 
 static void
-custom_icap_header(struct line *l, const struct access_op *op,
-    const struct access *a, size_t cut)
+custom_icap_header(struct line *l, const struct record_op *op,
+    const struct record *a, size_t cut)
 {
 	const struct header_field	*field = NULL;
 
@@ -565,7 +565,7 @@ custom_icap_header(struct line *l, const struct access_op *op,
 }
 
 static void
-custom_url(struct line *l, const struct access *a, size_t cut)
+custom_url(struct line *l, const struct record *a, size_t cut)
 {
 	struct slice	 method, target = { NULL, 0 }, version;
 
@@ -576,7 +576,7 @@ custom_url(struct line *l, const struct access *a, size_t cut)
 }
 
 static void
-custom_path(struct line *l, const struct access *a, size_t cut)
+custom_path(struct line *l, const struct record *a, size_t cut)
 {
 	struct slice	 s = a->uri;
 	const char	*p;
@@ -596,7 +596,7 @@ custom_path(struct line *l, const struct access *a, size_t cut)
 }
 
 static void
-custom_notes(struct line *l, const struct access *a, size_t cut)
+custom_notes(struct line *l, const struct record *a, size_t cut)
 {
 	unsigned int	 i;
 
@@ -613,8 +613,8 @@ custom_notes(struct line *l, const struct access *a, size_t cut)
 
 /* "threat", or c-icap's "virus_scan:virus" */
 static void
-custom_note(struct line *l, const struct access_op *op,
-    const struct access *a, size_t cut)
+custom_note(struct line *l, const struct record_op *op,
+    const struct record *a, size_t cut)
 {
 	const char	*key = op->len > 0 ? op->text : "", *colon;
 	unsigned int	 i;
@@ -630,8 +630,8 @@ custom_note(struct line *l, const struct access_op *op,
 }
 
 static void
-custom_preview(struct line *l, const struct access_op *op,
-    const struct access *a)
+custom_preview(struct line *l, const struct record_op *op,
+    const struct record *a)
 {
 	static const char	 hex[] = "0123456789abcdef";
 	struct slice		 s = a->preview_bytes;
@@ -651,8 +651,8 @@ custom_preview(struct line *l, const struct access_op *op,
 
 /* The request's side, then what is asked less often. */
 static void
-custom_more(struct line *l, const struct access_op *op,
-    const struct access *a, size_t cut)
+custom_more(struct line *l, const struct record_op *op,
+    const struct record *a, size_t cut)
 {
 	int	 status = a->http_status;
 
@@ -661,7 +661,7 @@ custom_more(struct line *l, const struct access_op *op,
 		custom_time(l, op, a->serve + a->write, 'm');
 		break;
 	case CODE_T_TOTAL:
-		custom_time(l, op, access_duration(a), 'm');
+		custom_time(l, op, record_duration(a), 'm');
 		break;
 	case CODE_T_FIRST:
 		custom_time(l, op, a->read + a->serve, 'm');
@@ -721,7 +721,7 @@ custom_more(struct line *l, const struct access_op *op,
 }
 
 static void
-custom_op(struct line *l, const struct access_op *op, const struct access *a,
+custom_op(struct line *l, const struct record_op *op, const struct record *a,
     size_t cut)
 {
 	switch (op->code) {
@@ -744,7 +744,7 @@ custom_op(struct line *l, const struct access_op *op, const struct access *a,
 		text_value(l, a->client, cut);
 		break;
 	case CODE_SERVER:
-		custom_icap_header(l, &(struct access_op)
+		custom_icap_header(l, &(struct record_op)
 		    { .text = "X-Server-IP", .len = 11 }, a, cut);
 		break;
 	case CODE_EPOCH:
@@ -816,10 +816,10 @@ custom_pad(struct line *l, size_t n)
 }
 
 static void
-format_custom(struct line *l, const struct access *a,
-    const struct access_format *f, size_t cut)
+format_custom(struct line *l, const struct record *a,
+    const struct record_format *f, size_t cut)
 {
-	const struct access_op	*op;
+	const struct record_op	*op;
 	size_t			 from, n, pad;
 	unsigned int		 i;
 
@@ -842,20 +842,20 @@ format_custom(struct line *l, const struct access *a,
 /* ---- lines ------------------------------------------------------------- */
 
 size_t
-access_format_line(char *dst, size_t size, const struct access *a,
-    const struct access_log *log)
+record_format_line(char *dst, size_t size, const struct record *a,
+    const struct record_log *log)
 {
 	struct line	 l;
 
 	line_init(&l, dst, size - 1);
 	switch (log->form) {
-	case ACCESS_ECS:
+	case RECORD_ECS:
 		format_ecs(&l, a, log->cut);
 		break;
-	case ACCESS_TEXT:
+	case RECORD_TEXT:
 		format_text(&l, a, log->cut);
 		break;
-	case ACCESS_CUSTOM:
+	case RECORD_CUSTOM:
 		format_custom(&l, a, log->format, log->cut);
 		break;
 	}
@@ -865,7 +865,7 @@ access_format_line(char *dst, size_t size, const struct access *a,
 
 /* A block, or something that went wrong, for the status page. */
 static size_t
-format_recent(char *dst, size_t size, const struct access *a)
+format_recent(char *dst, size_t size, const struct record *a)
 {
 	struct line	 l;
 
@@ -898,9 +898,9 @@ format_recent(char *dst, size_t size, const struct access *a)
 }
 
 void
-access_begin(struct rings *rs, unsigned int i, const struct access *a)
+record_begin(struct rings *rs, unsigned int i, const struct record *a)
 {
-	struct access_intent	*in = ring_intent_space(rs, i);
+	struct record_intent	*in = ring_intent_space(rs, i);
 	struct slice		 line = http_start_line(a->req_head);
 	size_t			 n;
 
@@ -934,25 +934,25 @@ access_begin(struct rings *rs, unsigned int i, const struct access *a)
  * Room for one line of each log and of RING_RECENT.  Pages nobody writes to
  * cost nothing.
  */
-static char	 access_buf[RING_LOGS * RING_LINE_MAX + 256];
+static char	 record_buf[RING_LOGS * RING_LINE_MAX + 256];
 
 void
-access_end(struct rings *rs, unsigned int i, const struct access *a,
-    const struct access_log *log, unsigned int n)
+record_end(struct rings *rs, unsigned int i, const struct record *a,
+    const struct record_log *log, unsigned int n)
 {
 	struct ring_line	 line[RING_LOGS + 1];
-	enum log_level		 level = access_level(a);
-	char			*p = access_buf;
+	enum log_level		 level = record_level(a);
+	char			*p = record_buf;
 	unsigned int		 k, lines = 0;
 
 	for (k = 0; k < n && k < RING_LOGS; k++) {
-		if (!access_is_wanted(a, log[k].only))
+		if (!record_is_wanted(a, log[k].only))
 			continue;
 		line[lines].log = log[k].log;
 		line[lines].level = (uint8_t)level;
 		line[lines].kind = RING_ACCESS;
 		line[lines].p = p;
-		line[lines].len = (uint32_t)access_format_line(p,
+		line[lines].len = (uint32_t)record_format_line(p,
 		    RING_LINE_MAX, a, &log[k]);
 		p += line[lines++].len;
 	}
@@ -971,11 +971,11 @@ access_end(struct rings *rs, unsigned int i, const struct access *a,
 }
 
 void
-access_bury(struct rings *rs, unsigned int i, const struct access_log *log,
+record_bury(struct rings *rs, unsigned int i, const struct record_log *log,
     unsigned int n)
 {
-	struct access_intent	 in;
-	struct access		 a;
+	struct record_intent	 in;
+	struct record		 a;
 
 	memcpy(&in, ring_intent_space(rs, i), sizeof(in));
 	/* whoever is killed here leaves it to the next one */
@@ -1010,5 +1010,5 @@ access_bury(struct rings *rs, unsigned int i, const struct access_log *log,
 	a.start = in.start;
 	a.wait = in.wait;
 	a.read = in.read;
-	access_end(rs, i, &a, log, n);
+	record_end(rs, i, &a, log, n);
 }

@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef SERVER_ACCESS_H
-#define SERVER_ACCESS_H
+#ifndef SERVER_RECORD_H
+#define SERVER_RECORD_H
 
 #include "../proto/header.h"
 #include "ring.h"
 
 /* Which transactions a log wants; or-ed together, 0: all of them. */
-#define ACCESS_ERRORS		0x01u	/* no good reply, or none */
-#define ACCESS_BLOCKED		0x02u	/* the client got a block page */
-#define ACCESS_UNSCANNED	0x04u	/* passed without being examined */
+#define RECORD_ERRORS		0x01u	/* no good reply, or none */
+#define RECORD_BLOCKED		0x02u	/* the client got a block page */
+#define RECORD_UNSCANNED	0x04u	/* passed without being examined */
 
 /* Bytes of one value from the wire that are kept. */
-#define ACCESS_CUT_MIN		64
-#define ACCESS_CUT_DEFAULT	1024
-#define ACCESS_CUT_MAX		4096
+#define RECORD_CUT_MIN		64
+#define RECORD_CUT_DEFAULT	1024
+#define RECORD_CUT_MAX		4096
 
 /* Longest user or address kept for a transaction that kills its worker. */
-#define ACCESS_NOTES_MAX	16
+#define RECORD_NOTES_MAX	16
 
-struct access_note {
+struct record_note {
 	const char	*key;
 	const char	*value;
 };
@@ -27,7 +27,7 @@ struct access_note {
  * All that is to be said about one transaction.  Slices are bytes from the
  * wire; texts are ours, except the values of notes.  Times are microseconds.
  */
-struct access {
+struct record {
 	/* who */
 	const char	*peer;		/* address of the ICAP client */
 	uint16_t	 peer_port;
@@ -58,7 +58,7 @@ struct access {
 	bool		 shadowed;
 	bool		 died;		/* its worker did not survive it */
 	bool		 close;
-	const struct access_note *note;
+	const struct record_note *note;
 	unsigned int	 nnotes;
 
 	uint64_t	 id;
@@ -73,52 +73,52 @@ struct access {
 	uint64_t	 body_out;
 };
 
-enum access_form {
-	ACCESS_ECS,		/* JSON in the Elastic Common Schema */
-	ACCESS_TEXT,		/* for people */
-	ACCESS_CUSTOM		/* of the administrator's own */
+enum record_form {
+	RECORD_ECS,		/* JSON in the Elastic Common Schema */
+	RECORD_TEXT,		/* for people */
+	RECORD_CUSTOM		/* of the administrator's own */
 };
 
-struct access_format;
+struct record_format;
 
 /* One log of transactions. */
-struct access_log {
+struct record_log {
 	uint16_t		 log;	/* rings_add_log() */
-	enum access_form	 form;
-	const struct access_format *format;	/* of ACCESS_CUSTOM */
-	unsigned int		 only;	/* ACCESS_* */
+	enum record_form	 form;
+	const struct record_format *format;	/* of RECORD_CUSTOM */
+	unsigned int		 only;	/* RECORD_* */
 	size_t			 cut;
 };
 
 /*
  * Compiles a format with %-codes (icapd.conf(5)).  NULL with *why set to a
- * static text and *at to where in the text.  access_free_format() frees.
+ * static text and *at to where in the text.  record_free_format() frees.
  */
-struct access_format *access_parse_format(const char *text, const char **why,
+struct record_format *record_parse_format(const char *text, const char **why,
 	    const char **at);
-void	 access_free_format(struct access_format *f);
+void	 record_free_format(struct record_format *f);
 
 /* Does the transaction meet the condition? */
-bool	 access_is_wanted(const struct access *a, unsigned int only);
+bool	 record_is_wanted(const struct record *a, unsigned int only);
 
 /* Formats one line with its newline.  Returns its length. */
-size_t	 access_format_line(char *dst, size_t size, const struct access *a,
-	    const struct access_log *log);
+size_t	 record_format_line(char *dst, size_t size, const struct record *a,
+	    const struct record_log *log);
 
 /*
  * Says in ring i that a transaction has begun, and puts its lines into the n
  * logs when it is over.  Never fails; waits while the ring is full.
  */
-void	 access_begin(struct rings *rs, unsigned int i,
-	    const struct access *a);
-void	 access_end(struct rings *rs, unsigned int i, const struct access *a,
-	    const struct access_log *log, unsigned int n);
+void	 record_begin(struct rings *rs, unsigned int i,
+	    const struct record *a);
+void	 record_end(struct rings *rs, unsigned int i, const struct record *a,
+	    const struct record_log *log, unsigned int n);
 
 /*
  * The worker of ring i died in a transaction: puts its lines.  Called by its
  * successor, or by the logger at the end.
  */
-void	 access_bury(struct rings *rs, unsigned int i,
-	    const struct access_log *log, unsigned int n);
+void	 record_bury(struct rings *rs, unsigned int i,
+	    const struct record_log *log, unsigned int n);
 
 #endif
