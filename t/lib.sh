@@ -164,8 +164,11 @@ start() {
 	shift
 	t_in=/dev/null
 	[ ! -e "$tmp/$t_name.in" ] || t_in=$tmp/$t_name.in
-	"$@" <"$t_in" >"$tmp/$t_name.out" 2>"$tmp/$t_name.err" \
-	    7>&- 8>&- 9>&- &
+	# Emptied here, as nobody may find what an earlier one has written.
+	: >"$tmp/$t_name.out"
+	: >"$tmp/$t_name.err"
+	"$@" <"$t_in" >>"$tmp/$t_name.out" 2>>"$tmp/$t_name.err" \
+	    8>&- 9>&- &
 	started_pid=$!
 	started="$started $started_pid"
 }
