@@ -35,6 +35,7 @@ body_init(struct body *b, const struct request *r, struct stream *s,
 	b->limits = r->limits;
 	b->spool = spool;
 	b->base = b->lent = s->in.rd;
+	assert(s->in.size - b->base >= BODY_RESERVE + ROOM_MIN);
 	b->has_preview = r->has_preview && r->method != ICAP_OPTIONS;
 	b->preview = r->preview;
 	if (r->encap.body == ENCAP_NULL_BODY)
@@ -309,17 +310,55 @@ body_read(struct body *b, char *dst, size_t size)
 	return (ssize_t)size;
 }
 
+/* Moves what is pending behind what was read before. */
+static int
+body_spool_pending(struct body *b)
+{
+	if (b->pending.len > 0 && spool_append(b->spool, b->pending.p,
+	    b->pending.len) == -1)
+		return body_failed(b);
+	b->pending.len = 0;
+	return 0;
+}
+
+/* A peek after a rewind: the spool's bytes, and then those still to come. */
+static int
+body_peek_spool(struct body *b, size_t want, struct slice *bytes)
+{
+	uint64_t	 offset, len;
+	ssize_t		 n;
+
+	if (body_decode(b) == -1 || body_spool_pending(b) == -1)
+		return -1;
+	while (spool_left(b->spool) < want && body_is_receiving(b))
+		if (body_receive(b, BODY_RESERVE) == -1 ||
+		    body_spool_pending(b) == -1)
+			return -1;
+	spool_peek(b->spool, bytes, &offset, &len);
+	if (bytes->len > 0)
+		return 0;
+	/* in the file: the free part of the buffer will do */
+	bytes->p = buf_space(&b->s->in);
+	if (len > buf_room(&b->s->in))
+		len = buf_room(&b->s->in);
+	n = pread(b->spool->fd, buf_space(&b->s->in), (size_t)len,
+	    (off_t)offset);
+	if (n <= 0) {
+		errno = EIO;
+		return body_failed(b);
+	}
+	bytes->len = (size_t)n;
+	return 0;
+}
+
 int
 body_peek(struct body *b, size_t want, struct slice *bytes)
 {
-	uint64_t	 offset, len;
-	int		 n = 1;
+	int	 n = 1;
 
-	if (spool_left(b->spool) > 0) {
-		spool_peek(b->spool, bytes, &offset, &len);
-		return 0;
-	}
 	b->lent = b->base;
+	if (spool_left(b->spool) > 0)
+		return body_peek_spool(b, want, bytes);
 	if (body_decode(b) == -1)
 		return -1;
 	while (n == 1 && b->pending.len < want && body_is_receiving(b))
@@ -357,25 +396,34 @@ body_ahead(void *arg)
 		errno = ECONNABORTED;
 		return -1;
 	}
-	if (b->pending.len > 0) {
-		if (spool_append(b->spool, b->pending.p,
-		    b->pending.len) == -1) {
-			body_failed(b);
-			return -1;
-		}
-		b->pending.len = 0;
-	}
+	if (body_spool_pending(b) == -1)
+		return -1;
 	return body_is_receiving(b) ? 1 : 0;
 }
 
-void
-body_forget(struct body *b)
+int
+body_commit(struct body *b)
 {
+	int	 n;
+
+	b->lent = b->base;
+	while (b->state == BODY_PREVIEW) {
+		if (body_decode(b) == -1)
+			return -1;
+		if (b->state != BODY_PREVIEW)
+			break;
+		if ((n = body_receive(b, BODY_RESERVE)) == -1 ||
+		    (n == 0 && body_spool_pending(b) == -1))
+			return -1;
+	}
+	if (b->state == BODY_PAUSED && body_continue(b) == -1)
+		return -1;
 	b->remember = false;
 	if (body_is_receiving(b)) {
 		b->s->ahead = body_ahead;
 		b->s->ahead_arg = b;
 	}
+	return b->state == BODY_BROKEN ? -1 : 0;
 }
 
 bool

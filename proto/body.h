@@ -74,8 +74,8 @@ ssize_t	 body_read(struct body *b, char *dst, size_t size);
 /*
  * The bytes at the reading position without taking them and without asking
  * the client to continue: blocks until `want` of them are there, the preview
- * or the body has ended, or the buffer is full.  Returns 0, or -1 with
- * b->fault.
+ * or the body has ended, or there is no room for more in one piece.  Empty
+ * only when nothing is left.  Returns 0, or -1 with b->fault.
  */
 int	 body_peek(struct body *b, size_t want, struct slice *bytes);
 
@@ -86,10 +86,15 @@ int	 body_peek(struct body *b, size_t want, struct slice *bytes);
 void	 body_remember(struct body *b);
 void	 body_rewind(struct body *b);
 
-/* The reply has begun: nothing will be asked for twice. */
-void	 body_forget(struct body *b);
+/*
+ * A reply that needs the rest of the body is about to begin: asks the client
+ * for it now if it has not been asked for, since a 100 cannot stand in the
+ * middle of a reply; from now on nothing is read twice, and writes that get
+ * stuck read ahead.  Returns 0, or -1 with b->fault.
+ */
+int	 body_commit(struct body *b);
 
-/* Is the next piece, if any, the last the client has to send? */
+/* Has everything been handed out? */
 bool	 body_is_complete(const struct body *b);
 
 /*

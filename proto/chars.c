@@ -84,7 +84,7 @@ chars_parse_uint(struct slice s, uint64_t max, uint64_t *number)
 		if (s.p[i] < '0' || s.p[i] > '9')
 			return -1;
 		digit = (unsigned int)(s.p[i] - '0');
-		if (n > max / 10 || n * 10 > max - digit)
+		if (digit > max || n > (max - digit) / 10)
 			return -1;
 		n = n * 10 + digit;
 	}

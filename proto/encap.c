@@ -116,7 +116,7 @@ encap_allows(enum icap_method method, bool reply, enum encap_entity entity)
 /* Checks order and offsets of the entries and fills in e. */
 static int
 encap_fill(struct encap *e, const struct entry *entry, unsigned int n,
-    struct fault *fault)
+    bool reply, struct fault *fault)
 {
 	unsigned int	 i;
 	size_t		 len;
@@ -136,6 +136,12 @@ encap_fill(struct encap *e, const struct entry *entry, unsigned int n,
 			return encap_bad(fault, 400,
 			    "offsets not increasing in Encapsulated");
 		len = entry[i + 1].offset - entry[i].offset;
+		/* a reply is either a request or a response, not both */
+		if (reply && entry[i].entity == ENCAP_REQ_HDR &&
+		    entry[i + 1].entity != ENCAP_REQ_BODY &&
+		    entry[i + 1].entity != ENCAP_NULL_BODY)
+			return encap_bad(fault, 400,
+			    "request and response parts in one reply");
 		if (entry[i].entity == ENCAP_REQ_HDR)
 			e->req_hdr = len;
 		else
@@ -170,5 +176,5 @@ encap_parse(struct encap *e, struct slice value, enum icap_method method,
 			    "entity does not suit the method");
 		n++;
 	}
-	return encap_fill(e, entry, n, fault);
+	return encap_fill(e, entry, n, reply, fault);
 }

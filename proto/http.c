@@ -25,6 +25,8 @@ http_start_line(struct slice head)
 {
 	const char	*lf;
 
+	if (head.len == 0)
+		return head;
 	if ((lf = memchr(head.p, '\n', head.len)) != NULL) {
 		head.len = (size_t)(lf - head.p);
 		if (head.len > 0 && head.p[head.len - 1] == '\r')
@@ -43,6 +45,8 @@ http_split_request(struct slice line, struct slice *method,
 	memset(target, 0, sizeof(*target));
 	memset(version, 0, sizeof(*version));
 	*method = line;
+	if (line.len == 0)
+		return;
 	if ((first = memchr(line.p, ' ', line.len)) == NULL)
 		return;
 	method->len = (size_t)(first - line.p);
@@ -63,7 +67,7 @@ http_status(struct slice line)
 	const char	*p;
 	uint64_t	 n;
 
-	if ((p = memchr(line.p, ' ', line.len)) == NULL)
+	if (line.len == 0 || (p = memchr(line.p, ' ', line.len)) == NULL)
 		return 0;
 	code.p = p + 1;
 	code.len = chars_span(code.p, line.len - (size_t)(code.p - line.p),
@@ -80,8 +84,11 @@ http_find(struct slice head, const char *name, struct slice *value)
 	size_t		 n = strlen(name);
 	struct slice	 field;
 
+	if (head.len == 0)
+		return false;
 	p = memchr(head.p, '\n', head.len);
-	while (p != NULL && ++p < end) {
+	/* a section may hold a second head behind the empty line (C088) */
+	while (p != NULL && ++p < end && *p != '\r' && *p != '\n') {
 		/* the end of this field: a line that no fold continues */
 		lf = p;
 		while ((lf = memchr(lf, '\n', (size_t)(end - lf))) != NULL &&

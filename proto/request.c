@@ -104,7 +104,7 @@ request_parse_line(struct request *r, const char *p, size_t len,
 }
 
 /*
- * An unfinished request line: is there still hope?  Its first byte, and then
+ * A request line, maybe unfinished: is there still hope?  Its first byte, and then
  * its method and the scheme, tell a TLS hello or an HTTP request from ours.
  */
 static enum parse
@@ -116,6 +116,8 @@ request_check_start(const struct request *r, const char *p, size_t len,
 	n = chars_span(p, len, CHARS_TOKEN);
 	if (n < len && (n == 0 || p[n] != ' '))
 		return request_bad(fault, 400, "malformed method");
+	if (p[len - 1] == '\r')
+		len--;
 	if (len > r->limits->request_line)
 		return request_bad(fault, 414, "request line too long");
 	return PARSE_MORE;
@@ -208,9 +210,9 @@ request_take_line(struct request *r, char *p, size_t len, struct fault *fault)
 {
 	if (!r->has_line) {
 		if (len > 0) {
-			if (len > r->limits->request_line)
-				return request_bad(fault, 414,
-				    "request line too long");
+			if (request_check_start(r, p, len,
+			    fault) == PARSE_BAD)
+				return PARSE_BAD;
 			return request_parse_line(r, p, len, fault);
 		}
 		if (++r->empty_lines > EMPTY_LINES_MAX)
@@ -238,7 +240,7 @@ request_parse(struct request *r, char *p, size_t len, struct fault *fault)
 			break;
 		n = (size_t)(lf - line);
 		r->pos += n + 1;
-		if (r->pos > r->limits->head)
+		if (r->pos > r->limits->head && r->has_line)
 			return request_bad(fault, 400, "ICAP head too large");
 		if (n == 0 || lf[-1] != '\r')
 			return request_bad(fault, 400,

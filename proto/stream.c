@@ -30,6 +30,9 @@
  */
 #define TICK_MS		10000
 
+/* No limit: a year, so that sums do not overflow. */
+#define FOREVER_MS	(INT64_C(365) * 24 * 3600 * 1000)
+
 int64_t
 stream_now(void)
 {
@@ -58,7 +61,7 @@ stream_start(struct stream *s, const struct stream_ops *ops, void *arg)
 	s->ops = ops;
 	s->arg = arg;
 	s->in.rd = s->in.wr = 0;
-	s->deadline = s->patience = 0;
+	s->deadline = s->patience_in = s->patience_out = 0;
 	s->eof = false;
 	s->bytes_in = s->bytes_out = 0;
 	s->ahead = NULL;
@@ -66,18 +69,18 @@ stream_start(struct stream *s, const struct stream_ops *ops, void *arg)
 
 /* Milliseconds that the next wait may take; 0 when the time is over. */
 static int64_t
-stream_time_left(const struct stream *s)
+stream_time_left(const struct stream *s, int64_t patience)
 {
 	int64_t	 left;
 
+	if (patience == 0)
+		patience = FOREVER_MS;
 	if (s->deadline == 0)
-		return s->patience;
+		return patience;
 	left = s->deadline - stream_now();
 	if (left < 0)
 		left = 0;
-	if (s->patience > 0 && s->patience < left)
-		left = s->patience;
-	return left;
+	return patience < left ? patience : left;
 }
 
 int
@@ -89,7 +92,7 @@ stream_fill(struct stream *s, size_t max)
 	if (max > buf_room(&s->in))
 		max = buf_room(&s->in);
 	assert(max > 0);
-	if ((left = stream_time_left(s)) == 0) {
+	if ((left = stream_time_left(s, s->patience_in)) == 0) {
 		errno = ETIMEDOUT;
 		return -1;
 	}
@@ -116,7 +119,7 @@ stream_wait_out(struct stream *s)
 		events = STREAM_OUT;
 		if (s->ahead != NULL)
 			events |= STREAM_IN;
-		if ((left = stream_time_left(s)) == 0) {
+		if ((left = stream_time_left(s, s->patience_out)) == 0) {
 			errno = ETIMEDOUT;
 			return -1;
 		}
@@ -241,16 +244,38 @@ fd_wait(void *arg, int events, int64_t wait)
 	return ready;
 }
 
-/* The first time nothing is there at once: from now on recv may block. */
 static int
-fd_arm(struct stream_fd *sf)
+fd_set_tick(int fd, int ms)
 {
-	struct timeval	 tv = { .tv_sec = TICK_MS / 1000, .tv_usec = 0 };
+	struct timeval	 tv;
 
-	if (setsockopt(sf->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv)) == -1)
-		return -1;
-	sf->armed = true;
-	return 0;
+	tv.tv_sec = ms / 1000;
+	tv.tv_usec = ms % 1000 * 1000;
+	return setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
+}
+
+void
+stream_fd_wake(int fd)
+{
+	/* a recv that blocks is interrupted, one that comes will not block */
+	(void)fd_set_tick(fd, 1);
+}
+
+static ssize_t
+fd_recv_now(struct stream_fd *sf, void *dst, size_t len)
+{
+	ssize_t	 n;
+
+	do
+		n = recv(sf->fd, dst, len, MSG_DONTWAIT);
+	while (n == -1 && errno == EINTR);
+	return n;
+}
+
+static bool
+fd_is_cancelled(const struct stream_fd *sf)
+{
+	return sf->cancel != NULL && *sf->cancel;
 }
 
 static ssize_t
@@ -261,15 +286,20 @@ fd_recv(void *arg, void *dst, size_t len, int64_t wait)
 	ssize_t			 n;
 
 	if (!sf->armed || wait < TICK_MS) {
-		do
-			n = recv(sf->fd, dst, len, MSG_DONTWAIT);
-		while (n == -1 && errno == EINTR);
+		n = fd_recv_now(sf, dst, len);
 		if (n != -1 || errno != EAGAIN)
 			return n;
-		if (fd_arm(sf) == -1)
+		if (!sf->armed && fd_set_tick(sf->fd, TICK_MS) == -1)
 			return -1;
+		sf->armed = true;
 	}
 	for (;;) {
+		if (fd_is_cancelled(sf)) {
+			n = fd_recv_now(sf, dst, len);
+			if (n == -1 && errno == EAGAIN)
+				errno = ECANCELED;
+			return n;
+		}
 		if (left < TICK_MS && fd_wait(sf, STREAM_IN, left) == -1)
 			return -1;
 		n = recv(sf->fd, dst, len, 0);
@@ -333,5 +363,6 @@ stream_start_fd(struct stream *s, struct stream_fd *sf, int fd)
 {
 	sf->fd = fd;
 	sf->armed = false;
+	sf->cancel = NULL;
 	stream_start(s, &stream_fd_ops, sf);
 }

@@ -5,6 +5,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -39,8 +40,9 @@ struct stream {
 	const struct stream_ops	*ops;
 	void			*arg;
 	struct buf		 in;
-	int64_t			 deadline;	/* stream_now() at most; 0: none */
-	int64_t			 patience;	/* ms for one read or write */
+	int64_t			 deadline;	/* stream_now() of the end; 0: none */
+	int64_t			 patience_in;	/* ms for one read; 0: no end */
+	int64_t			 patience_out;	/* ms for one write; 0: no end */
 	bool			 eof;		/* peer has finished sending */
 	uint64_t		 bytes_in;
 	uint64_t		 bytes_out;
@@ -73,13 +75,23 @@ void	 stream_start(struct stream *s, const struct stream_ops *ops,
 struct stream_fd {
 	int	 fd;
 	bool	 armed;		/* SO_RCVTIMEO is set on it */
+
+	/*
+	 * Where not NULL: a signal handler sets it and calls
+	 * stream_fd_wake(); a read for which nothing has come then fails
+	 * with ECANCELED, wherever the signal fell.
+	 */
+	const volatile sig_atomic_t *cancel;
 };
 void	 stream_start_fd(struct stream *s, struct stream_fd *sf, int fd);
+
+/* For a signal handler: no read on fd blocks from now on. */
+void	 stream_fd_wake(int fd);
 
 /*
  * Waits for bytes and appends at most max of them to the buffer, in which
  * there must be room.  Returns 1, 0 when the peer has finished sending, or -1
- * with errno (ETIMEDOUT: patience or the deadline is over).
+ * with errno (ETIMEDOUT: patience_in or the deadline is over).
  */
 int	 stream_fill(struct stream *s, size_t max);
 
