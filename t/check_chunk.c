@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "chunk.h"
+#include "../proto/chunk.h"
 #include "unit.h"
 
 static const struct limits standard = LIMITS_DEFAULT;
@@ -29,19 +29,19 @@ play_chunks(const struct cut *cut, const char *in, size_t len,
 		/* a fresh piece of memory each: nothing may be kept */
 		next = cut_next(cut, pos, len);
 		free(mem);
-		ck_assert_ptr_nonnull(mem = malloc(next - pos));
+		unit_must((mem = malloc(next - pos)) != NULL);
 		memcpy(mem, in + pos, next - pos);
 		event = chunk_parse(&c, mem, next - pos, &used, &piece);
-		ck_assert_uint_le(used, next - pos);
+		unit_must(used <= next - pos);
 		if (event == CHUNK_MORE)
-			ck_assert_uint_eq(used, next - pos);
+			unit_must(used == next - pos);
 		if (event == CHUNK_DATA)
 			text_add(out, piece.p, piece.len);
 		if (event == CHUNK_TRAILER)
 			text_add(&trailers, piece.p, piece.len);
 		if (event == CHUNK_DATA || event == CHUNK_TRAILER) {
-			ck_assert_uint_gt(piece.len, 0);
-			ck_assert(piece.p >= mem &&
+			unit_must(piece.len > 0);
+			unit_must(piece.p >= mem &&
 			    piece.p + piece.len == mem + used);
 		}
 		pos += used;
@@ -323,10 +323,9 @@ START_TEST(huge_chunks_stream)
 	    CHUNK_MORE);
 	for (; left > 0; left -= n) {
 		n = left < sizeof(zeros) ? (size_t)left : sizeof(zeros);
-		ck_assert_int_eq(chunk_parse(&c, zeros, n, &used, &piece),
-		    CHUNK_DATA);
-		ck_assert_uint_eq(used, n);
-		ck_assert_uint_eq(piece.len, n);
+		unit_must(chunk_parse(&c, zeros, n, &used,
+		    &piece) == CHUNK_DATA);
+		unit_must(used == n && piece.len == n);
 	}
 	ck_assert_int_eq(chunk_parse(&c, "\r\n" END, 7, &used, &piece),
 	    CHUNK_END);

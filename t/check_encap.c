@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "encap.h"
+#include "../proto/encap.h"
 #include "unit.h"
 
 #define MAX	1000	/* bytes of heads */
@@ -42,6 +42,8 @@ static const struct {
 	{ 'P', "req-hdr=0, res-hdr=27, res-body=91", "400" },
 	{ 'P', "req-body=0", "400" },
 	{ 'O', "res-body=0", "400" },
+	{ 'M', "req-hdr=0, res-body=10", "400" },
+	{ 'M', "req-hdr=0, res-hdr=5, res-body=10", "400" },
 	/* C065: a part that does not suit the method */
 	{ 'm', "res-hdr=0, null-body=40", "400" },
 	{ 'm', "req-hdr=0, res-body=27", "400" },
@@ -60,7 +62,7 @@ static const struct {
 	{ 'm', "req-hdr=0, req-hdr=10, null-body=27", "400" },
 	{ 'm', "req-hdr=0, null-body=27, null-body=27", "400" },
 	{ 'm', "null-body=0, null-body=27", "400" },
-	/* more entries than a message can have (c-icap wrote behind its five) */
+	/* more entries than a message can have: c-icap overran its five */
 	{ 'p', "req-hdr=0, res-hdr=1, res-body=2, null-body=3", "400" },
 	{ 'p', "req-hdr=0, res-hdr=1, req-hdr=2, res-hdr=3, req-hdr=4, "
 	    "res-body=5", "400" },

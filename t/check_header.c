@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "header.h"
+#include "../proto/header.h"
 #include "unit.h"
 
 #define FIELDS	4
@@ -123,7 +123,9 @@ START_TEST(find_takes_the_first_whatever_its_case)
 	struct header_field	 storage[FIELDS];
 	struct header		 h;
 	struct fault		 fault = { 0, NULL };
-	char			 lines[][8] = { "X-A: 1", "Host: 2", "hOST: 3" };
+	char			 lines[][8] = {
+		"X-A: 1", "Host: 2", "hOST: 3"
+	};
 	size_t			 i;
 
 	header_init(&h, storage, FIELDS);

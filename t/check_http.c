@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http.h"
+#include "../proto/http.h"
 #include "unit.h"
 
 /* A copy as long as it says, so that ASan sees a step too far. */
@@ -85,7 +85,8 @@ END_TEST
 /* C093: a NUL is a byte like others. */
 START_TEST(heads_may_hold_nul)
 {
-	static const char	 head[] = "GET / HTTP/1.1\r\nA: \0b\r\nC: d\r\n\r\n";
+	static const char	 head[] = "GET / HTTP/1.1\r\n"
+				    "A: \0b\r\nC: d\r\n\r\n";
 	struct slice		 s = { head, sizeof(head) - 1 }, value;
 	struct fault		 fault = { 0, NULL };
 
@@ -179,6 +180,12 @@ static const struct {
 	{ "GET / HTTP/1.1\r\nHost : h\r\n\r\n", "Host", NULL },
 	{ "GET / HTTP/1.1\r\n: h\r\n\r\n", "Host", NULL },
 	{ "", "Host", NULL },
+	/* C088: the first of two heads in one section */
+	{ "GET / HTTP/1.1\r\nA: 1\r\n\r\nHTTP/1.1 200 OK\r\nA: 2\r\nB: 3"
+	    "\r\n\r\n", "A", "1" },
+	{ "GET / HTTP/1.1\r\nA: 1\r\n\r\nHTTP/1.1 200 OK\r\nA: 2\r\nB: 3"
+	    "\r\n\r\n", "B", NULL },
+	{ "GET / HTTP/1.1\n\nA: 1\r\n\r\n", "A", NULL },
 };
 
 START_TEST(fields_are_found)
@@ -198,6 +205,19 @@ START_TEST(fields_are_found)
 }
 END_TEST
 
+/* What a RESPMOD without req-hdr gives to a service (C058). */
+START_TEST(an_absent_head_holds_nothing)
+{
+	struct slice	 none = { NULL, 0 }, m, t, v;
+
+	ck_assert_uint_eq(http_start_line(none).len, 0);
+	http_split_request(none, &m, &t, &v);
+	ck_assert_uint_eq(m.len + t.len + v.len, 0);
+	ck_assert_int_eq(http_status(none), 0);
+	ck_assert(!http_find(none, "Host", &v));
+}
+END_TEST
+
 static void
 add(TCase *tc)
 {
@@ -205,6 +225,7 @@ add(TCase *tc)
 	tcase_add_test(tc, heads_may_hold_nul);
 	unit_add_rows(tc, start_lines_are_taken_apart, lines);
 	unit_add_rows(tc, fields_are_found, fields);
+	tcase_add_test(tc, an_absent_head_holds_nothing);
 }
 
 int

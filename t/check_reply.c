@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "reply.h"
+#include "../proto/reply.h"
 #include "unit.h"
 #include "wire.h"
 

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "request.h"
+#include "../proto/request.h"
 #include "unit.h"
 
 #define U	"icap://h/echo"
@@ -58,7 +58,7 @@ play_request(const struct cut *cut, const char *in, size_t len,
 	memset(mem, '\n', len);
 	request_init(&r, limits, storage);
 	while (pos < len && result == PARSE_MORE) {
-		ck_assert_ptr_null(fault.why);
+		unit_must(fault.why == NULL);
 		next = cut_next(cut, pos, len);
 		memcpy(mem + pos, in + pos, next - pos);
 		pos = next;
@@ -247,7 +247,8 @@ END_TEST
 START_TEST(nul_bytes_are_refused)
 {
 	static const char	 value[] = H(GET "X: a\0b\r\n");
-	static const char	 uri[] = "OPTIONS icap://h/e\0o ICAP/1.0\r\n\r\n";
+	static const char	 uri[] = "OPTIONS icap://h/e\0o ICAP/1.0\r\n"
+				    "\r\n";
 
 	unit_check_splits(play_request, value, sizeof(value) - 1, &standard,
 	    "400");
@@ -296,6 +297,8 @@ static const struct {
 #define LINE	"OPTIONS " U " ICAP/1.0"			/* 30 */
 #define OK	"OPTIONS " U " 0+0 null-body "
 	{ LINE "\r\n\r\n", { .request_line = 31, .head = 99, .fields = 1 },
+	    OK "0 rest 0" },
+	{ LINE "\r\n\r\n", { .request_line = 30, .head = 99, .fields = 1 },
 	    OK "0 rest 0" },
 	{ LINE "\r\n\r\n", { .request_line = 29, .head = 99, .fields = 1 },
 	    "414" },

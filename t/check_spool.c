@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "spool.h"
+#include "../proto/spool.h"
 #include "unit.h"
 
 #define MAX	(UINT64_C(1) << 40)

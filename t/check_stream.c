@@ -97,6 +97,7 @@ static const struct {
 	{ 1000000, 5000, 5000, 5000 },
 	{ 1000000, 2000000, 1000000, 1 },
 	{ 1000000, 0, 1000000, 1 },
+	{ 0, 0, INT64_MAX, 1000000000 },	/* for ever */
 	{ -1, 5000, 0, 0 },
 	{ -1000000, 0, 0, 0 },
 };
@@ -109,7 +110,7 @@ START_TEST(waits_end_at_the_nearer_limit)
 	int		 result = times[_i].most == 0 ? -1 : 1;
 
 	start(&s, &w, 10);
-	s.patience = times[_i].patience;
+	s.patience_in = s.patience_out = times[_i].patience;
 	if (times[_i].deadline != 0)
 		s.deadline = stream_now() + times[_i].deadline;
 	ck_assert_int_eq(stream_fill(&s, 10), result);
@@ -309,7 +310,7 @@ start_pair(struct stream *s, struct stream_fd *sf, int sv[2])
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, sv), 0);
 	ck_assert_int_eq(stream_init(s, 1 << 16), 0);
 	stream_start_fd(s, sf, sv[0]);
-	s->patience = 60000;
+	s->patience_in = s->patience_out = 60000;
 }
 
 static void
@@ -359,6 +360,30 @@ START_TEST(a_peer_that_is_gone_is_an_error_not_a_signal)
 }
 END_TEST
 
+/* A cancelled read takes what has come, and waits for nothing more. */
+START_TEST(cancelled_reads_do_not_wait)
+{
+	volatile sig_atomic_t	 cancel = 1;
+	struct stream		 s;
+	struct stream_fd	 sf;
+	int			 sv[2], i;
+
+	start_pair(&s, &sf, sv);
+	sf.cancel = &cancel;
+	stream_fd_wake(sv[0]);
+	for (i = 0; i < 2; i++) {
+		ck_assert_int_eq(stream_fill(&s, 100), -1);
+		ck_assert_int_eq(errno, ECANCELED);
+		ck_assert_int_eq(write(sv[1], "abc", 3), 3);
+		ck_assert_int_eq(stream_fill(&s, 100), 1);
+	}
+	ck_assert_uint_eq(buf_len(&s.in), 6);
+	ck_assert_int_eq(shutdown(sv[1], SHUT_WR), 0);
+	ck_assert_int_eq(stream_fill(&s, 100), 0);
+	finish_pair(&s, sv);
+}
+END_TEST
+
 START_TEST(silent_sockets_time_out)
 {
 	struct stream	 s;
@@ -366,18 +391,18 @@ START_TEST(silent_sockets_time_out)
 	int		 sv[2];
 
 	start_pair(&s, &sf, sv);
-	s.patience = 1;
+	s.patience_in = 1;
 	ck_assert_int_eq(stream_fill(&s, 100), -1);
 	ck_assert_int_eq(errno, ETIMEDOUT);
 	ck_assert_int_eq(stream_fill(&s, 100), -1);
 	ck_assert_int_eq(errno, ETIMEDOUT);
-	s.patience = 60000;
+	s.patience_in = 60000;
 	s.deadline = stream_now() + 1;
 	ck_assert_int_eq(stream_fill(&s, 100), -1);
 	ck_assert_int_eq(errno, ETIMEDOUT);
 	/* bytes that are there are taken at the last moment, too */
 	s.deadline = 0;
-	s.patience = 1;
+	s.patience_in = 1;
 	ck_assert_int_eq(write(sv[1], "abc", 3), 3);
 	ck_assert_int_eq(stream_fill(&s, 100), 1);
 	finish_pair(&s, sv);
@@ -392,7 +417,7 @@ START_TEST(full_sockets_time_out)
 	int		 sv[2];
 
 	start_pair(&s, &sf, sv);
-	s.patience = 1;
+	s.patience_out = 1;
 	ck_assert_int_eq(stream_write(&s, p, 1 << 24), -1);
 	ck_assert_int_eq(errno, ETIMEDOUT);
 	ck_assert_uint_gt(s.bytes_out, 0);
@@ -489,6 +514,7 @@ add(TCase *tc)
 	tcase_add_test(tc, a_new_connection_starts_empty);
 	tcase_add_test(tc, sockets_are_read_and_written);
 	tcase_add_test(tc, a_peer_that_is_gone_is_an_error_not_a_signal);
+	tcase_add_test(tc, cancelled_reads_do_not_wait);
 	tcase_add_test(tc, silent_sockets_time_out);
 	tcase_add_test(tc, full_sockets_time_out);
 	tcase_add_test(tc, full_sockets_read_ahead);

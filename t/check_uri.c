@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "uri.h"
+#include "../proto/uri.h"
 #include "unit.h"
 
 static const struct {

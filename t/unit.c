@@ -32,8 +32,7 @@ text_addf(struct text *t, const char *fmt, ...)
 	va_start(ap, fmt);
 	n = vsnprintf(t->s + t->len, sizeof(t->s) - t->len, fmt, ap);
 	va_end(ap);
-	ck_assert_int_ge(n, 0);
-	ck_assert_uint_lt((size_t)n, sizeof(t->s) - t->len);
+	unit_must(n >= 0 && (size_t)n < sizeof(t->s) - t->len);
 	t->len += (size_t)n;
 }
 
@@ -96,7 +95,7 @@ unit_slice(const char *s)
 char *
 unit_read_vector(const char *name, size_t *len)
 {
-	const char	*srcdir = getenv("srcdir");
+	const char	*srcdir = getenv("top_srcdir");
 	char		 path[4096], *p;
 	FILE		*f;
 	long		 size;

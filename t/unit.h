@@ -5,8 +5,8 @@
 #include <check.h>
 #include <stddef.h>
 
-#include "chars.h"
-#include "parse.h"
+#include "../proto/chars.h"
+#include "../proto/parse.h"
 
 /*
  * How an input is delivered: its first piece ends at `at` (0: nowhere), the
@@ -54,6 +54,12 @@ char	*unit_read_vector(const char *name, size_t *len);
 
 /* n bytes of a pattern that has no short period; the caller frees. */
 char	*unit_pattern(size_t n);
+
+/* ck_assert for inner loops: Check takes a note of each one that holds. */
+#define unit_must(holds) do {						\
+	if (!(holds))							\
+		ck_abort_msg("'%s' does not hold", #holds);		\
+} while (0)
 
 /* Runs the suite that `add` fills; what main() returns. */
 int	 unit_main(const char *name, void (*add)(TCase *));

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "http.h"
+#include "../proto/http.h"
 #include "wire.h"
 
 /* Delivered bytes may go up to here now. */
@@ -161,7 +161,7 @@ void
 wire_start(struct wire *w, struct stream *s)
 {
 	stream_start(s, &wire_ops, w);
-	s->patience = 60000;
+	s->patience_in = s->patience_out = 60000;
 }
 
 void

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-#include "body.h"
+#include "../proto/body.h"
 
 /*
  * A client in memory, as a stream's ops see it.  Set the members of the first
