@@ -190,7 +190,8 @@ run_count(struct ping *p, unsigned long count)
 			errx(1, "reply %lu: bytes after the 204", i);
 		if (strstr(p->buf, "\r\nISTag: \"") == NULL)
 			errx(1, "reply %lu: no ISTag", i);
-		p->is_last = strstr(p->buf, "\r\nConnection: close\r\n") != NULL;
+		p->is_last = strstr(p->buf,
+		    "\r\nConnection: close\r\n") != NULL;
 	}
 }
 
