@@ -494,6 +494,18 @@ record_free_format(struct record_format *f)
 	free(f);
 }
 
+bool
+record_has_local(const struct record_format *f)
+{
+	unsigned int	 i;
+
+	for (i = 0; i < f->n; i++)
+		if (f->op[i].code == CODE_LOCAL ||
+		    f->op[i].code == CODE_LOCAL_PORT)
+			return true;
+	return false;
+}
+
 /* A time in the unit that was asked for: s, m (ms, the default), u, n. */
 static void
 custom_time(struct line *l, const struct record_op *op, int64_t us, char unit)

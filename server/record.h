@@ -33,7 +33,8 @@ struct record {
 	uint16_t	 peer_port;
 	const char	*local;		/* address it connected to, or "" */
 	uint16_t	 local_port;
-	uint64_t	 ordinal;	/* of this request on its connection */
+
+	/* what follows is new for each transaction */
 	struct slice	 client;	/* address behind it: X-Client-IP */
 	struct slice	 user;
 
@@ -62,6 +63,7 @@ struct record {
 	unsigned int	 nnotes;
 
 	uint64_t	 id;
+	uint64_t	 ordinal;	/* of this request on its connection */
 	int64_t		 start;		/* first byte, since 1970 */
 	int64_t		 wait;		/* before it, on this connection */
 	int64_t		 read;		/* until its heads were there */
@@ -97,6 +99,9 @@ struct record_log {
 struct record_format *record_parse_format(const char *text, const char **why,
 	    const char **at);
 void	 record_free_format(struct record_format *f);
+
+/* Does it say where the client connected to? */
+bool	 record_has_local(const struct record_format *f);
 
 /* Does the transaction meet the condition? */
 bool	 record_is_wanted(const struct record *a, unsigned int only);

@@ -60,6 +60,7 @@ session_init(struct session *ss)
 	if (ss->fields == NULL || stream_init(&ss->stream, limits->head +
 	    limits->http_heads + BODY_WINDOW + BODY_RESERVE) == -1)
 		return -1;
+	report_init(&ss->report, view_get(), ss->number, ss->conf);
 	session_init_spool(ss, &ss->spools.body);
 	session_init_spool(ss, &ss->spools.out[0]);
 	session_init_spool(ss, &ss->spools.out[1]);
@@ -72,12 +73,18 @@ session_closing(void *arg)
 {
 	struct session	*ss = arg;
 
+	report_reply(&ss->report);
 	return ss->signals->park || board_head(ss->board)->waiting;
 }
 
+/* A transaction is over, well or not: status 0 if nothing could be said. */
 static void
-session_count(struct session *ss)
+session_count(struct session *ss, int status, const char *why)
 {
+	report_end(&ss->report, status, why, &ss->request, ss->running,
+	    &ss->stream);
+	if (status == 0)
+		return;
 	ss->slot->transactions++;
 	ss->slot->bytes_in += ss->stream.bytes_in;
 	ss->slot->bytes_out += ss->stream.bytes_out;
@@ -124,14 +131,20 @@ session_linger(struct session *ss)
 static bool
 session_refuse(struct session *ss, const struct fault *fault)
 {
+	bool	 sent;
+
 	session_log(ss, fault);
-	if (fault->status == 0)
+	if (fault->status == 0) {
+		session_count(ss, 0, fault->why);
 		return false;
+	}
 	ss->stream.deadline = stream_now() + LINGER_MS;
 	ss->stream.ahead = NULL;
-	if (reply_refuse(&ss->stream, fault, ss->conf->istag) == 0)
+	report_reply(&ss->report);
+	sent = reply_refuse(&ss->stream, fault, ss->conf->istag) == 0;
+	session_count(ss, sent ? fault->status : 0, fault->why);
+	if (sent)
 		session_linger(ss);
-	session_count(ss);
 	return false;
 }
 
@@ -186,6 +199,7 @@ session_read_head(struct session *ss)
 		return false;
 	s->deadline = stream_now();
 	board_enter(ss->slot, BOARD_READING, s->deadline);
+	report_begin(&ss->report);
 	s->deadline += ss->conf->timeouts.head;
 	s->patience_in = ss->conf->timeouts.head;
 	s->patience_out = ss->conf->timeouts.write;
@@ -287,9 +301,11 @@ session_options(struct session *ss)
 	o.now = time(NULL);
 	o.close = r->close || session_closing(ss);
 	options_format(&reply, &o);
-	if (reply_send(&reply, &ss->stream) == -1)
+	if (reply_send(&reply, &ss->stream) == -1) {
+		session_count(ss, 0, "client went away while we wrote");
 		return false;
-	session_count(ss);
+	}
+	session_count(ss, 200, NULL);
 	return !o.close;
 }
 
@@ -325,19 +341,23 @@ session_adapt(struct session *ss, struct slice req, struct slice res)
 	t->req_head = req;
 	t->res_head = res;
 	t->istag = ss->conf->istag;
-	t->id = "";
+	t->id = ss->report.id;
 	t->spools = &ss->spools;
 	t->closing = session_closing;
 	t->closing_arg = ss;
+	if (ss->conf->view.id_header != NULL)
+		(void)txn_reply_header(t, ss->conf->view.id_header, t->id);
+	ss->running = t;
 	if (txn_run(t, ss->plan) == -1)
 		more = session_refuse(ss, &t->fault);
 	else {
-		session_count(ss);
+		session_count(ss, t->status, NULL);
 		if (ss->conf->print_requests && req.len > 0 &&
 		    ss->request.method == ICAP_REQMOD)
 			session_print(http_start_line(req));
 		more = !t->close;
 	}
+	ss->running = NULL;
 	txn_fini(t);
 	return more;
 }
@@ -364,6 +384,7 @@ session_transaction(struct session *ss)
 	    ss->conf->timeouts.head;
 	s->patience_in = ss->conf->timeouts.body;
 	board_enter(ss->slot, BOARD_SERVICE, ss->slot->since);
+	report_heads(&ss->report, r, ss->plan, req, res);
 	if (r->method == ICAP_OPTIONS)
 		more = session_options(ss);
 	else
@@ -377,6 +398,7 @@ void
 session_run(struct session *ss, int fd)
 {
 	ss->fd = fd;
+	report_connect(&ss->report, fd);
 	stream_start_fd(&ss->stream, &ss->sf, fd);
 	while (session_transaction(ss))
 		;

@@ -6,6 +6,7 @@
 #include "../services/txn.h"
 #include "board.h"
 #include "conf.h"
+#include "report.h"
 
 /* How a signal handler reaches into a session. */
 struct session_signals {
@@ -19,7 +20,9 @@ struct session {
 	struct board		*board;
 	struct board_slot	*slot;
 	struct session_signals	*signals;
+	unsigned int		 number;	/* of the worker */
 
+	struct report		 report;
 	int			 fd;
 	struct stream_fd	 sf;
 	struct stream		 stream;
@@ -28,6 +31,7 @@ struct session {
 	struct request		 request;
 	struct header_field	*fields;
 	const struct txn_plan	*plan;
+	struct txn		*running;	/* &txn while a plan runs */
 };
 
 /*

@@ -148,9 +148,9 @@ tally_head(struct tally *t)
 }
 
 unsigned int
-tally_add_service(struct tally *t, const char *path)
+tally_find_service(struct tally *t, const char *path)
 {
-	struct tally_head	*h = t->head;
+	const struct tally_head	*h = t->head;
 	char			 name[TALLY_NAME];
 	uint32_t		 i;
 
@@ -158,9 +158,19 @@ tally_add_service(struct tally *t, const char *path)
 	for (i = 1; i < h->nservices; i++)
 		if (strcmp(h->name[i], name) == 0)
 			return i;
-	if (i == TALLY_SERVICES)
-		return 0;
-	(void)strlcpy(h->name[i], name, sizeof(h->name[i]));
+	return 0;
+}
+
+unsigned int
+tally_add_service(struct tally *t, const char *path)
+{
+	struct tally_head	*h = t->head;
+	unsigned int		 i = tally_find_service(t, path);
+
+	if (i != 0 || h->nservices == TALLY_SERVICES)
+		return i;
+	i = h->nservices;
+	(void)strlcpy(h->name[i], path, sizeof(h->name[i]));
 	__atomic_store_n(&h->nservices, i + 1, __ATOMIC_RELEASE);
 	return i;
 }

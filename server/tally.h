@@ -98,6 +98,8 @@ struct tally_head *tally_head(struct tally *t);
 /* For the master: the number of a path, 0 when there are too many. */
 unsigned int tally_add_service(struct tally *t, const char *path);
 
+unsigned int tally_find_service(struct tally *t, const char *path);
+
 /* The place, to be written by its worker. */
 struct tally_place *tally_place(struct tally *t, unsigned int i);
 
