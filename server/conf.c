@@ -31,6 +31,10 @@ conf_init(struct conf *conf)
 		conf->spool_dir = "/tmp";
 	conf->spool_memory = 256 * 1024;
 	conf->spool_limit = UINT64_C(4) << 30;
+	conf->view.log_stderr = true;
+	conf->view.log_ring = RING_SIZE_MIN;
+	conf->view.log_cut = RECORD_CUT_DEFAULT;
+	conf->view.status_connections = 16;
 }
 
 /* FNV-1a, 64 bits: no secret is kept by it, it only has to differ. */

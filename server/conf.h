@@ -8,6 +8,7 @@
 #include "../proto/parse.h"
 #include "../services/plan.h"
 #include "log.h"
+#include "record.h"
 
 /* Times in milliseconds, sizes in bytes. */
 struct conf_timeouts {
@@ -17,6 +18,33 @@ struct conf_timeouts {
 	int64_t		 keep_alive;	/* idle between requests */
 	int64_t		 transaction;	/* everything */
 	int64_t		 stop;		/* drain before workers are killed */
+};
+
+/* Most logs. */
+#define CONF_LOGS_MAX	8
+
+/* One log, as configured. */
+struct conf_log {
+	const char	*path;		/* absolute, or "-" or "syslog" */
+	bool		 access;	/* has a line for each transaction */
+	bool		 events;	/* has the daemon's own messages */
+	enum record_form form;		/* events: custom means text */
+	const char	*format;	/* the text of a custom form */
+	struct record_format *compiled;
+	unsigned int	 only;		/* RECORD_*, 0: all transactions */
+};
+
+/* What an administrator gets to see. */
+struct conf_view {
+	struct conf_log	 log[CONF_LOGS_MAX];
+	unsigned int	 nlogs;
+	bool		 log_stderr;	/* events also to standard error */
+	size_t		 log_ring;	/* of each worker, a power of two */
+	size_t		 log_cut;	/* bytes of one value from the wire */
+	const char	*id_header;	/* ICAP header with the id, or NULL */
+	const char	*status_host;	/* of the status listener, or NULL */
+	const char	*status_port;
+	unsigned int	 status_connections;
 };
 
 struct conf {
@@ -33,6 +61,8 @@ struct conf {
 	struct txn_plan		*plan;
 	unsigned int		 nplans;
 	char			 istag[33];
+
+	struct conf_view	 view;
 };
 
 #define CONF_WORKERS_MAX	4096
