@@ -590,6 +590,7 @@ logger_run(struct rings *rs, pid_t master, logger_orphan *orphan)
 	logger_handle(SIGHUP, SIG_IGN);
 	logger_handle(SIGUSR2, SIG_IGN);
 	logger_handle(SIGPIPE, SIG_IGN);
+	logger_handle(SIGXFSZ, SIG_IGN);
 	if (prctl(PR_SET_PDEATHSIG, LOGGER_FINISH) == -1)
 		fatal(EXIT_CONFIG, "prctl");
 	sigemptyset(&none);

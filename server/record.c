@@ -23,7 +23,7 @@
 /* Kept free at the end of a line for what must come, bytes. */
 #define RESERVE		256
 
-/* Bytes of a URI or a request line kept in an intent. */
+/* Bytes of a path and a request line kept in an intent. */
 #define INTENT_TEXT	320
 
 struct record_intent {
@@ -39,10 +39,10 @@ struct record_intent {
 	char		 client[48];
 	char		 user[64];
 	uint16_t	 peer_port;
-	uint16_t	 uri_len;
+	uint16_t	 path_len;
 	uint16_t	 line_len;
 	uint16_t	 service_len;
-	char		 text[INTENT_TEXT];	/* URI, request line */
+	char		 text[INTENT_TEXT];	/* path, request line */
 };
 
 _Static_assert(sizeof(struct record_intent) <= RING_INTENT_MAX, "it fits");
@@ -244,7 +244,7 @@ format_ecs(struct line *l, const struct record *a, size_t cut)
 	if (a->why != NULL)
 		json_string(l, "event.reason", text_slice(a->why), 256);
 	ecs_client(l, a, cut);
-	json_string(l, "icap.uri", a->uri, cut);
+	json_string(l, "icap.path", a->path, cut);
 	ecs_http(l, a, cut);
 	ecs_notes(l, a, cut);
 	line_lit(l, "}");
@@ -588,26 +588,6 @@ custom_url(struct line *l, const struct record *a, size_t cut)
 }
 
 static void
-custom_path(struct line *l, const struct record *a, size_t cut)
-{
-	struct slice	 s = a->uri;
-	const char	*p;
-
-	/* behind "icap://host" */
-	if (s.len > 8 && (p = memchr(s.p, '/', s.len)) != NULL &&
-	    p + 1 < s.p + s.len && p[1] == '/') {
-		s.len -= (size_t)(p + 2 - s.p);
-		s.p = p + 2;
-		if ((p = memchr(s.p, '/', s.len)) != NULL) {
-			s.len -= (size_t)(p - s.p);
-			s.p = p;
-		} else
-			s.len = 0;
-	}
-	text_value(l, s, cut);
-}
-
-static void
 custom_notes(struct line *l, const struct record *a, size_t cut)
 {
 	unsigned int	 i;
@@ -776,7 +756,7 @@ custom_op(struct line *l, const struct record_op *op, const struct record *a,
 		custom_url(l, a, cut);
 		break;
 	case CODE_PATH:
-		custom_path(l, a, cut);
+		text_value(l, a->path, cut);
 		break;
 	case CODE_METHOD:
 		line_text(l, a->method);
@@ -933,11 +913,11 @@ record_begin(struct rings *rs, unsigned int i, const struct record *a)
 	n = a->user.len < sizeof(in->user) ? a->user.len : 0;
 	memcpy(in->user, n > 0 ? a->user.p : "", n);
 	in->user[n] = '\0';
-	n = a->uri.len < INTENT_TEXT / 2 ? a->uri.len : INTENT_TEXT / 2;
-	memcpy(in->text, n > 0 ? a->uri.p : "", n);
-	in->uri_len = (uint16_t)n;
+	n = a->path.len < INTENT_TEXT / 2 ? a->path.len : INTENT_TEXT / 2;
+	memcpy(in->text, n > 0 ? a->path.p : "", n);
+	in->path_len = (uint16_t)n;
 	n = line.len < INTENT_TEXT - n ? line.len : INTENT_TEXT - n;
-	memcpy(in->text + in->uri_len, n > 0 ? line.p : "", n);
+	memcpy(in->text + in->path_len, n > 0 ? line.p : "", n);
 	in->line_len = (uint16_t)n;
 	ring_intend(rs, i);
 }
@@ -1006,12 +986,12 @@ record_bury(struct rings *rs, unsigned int i, const struct record_log *log,
 	a.ordinal = in.ordinal;
 	a.client = text_slice(in.client);
 	a.user = text_slice(in.user);
-	if (in.uri_len <= INTENT_TEXT) {
-		a.uri.p = in.text;
-		a.uri.len = in.uri_len;
+	if (in.path_len <= INTENT_TEXT) {
+		a.path.p = in.text;
+		a.path.len = in.path_len;
 	}
-	if (in.uri_len + in.line_len <= INTENT_TEXT) {
-		a.req_head.p = in.text + in.uri_len;
+	if (in.path_len + in.line_len <= INTENT_TEXT) {
+		a.req_head.p = in.text + in.path_len;
 		a.req_head.len = in.line_len;
 	}
 	a.preview = in.preview;

@@ -41,7 +41,7 @@ struct record {
 	/* what was asked */
 	const char	*method;	/* of ICAP */
 	const char	*service;	/* path in the configuration, or NULL */
-	struct slice	 uri;		/* of ICAP, as sent */
+	struct slice	 path;		/* of ICAP, as sent, with its query */
 	const struct header *header;	/* of ICAP, or NULL */
 	struct slice	 req_head;	/* encapsulated, may be empty */
 	struct slice	 res_head;

@@ -181,7 +181,7 @@ report_heads(struct report *r, const struct request *request,
 	a->method = request_method_name(request->method);
 	a->service = plan->path;
 	r->service = r->service_of[plan - r->conf->plan];
-	a->uri = request->target;
+	a->path = request->uri.path;
 	a->header = &request->header;
 	a->req_head = req_head;
 	a->res_head = res_head;
@@ -285,7 +285,7 @@ report_end(struct report *r, int status, const char *why,
 		a->read = now - r->began;
 		if (request != NULL && request->has_line) {
 			a->method = request_method_name(request->method);
-			a->uri = request->target;
+			a->path = request->uri.path;
 		}
 	}
 	if (r->replied == 0)
