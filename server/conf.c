@@ -30,6 +30,9 @@ conf_init(struct conf *conf)
 	conf->timeouts.keep_alive = 60 * 1000;
 	conf->timeouts.transaction = 300 * 1000;
 	conf->timeouts.stop = 30 * 1000;
+	conf->timeouts.grace = 10 * 1000;
+	conf->timeouts.queue = 10 * 1000;
+	priv_init(&conf->priv);
 	conf->limits = limits;
 	if ((conf->spool_dir = getenv("TMPDIR")) == NULL)
 		conf->spool_dir = "/tmp";

@@ -7,7 +7,9 @@
 
 #include "../proto/parse.h"
 #include "../services/service.h"
+#include "access.h"
 #include "log.h"
+#include "priv.h"
 
 /* Times in milliseconds, sizes in bytes. */
 struct conf_timeouts {
@@ -17,6 +19,8 @@ struct conf_timeouts {
 	int64_t		 keep_alive;	/* idle between requests */
 	int64_t		 transaction;	/* everything */
 	int64_t		 stop;		/* drain before workers are killed */
+	int64_t		 grace;		/* over the time of a transaction */
+	int64_t		 queue;		/* without a free worker; 0: no end */
 };
 
 /* A path and what is served there. */
@@ -40,9 +44,21 @@ struct conf {
 	struct conf_service	 service[1];
 	unsigned int		 nservices;
 	char			 istag[33];
+
+	/* The life of the processes. */
+	bool			 daemonise;	/* leave the foreground */
+	const char		*pid_file;	/* or NULL */
+	const char		*run_dir;	/* of the board, or NULL */
+	const char		*user;		/* of workers, if we are root */
+	const char		*group;		/* or NULL: that of the user */
+	struct priv		 priv;		/* made of them: conf_resolve() */
+	struct access		 access;	/* who may connect */
 };
 
 #define CONF_WORKERS_MAX	4096
+
+/* Processes of two generations, some more, and auxiliary ones. */
+#define CONF_PROCESSES_MAX	(2 * CONF_WORKERS_MAX + 64)
 
 /* Fills in the defaults, which icapd(8) documents. */
 void	 conf_init(struct conf *conf);

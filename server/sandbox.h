@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SERVER_SANDBOX_H
+#define SERVER_SANDBOX_H
+
+/* "yes", or why there is none. */
+const char *sandbox_summary(void);
+
+/*
+ * From now on this process can do what a worker needs, and is killed with
+ * SIGSYS by anything else: it can read files and use sockets, but not write
+ * to a file that has a name, execute a program or signal another process.
+ * Returns 0, also where no sandbox is built in; -1 with errno.
+ */
+int	 sandbox_enter(void);
+
+#endif
