@@ -40,6 +40,9 @@ int	 reply_add(struct reply *r, const char *name, struct slice value);
 int	 reply_addf(struct reply *r, const char *name, const char *fmt, ...)
 	    __attribute__((format(printf, 3, 4)));
 
+/* Adds lines that are complete and known to be right, as far as they fit. */
+void	 reply_add_lines(struct reply *r, const char *lines, size_t len);
+
 /*
  * Ends the head with the Encapsulated header, which always comes last
  * (C183).  hdr is ENCAP_REQ_HDR or ENCAP_RES_HDR and hdr_len its length, 0

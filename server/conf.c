@@ -38,7 +38,6 @@ conf_init(struct conf *conf)
 		conf->spool_dir = "/tmp";
 	conf->spool_memory = 256 * 1024;
 	conf->spool_limit = UINT64_C(4) << 30;
-	conf->options_ttl = 3600;
 }
 
 /* FNV-1a, 64 bits: no secret is kept by it, it only has to differ. */
@@ -56,25 +55,36 @@ void
 conf_make_istag(struct conf *conf)
 {
 	uint64_t	 hash = UINT64_C(0xcbf29ce484222325);
-	unsigned int	 i;
+	const struct txn_plan	*plan;
+	const struct txn_step	*step;
+	unsigned int		 i, k;
+	char			 version[256];
 
 	hash = mix(hash, PACKAGE_VERSION);
-	for (i = 0; i < conf->nservices; i++) {
-		hash = mix(hash, conf->service[i].path);
-		hash = mix(hash, conf->service[i].service->name);
-		hash = mix(hash, conf->service[i].service->version);
+	for (i = 0; i < conf->nplans; i++) {
+		plan = &conf->plan[i];
+		hash = mix(hash, plan->path);
+		for (k = 0; k < plan->nsteps; k++) {
+			step = &plan->step[k];
+			hash = mix(hash, step->service->name);
+			if (step->service->version == NULL)
+				continue;
+			step->service->version(step->instance, version,
+			    sizeof(version));
+			hash = mix(hash, version);
+		}
 	}
 	(void)snprintf(conf->istag, sizeof(conf->istag), "icapd-%016llx",
 	    (unsigned long long)hash);
 }
 
-const struct conf_service *
-conf_find_service(const struct conf *conf, const char *path)
+const struct txn_plan *
+conf_find_plan(const struct conf *conf, const char *path)
 {
 	unsigned int	 i;
 
-	for (i = 0; i < conf->nservices; i++)
-		if (strcmp(conf->service[i].path, path) == 0)
-			return &conf->service[i];
+	for (i = 0; i < conf->nplans; i++)
+		if (strcmp(conf->plan[i].path, path) == 0)
+			return &conf->plan[i];
 	return NULL;
 }

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "../proto/parse.h"
-#include "../services/service.h"
+#include "../services/plan.h"
 #include "access.h"
 #include "log.h"
 #include "priv.h"
@@ -23,12 +23,6 @@ struct conf_timeouts {
 	int64_t		 queue;		/* without a free worker; 0: no end */
 };
 
-/* A path and what is served there. */
-struct conf_service {
-	const char		*path;	/* without slashes at the ends */
-	const struct service	*service;
-};
-
 struct conf {
 	const char		*host;
 	const char		*port;
@@ -39,10 +33,9 @@ struct conf {
 	const char		*spool_dir;
 	size_t			 spool_memory;
 	uint64_t		 spool_limit;
-	unsigned int		 options_ttl;	/* seconds */
 	bool			 print_requests;	/* on standard output */
-	struct conf_service	 service[1];
-	unsigned int		 nservices;
+	struct txn_plan		*plan;
+	unsigned int		 nplans;
 	char			 istag[33];
 
 	/* The life of the processes. */
@@ -69,8 +62,8 @@ void	 conf_init(struct conf *conf);
  */
 void	 conf_make_istag(struct conf *conf);
 
-/* The service at that path (as uri_decode_path() gives it), or NULL. */
-const struct conf_service *conf_find_service(const struct conf *conf,
+/* What runs at that path (as uri_decode_path() gives it), or NULL. */
+const struct txn_plan *conf_find_plan(const struct conf *conf,
 	    const char *path);
 
 #endif

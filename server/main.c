@@ -175,12 +175,20 @@ parse_arguments(int argc, char *argv[], struct conf *conf,
 static void
 serve_name(struct conf *conf, const char *name)
 {
+	static struct txn_step	 step;
+	static struct txn_plan	 plan;
+
 	if (!is_service_path(name))
 		bad_usage("name", name,
 		    "letters, digits and any of \"-._~/\"");
-	conf->service[0].path = name;
-	conf->service[0].service = service_find("echo");
-	conf->nservices = 1;
+	step.service = service_find("echo");
+	plan.path = name;
+	plan.step = &step;
+	plan.nsteps = 1;
+	plan.options_ttl = 3600;
+	plan_finish(&plan);
+	conf->plan = &plan;
+	conf->nplans = 1;
 	conf->print_requests = true;
 }
 
