@@ -519,9 +519,9 @@ master_obituary(const struct master *m, unsigned int i, int status,
 		(void)snprintf(how, sizeof(how), "exited with status %d",
 		    WEXITSTATUS(status));
 	if (p->aux == NULL && b->state == BOARD_SERVICE && b->service >= 0 &&
-	    (unsigned int)b->service < conf->nservices)
+	    (unsigned int)b->service < conf->nplans)
 		(void)snprintf(what, sizeof(what), " in service \"/%.256s\"",
-		    conf->service[b->service].path);
+		    conf->plan[b->service].path);
 	else if (p->aux == NULL)
 		(void)snprintf(what, sizeof(what), " in state %s",
 		    board_state_name((enum board_state)b->state));

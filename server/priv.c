@@ -13,6 +13,8 @@
 #include <limits.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -169,4 +171,22 @@ priv_drop(const struct priv *p, pid_t master)
 	/* the change of the user has cleared it */
 	if (priv_follow(master) == -1)
 		exit(0);
+}
+
+void
+priv_init_title(int argc, char *argv[])
+{
+	setproctitle_init(argc, argv, environ);
+}
+
+void
+priv_title(const char *fmt, ...)
+{
+	char	 title[64];
+	va_list	 ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(title, sizeof(title), fmt, ap);
+	va_end(ap);
+	setproctitle("%s", title);
 }

@@ -55,4 +55,13 @@ int	 priv_follow(pid_t master);
  */
 void	 priv_drop(const struct priv *p, pid_t master);
 
+/*
+ * Sets the title of this process, "icapd: worker 3 [idle]" for "worker 3
+ * [idle]".  priv_init_title() must have been called first in main(): it moves
+ * arguments and environment out of the way.
+ */
+void	 priv_init_title(int argc, char *argv[]);
+void	 priv_title(const char *fmt, ...)
+	    __attribute__((format(printf, 1, 2)));
+
 #endif

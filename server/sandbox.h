@@ -6,6 +6,12 @@
 const char *sandbox_summary(void);
 
 /*
+ * Prepares it, once, in the master.  Returns 0, also where no sandbox is built
+ * in; -1 with errno.
+ */
+int	 sandbox_init(void);
+
+/*
  * From now on this process can do what a worker needs, and is killed with
  * SIGSYS by anything else: it can read files and use sockets, but not write
  * to a file that has a name, execute a program or signal another process.
