@@ -44,7 +44,7 @@ struct conf {
 	const char		*run_dir;	/* of the board, or NULL */
 	const char		*user;		/* of workers, if we are root */
 	const char		*group;		/* or NULL: that of the user */
-	struct priv		 priv;		/* made of them: conf_resolve() */
+	struct priv		 priv;		/* start_check() looks up */
 	struct access		 access;	/* who may connect */
 };
 

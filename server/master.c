@@ -871,6 +871,7 @@ master_relieve(struct master *m, unsigned int k)
 	struct pool	*pool = &m->pool[k];
 	int64_t		 limit = m->gen->conf->timeouts.queue, now;
 	unsigned int	 waiting, overdue;
+	union sigval	 which;
 	uint64_t	 accepted;
 	int		 i;
 
@@ -900,7 +901,9 @@ master_relieve(struct master *m, unsigned int k)
 	}
 	if ((i = board_find_idle(m->board, k)) != -1) {
 		m->head->parks++;
-		(void)kill(m->roster.place[i].pid, WORKER_PARK);
+		which.sival_int = (int)board_slot(m->board,
+		    (unsigned int)i)->connections;
+		(void)sigqueue(m->roster.place[i].pid, WORKER_PARK, which);
 	}
 	now = stream_now();
 	waiting = pool_count_waiting(pool);

@@ -42,8 +42,9 @@ sandbox_init(void)
 }
 
 int
-sandbox_enter(void)
+sandbox_enter(bool with_names)
 {
+	(void)with_names;
 	return 0;
 }
 
@@ -63,7 +64,8 @@ sandbox_enter(void)
 #include <stdlib.h>
 #include <unistd.h>
 
-static struct sock_fprog	 sandbox_program;
+/* By with_names. */
+static struct sock_fprog	 sandbox_program[2];
 
 /* Calls that are allowed whatever their arguments are. */
 static const char *const	 allowed[] = {
@@ -125,6 +127,23 @@ sandbox_allow_open(scmp_filter_ctx ctx, const char *name, unsigned int arg)
 		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, call, 1,
 		    SCMP_CMP(arg, SCMP_CMP_MASKED_EQ, O_TMPFILE | O_CREAT,
 		    O_TMPFILE));
+	return e;
+}
+
+/* mkostemp() and unlink(), for a spool that knows no O_TMPFILE. */
+static int
+sandbox_allow_names(scmp_filter_ctx ctx)
+{
+	int	 e;
+
+	e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(openat), 1,
+	    SCMP_CMP(2, SCMP_CMP_MASKED_EQ, O_CREAT | O_EXCL,
+	    O_CREAT | O_EXCL));
+	if (e == 0)
+		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(unlinkat),
+		    0);
+	if (e == 0)
+		e = sandbox_allow(ctx, "unlink");
 	return e;
 }
 
@@ -201,7 +220,7 @@ sandbox_add_rules(scmp_filter_ctx ctx)
 
 /* Reads the program that libseccomp writes to a descriptor. */
 static int
-sandbox_export(scmp_filter_ctx ctx)
+sandbox_export(scmp_filter_ctx ctx, struct sock_fprog *program)
 {
 	int	 fd, e;
 	off_t	 size;
@@ -210,10 +229,10 @@ sandbox_export(scmp_filter_ctx ctx)
 		return -errno;
 	e = seccomp_export_bpf(ctx, fd);
 	if (e == 0 && (size = lseek(fd, 0, SEEK_END)) > 0 &&
-	    (sandbox_program.filter = malloc((size_t)size)) != NULL &&
-	    pread(fd, sandbox_program.filter, (size_t)size, 0) == size)
-		sandbox_program.len = (unsigned short)((size_t)size /
-		    sizeof(*sandbox_program.filter));
+	    (program->filter = malloc((size_t)size)) != NULL &&
+	    pread(fd, program->filter, (size_t)size, 0) == size)
+		program->len = (unsigned short)((size_t)size /
+		    sizeof(*program->filter));
 	else if (e == 0)
 		e = -ENOMEM;
 	(void)close(fd);
@@ -230,18 +249,21 @@ sandbox_init(void)
 		errno = ENOMEM;
 		return -1;
 	}
-	if ((e = sandbox_add_rules(ctx)) == 0)
-		e = sandbox_export(ctx);
+	if ((e = sandbox_add_rules(ctx)) == 0 &&
+	    (e = sandbox_export(ctx, &sandbox_program[false])) == 0 &&
+	    (e = sandbox_allow_names(ctx)) == 0)
+		e = sandbox_export(ctx, &sandbox_program[true]);
 	seccomp_release(ctx);
 	errno = -e;
 	return e == 0 ? 0 : -1;
 }
 
 int
-sandbox_enter(void)
+sandbox_enter(bool with_names)
 {
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-	    SECCOMP_FILTER_FLAG_SPEC_ALLOW, &sandbox_program) == 0 ? 0 : -1;
+	    SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+	    &sandbox_program[with_names]) == 0 ? 0 : -1;
 }
 
 #endif

@@ -82,7 +82,7 @@ session_closing(void *arg)
 {
 	struct session	*ss = arg;
 
-	return ss->signals->park || 
+	return ss->signals->park ||
 	    board_head(ss->board)->waiting[ss->pool];
 }
 
@@ -411,7 +411,7 @@ session_run(struct session *ss, int fd)
 void
 session_refuse_busy(struct session *ss, int fd)
 {
-	static const struct fault	 busy = { 503, "no worker was free in time" };
+	static const struct fault	 busy = { 503, "no worker was free" };
 
 	ss->fd = fd;
 	stream_start_fd(&ss->stream, &ss->sf, fd);

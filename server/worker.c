@@ -37,37 +37,51 @@
 static struct session_signals	 worker_signals = { 0, 0, -1 };
 static int			 worker_listener = -1;
 static int			 worker_null = -1;
+static struct board_slot	*worker_slot;
 
 static void
-worker_on_park(int signo)
+worker_park(void)
+{
+	worker_signals.park = 1;
+	if (worker_signals.idle != -1)
+		stream_fd_wake(worker_signals.idle);
+}
+
+/* The master means one connection; it may be over, and another begun. */
+static void
+worker_on_park(int signo, siginfo_t *info, void *context)
 {
 	int	 saved = errno;
 
 	(void)signo;
-	worker_signals.park = 1;
-	if (worker_signals.idle != -1)
-		stream_fd_wake(worker_signals.idle);
+	(void)context;
+	if (info->si_value.sival_int == (int)worker_slot->connections)
+		worker_park();
 	errno = saved;
 }
 
 static void
-worker_on_leave(int signo)
+worker_on_leave(int signo, siginfo_t *info, void *context)
 {
 	int	 saved = errno;
 
+	(void)signo;
+	(void)info;
+	(void)context;
 	worker_signals.leave = 1;
 	(void)dup2(worker_null, worker_listener);
-	worker_on_park(signo);
+	worker_park();
 	errno = saved;
 }
 
 static void
-worker_handle(int signo, void (*handler)(int))
+worker_handle(int signo, void (*handler)(int, siginfo_t *, void *))
 {
 	struct sigaction	 sa;
 
 	memset(&sa, 0, sizeof(sa));
-	sa.sa_handler = handler;
+	sa.sa_sigaction = handler;
+	sa.sa_flags = SA_SIGINFO;
 	sigemptyset(&sa.sa_mask);
 	sigaddset(&sa.sa_mask, WORKER_LEAVE);
 	sigaddset(&sa.sa_mask, WORKER_PARK);
@@ -82,12 +96,12 @@ worker_start_signals(void)
 
 	worker_handle(WORKER_LEAVE, worker_on_leave);
 	worker_handle(WORKER_PARK, worker_on_park);
-	worker_handle(SIGPIPE, SIG_IGN);
-	worker_handle(SIGHUP, SIG_IGN);
-	worker_handle(SIGUSR1, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGUSR1, SIG_IGN);
 	/* the terminal sends it to all of us; the master decides */
-	worker_handle(SIGINT, SIG_IGN);
-	worker_handle(SIGCHLD, SIG_DFL);
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) == -1)
 		fatal(EXIT_CONFIG, "sigprocmask");
@@ -174,8 +188,10 @@ worker_serve(struct session *ss, const struct worker *w)
 			worker_accept_failed();
 			continue;
 		}
+		worker_signals.park = 0;
 		ss->slot->connections++;
-		worker_signals.park = worker_signals.leave;
+		if (worker_signals.leave)
+			worker_signals.park = 1;
 		if (!worker_admits(ss, w, &from))
 			(void)close(fd);
 		else if (w->relief == 0) {
@@ -193,6 +209,26 @@ worker_serve(struct session *ss, const struct worker *w)
 		if (w->relief != 0 && relief == 0)
 			break;
 	}
+}
+
+/*
+ * Can large bodies be kept?  Better to say so now than with the first one.
+ * Returns whether their files need names.
+ */
+static bool
+worker_check_spool(const char *dir)
+{
+	int	 fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd != -1) {
+		(void)close(fd);
+		return false;
+	}
+	if ((errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) ||
+	    access(dir, W_OK | X_OK) == -1)
+		fatal(EXIT_CONFIG, "cannot write to the spool directory %s",
+		    dir);
+	return true;
 }
 
 /* What a service needs in each process. */
@@ -231,11 +267,12 @@ void
 worker_run(const struct worker *w)
 {
 	struct session	 ss;
+	bool		 with_names;
 
 	memset(&ss, 0, sizeof(ss));
 	ss.conf = w->conf;
 	ss.board = w->board;
-	ss.slot = board_slot(w->board, w->number);
+	ss.slot = worker_slot = board_slot(w->board, w->number);
 	ss.pool = ss.slot->pool;
 	ss.signals = &worker_signals;
 	worker_listener = w->listener;
@@ -248,10 +285,11 @@ worker_run(const struct worker *w)
 		exit(0);
 	worker_start_signals();
 	priv_drop(&w->conf->priv, w->master);
+	with_names = worker_check_spool(w->conf->spool_dir);
 	if (session_init(&ss) == -1)
 		fatal(EXIT_SICK, "session");
 	worker_start_services(w->conf);
-	if (w->conf->priv.sandbox && sandbox_enter() == -1)
+	if (w->conf->priv.sandbox && sandbox_enter(with_names) == -1)
 		fatal(EXIT_CONFIG, "sandbox");
 	if (w->relief == 0)
 		priv_title("worker %u [idle]", w->number);
