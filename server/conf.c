@@ -26,12 +26,14 @@ conf_init(struct conf *conf)
 	conf->timeouts.keep_alive = 60 * 1000;
 	conf->timeouts.transaction = 300 * 1000;
 	conf->timeouts.stop = 30 * 1000;
+	conf->timeouts.grace = 10 * 1000;
+	conf->timeouts.queue = 10 * 1000;
+	priv_init(&conf->priv);
 	conf->limits = limits;
 	if ((conf->spool_dir = getenv("TMPDIR")) == NULL)
 		conf->spool_dir = "/tmp";
 	conf->spool_memory = 256 * 1024;
 	conf->spool_limit = UINT64_C(4) << 30;
-	conf->view.log_stderr = true;
 	conf->view.log_ring = RING_SIZE_MIN;
 	conf->view.log_cut = RECORD_CUT_DEFAULT;
 	conf->view.status_connections = 16;

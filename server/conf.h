@@ -7,8 +7,10 @@
 
 #include "../proto/parse.h"
 #include "../services/plan.h"
+#include "access.h"
 #include "log.h"
 #include "record.h"
+#include "priv.h"
 
 /* Times in milliseconds, sizes in bytes. */
 struct conf_timeouts {
@@ -18,6 +20,8 @@ struct conf_timeouts {
 	int64_t		 keep_alive;	/* idle between requests */
 	int64_t		 transaction;	/* everything */
 	int64_t		 stop;		/* drain before workers are killed */
+	int64_t		 grace;		/* over the time of a transaction */
+	int64_t		 queue;		/* without a free worker; 0: no end */
 };
 
 /* Most logs. */
@@ -38,7 +42,6 @@ struct conf_log {
 struct conf_view {
 	struct conf_log	 log[CONF_LOGS_MAX];
 	unsigned int	 nlogs;
-	bool		 log_stderr;	/* events also to standard error */
 	size_t		 log_ring;	/* of each worker, a power of two */
 	size_t		 log_cut;	/* bytes of one value from the wire */
 	const char	*id_header;	/* ICAP header with the id, or NULL */
@@ -63,9 +66,20 @@ struct conf {
 	char			 istag[33];
 
 	struct conf_view	 view;
+	/* The life of the processes. */
+	bool			 daemonise;	/* leave the foreground */
+	const char		*pid_file;	/* or NULL */
+	const char		*run_dir;	/* of the board, or NULL */
+	const char		*user;		/* of workers, if we are root */
+	const char		*group;		/* or NULL: that of the user */
+	struct priv		 priv;		/* start_check() looks up */
+	struct access		 access;	/* who may connect */
 };
 
 #define CONF_WORKERS_MAX	4096
+
+/* Processes of two generations, some more, and auxiliary ones. */
+#define CONF_PROCESSES_MAX	(2 * CONF_WORKERS_MAX + 64)
 
 /* Fills in the defaults, which icapd(8) documents. */
 void	 conf_init(struct conf *conf);

@@ -40,7 +40,6 @@ static unsigned int	 log_ring;
 static const struct log_target *log_target;
 static unsigned int	 log_ntargets;
 static bool		 log_waits;
-static bool		 log_stderr = true;
 
 static const char *const level_name[] = {
 	[LOG_LEVEL_DEBUG] = "debug",
@@ -177,7 +176,7 @@ log_format_line(char *line, size_t size, enum log_format format,
 }
 
 /* Puts an event into the logs of events, and where the last errors are. */
-static int
+static void
 log_put(enum log_level level, const char *message, const char *error)
 {
 	static char		 text[LOG_TARGETS][LINE_MAX_EVENT];
@@ -204,8 +203,9 @@ log_put(enum log_level level, const char *message, const char *error)
 		line[i].level = (uint8_t)level;
 		line[i].kind = RING_EVENT;
 	}
-	return n == 0 ? 0 : ring_put(log_rings, log_ring, line, n,
-	    log_waits, false);
+	if (n > 0)
+		(void)ring_put(log_rings, log_ring, line, n, log_waits,
+		    false);
 }
 
 static void log_line(enum log_level level, const char *error,
@@ -217,31 +217,26 @@ log_line(enum log_level level, const char *error, const char *fmt, va_list ap)
 	char	 message[MESSAGE_MAX], line[LINE_MAX_EVENT];
 	size_t	 n;
 	int	 saved = errno;
-	bool	 put = false;
 
 	(void)vsnprintf(message, sizeof(message), fmt, ap);
+	n = log_format_line(line, sizeof(line), log_format, level, message,
+	    error);
+	/* there is nobody to tell that this failed */
+	(void)!write(STDERR_FILENO, line, n);
 	if (log_rings != NULL)
-		put = log_put(level, message, error) == 0 && log_ntargets > 0;
-	if (!put || log_stderr) {
-		n = log_format_line(line, sizeof(line), log_format, level,
-		    message, error);
-		/* there is nobody to tell that this failed */
-		(void)!write(STDERR_FILENO, line, n);
-	}
+		log_put(level, message, error);
 	errno = saved;
 }
 
 void
 log_use_ring(struct rings *rs, unsigned int i,
-    const struct log_target *target, unsigned int n, bool wait,
-    bool also_stderr)
+    const struct log_target *target, unsigned int n, bool wait)
 {
 	log_rings = rs;
 	log_ring = i;
 	log_target = target;
 	log_ntargets = n < LOG_TARGETS ? n : LOG_TARGETS;
 	log_waits = wait;
-	log_stderr = also_stderr;
 }
 
 void

@@ -34,12 +34,11 @@ struct log_target {
 
 /*
  * From now on events also go into ring i of rs for each of the n logs
- * (n <= 8), which the caller keeps; and to standard error only if
- * `also_stderr`, or if there is no room and `wait` is false.
+ * (n <= 8), which the caller keeps; beside standard error.  When there is no
+ * room an event waits only if told to, else it is left out of the logs.
  */
 void	 log_use_ring(struct rings *rs, unsigned int i,
-	    const struct log_target *target, unsigned int n, bool wait,
-	    bool also_stderr);
+	    const struct log_target *target, unsigned int n, bool wait);
 
 /* For the logger: one line without its newline into syslog. */
 void	 log_syslog(enum log_level level, const char *text, size_t len);

@@ -14,9 +14,8 @@
 #include "../proto/chars.h"
 #include "../services/list.h"
 #include "conf.h"
-#include "listen.h"
 #include "log.h"
-#include "master.h"
+#include "start.h"
 
 #define EXIT_USAGE	2
 
@@ -192,14 +191,43 @@ serve_name(struct conf *conf, const char *name)
 	conf->print_requests = true;
 }
 
+struct command_line {
+	int	  argc;
+	char	**argv;
+};
+
+/*
+ * SIGHUP: the command line again, which was good the first time.  What it
+ * names in the environment and on the disk may have changed.
+ */
+static int
+reload(void *arg, struct conf **next, char *why, size_t size)
+{
+	struct command_line	*line = arg;
+	struct arguments	 args;
+
+	memset(&args, 0, sizeof(args));
+	if ((*next = malloc(sizeof(**next))) == NULL) {
+		(void)snprintf(why, size, "%s", strerror(errno));
+		return -1;
+	}
+	conf_init(*next);
+	optind = 0;
+	parse_arguments(line->argc, line->argv, *next, &args);
+	serve_name(*next, args.name);
+	conf_make_istag(*next);
+	return 0;
+}
+
 int
 main(int argc, char *argv[])
 {
 	struct arguments	 args;
+	struct command_line	 line;
+	struct start		 start;
 	struct conf		 conf;
-	const char		*why;
-	int			 listener;
 
+	start_init(argc, argv);
 	memset(&args, 0, sizeof(args));
 	args.log_level = LOG_LEVEL_INFO;
 	conf_init(&conf);
@@ -218,13 +246,12 @@ main(int argc, char *argv[])
 
 	log_init(args.log_format, args.log_level);
 	log_role("master");
-	listener = listen_open(conf.host, conf.port, conf.backlog, &why);
-	if (listener == -1) {
-		if (errno == 0)
-			fatalx(1, "cannot listen on %s port %s: %s", conf.host,
-			    conf.port, why);
-		fatal(1, "cannot listen on %s port %s: %s", conf.host,
-		    conf.port, why);
-	}
-	return master_run(&conf, listener);
+	memset(&start, 0, sizeof(start));
+	line.argc = argc;
+	line.argv = argv;
+	start.argv = argv;
+	start.conf = &conf;
+	start.reload = reload;
+	start.arg = &line;
+	return start_run(&start);
 }

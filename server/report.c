@@ -2,14 +2,12 @@
 /*
  * What a worker says about its transactions: takes the times, fills in the
  * record for the access log, counts.  Called by session.c as a transaction
- * goes on, by worker.c at the start.  Nothing here may change what happens to
- * the transaction, and nothing costs a system call but the address of each
- * new client.
+ * goes on.  Nothing here may change what happens to the transaction, and
+ * nothing costs a system call.
  */
 #include <sys/socket.h>
 
 #include <arpa/inet.h>
-#include <netinet/in.h>
 
 #include <stdlib.h>
 #include <string.h>
@@ -62,41 +60,31 @@ report_init(struct report *r, struct view *v, unsigned int i,
 }
 
 static uint16_t
-address_format(const struct sockaddr_storage *ss, char *dst, size_t size)
+report_address(char *dst, size_t size, const struct board_peer *peer)
 {
-	const struct sockaddr_in	*in = (const void *)ss;
-	const struct sockaddr_in6	*in6 = (const void *)ss;
-	const void			*address = &in->sin_addr;
-	uint16_t			 port = in->sin_port;
-
-	(void)strlcpy(dst, "0.0.0.0", size);
-	if (ss->ss_family == AF_INET6) {
-		address = &in6->sin6_addr;
-		port = in6->sin6_port;
-	} else if (ss->ss_family != AF_INET)
-		return 0;
-	if (inet_ntop(ss->ss_family, address, dst, (socklen_t)size) == NULL)
-		return 0;
-	return ntohs(port);
+	if ((peer->family != AF_INET && peer->family != AF_INET6) ||
+	    inet_ntop(peer->family, peer->address, dst,
+	    (socklen_t)size) == NULL)
+		(void)strlcpy(dst, "0.0.0.0", size);
+	return ntohs(peer->port);
 }
 
 void
-report_connect(struct report *r, int fd)
+report_connect(struct report *r, int fd, const struct board_peer *peer)
 {
 	struct sockaddr_storage	 ss;
+	struct board_peer	 local;
 	socklen_t		 len = sizeof(ss);
 
 	memset(&r->record, 0, sizeof(r->record));
-	memset(&ss, 0, sizeof(ss));
-	(void)getpeername(fd, (struct sockaddr *)&ss, &len);
-	r->record.peer_port = address_format(&ss, r->peer, sizeof(r->peer));
+	r->record.peer_port = report_address(r->peer, sizeof(r->peer), peer);
 	r->local[0] = '\0';
 	if (r->wants_local) {
 		memset(&ss, 0, sizeof(ss));
-		len = sizeof(ss);
 		(void)getsockname(fd, (struct sockaddr *)&ss, &len);
-		r->record.local_port = address_format(&ss, r->local,
-		    sizeof(r->local));
+		access_read_peer(&ss, &local);
+		r->record.local_port = report_address(r->local,
+		    sizeof(r->local), &local);
 	}
 	r->record.peer = r->peer;
 	r->record.local = r->local;

@@ -4,6 +4,7 @@
 
 #include "../proto/request.h"
 #include "../services/txn.h"
+#include "board.h"
 #include "conf.h"
 #include "record.h"
 #include "view.h"
@@ -43,7 +44,8 @@ void	 report_init(struct report *r, struct view *v, unsigned int i,
 	    const struct conf *conf);
 
 /* A connection was accepted. */
-void	 report_connect(struct report *r, int fd);
+void	 report_connect(struct report *r, int fd,
+	    const struct board_peer *peer);
 
 /* In this order: a request has begun, and its heads are there. */
 void	 report_begin(struct report *r);

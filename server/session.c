@@ -35,6 +35,16 @@
 #define LINGER_BYTES	(64 * 1024 * 1024)
 #define LINGER_MS	5000
 
+/* The same for a client that is refused because nobody has time. */
+#define LINGER_BUSY_MS	200
+
+/*
+ * A worker that is to leave closes a connection that has been idle for so
+ * long, milliseconds: a client that sends request after request gets to send
+ * one more, and is told with its reply not to send another here.
+ */
+#define LEAVE_IDLE_MS	1000
+
 /* Body window of the buffer behind the largest heads, bytes. */
 #define BODY_WINDOW	(128 * 1024)
 
@@ -74,7 +84,8 @@ session_closing(void *arg)
 	struct session	*ss = arg;
 
 	report_reply(&ss->report);
-	return ss->signals->park || board_head(ss->board)->waiting;
+	return ss->signals->park ||
+	    board_head(ss->board)->waiting[ss->pool];
 }
 
 /* A transaction is over, well or not: status 0 if nothing could be said. */
@@ -106,15 +117,15 @@ session_log(struct session *ss, const struct fault *fault)
 
 /* Reads what the client still sends until it has seen our answer and closes. */
 static void
-session_linger(struct session *ss)
+session_linger(struct session *ss, int ms)
 {
 	struct stream	*s = &ss->stream;
 	size_t		 total = 0;
 
 	if (shutdown(ss->fd, SHUT_WR) == -1)
 		return;
-	s->deadline = stream_now() + LINGER_MS;
-	s->patience_in = LINGER_MS;
+	s->deadline = stream_now() + ms;
+	s->patience_in = ms;
 	ss->sf.cancel = NULL;
 	while (total < LINGER_BYTES) {
 		s->in.rd = s->in.wr = 0;
@@ -144,7 +155,7 @@ session_refuse(struct session *ss, const struct fault *fault)
 	sent = reply_refuse(&ss->stream, fault, ss->conf->istag) == 0;
 	session_count(ss, sent ? fault->status : 0, fault->why);
 	if (sent)
-		session_linger(ss);
+		session_linger(ss, LINGER_MS);
 	return false;
 }
 
@@ -153,6 +164,7 @@ static bool
 session_wait(struct session *ss)
 {
 	struct stream	*s = &ss->stream;
+	int64_t		 left;
 	int		 n;
 
 	board_enter(ss->slot, BOARD_IDLE, stream_now());
@@ -165,6 +177,13 @@ session_wait(struct session *ss)
 	ss->sf.cancel = NULL;
 	if (ss->signals->park)
 		ss->sf.armed = false;	/* the handler changed the tick */
+	if (n == -1 && errno == ECANCELED && ss->signals->leave) {
+		left = ss->slot->since + LEAVE_IDLE_MS - stream_now();
+		if (left > 0) {
+			s->patience_in = left;
+			n = stream_fill(s, s->in.size - BODY_RESERVE);
+		}
+	}
 	return n == 1;
 }
 
@@ -198,6 +217,7 @@ session_read_head(struct session *ss)
 	if (buf_len(&s->in) == 0 && !session_wait(ss))
 		return false;
 	s->deadline = stream_now();
+	ss->slot->deadline = s->deadline + ss->conf->timeouts.transaction;
 	board_enter(ss->slot, BOARD_READING, s->deadline);
 	report_begin(&ss->report);
 	s->deadline += ss->conf->timeouts.head;
@@ -383,6 +403,7 @@ session_transaction(struct session *ss)
 	s->deadline += ss->conf->timeouts.transaction -
 	    ss->conf->timeouts.head;
 	s->patience_in = ss->conf->timeouts.body;
+	ss->slot->service = ss->plan - ss->conf->plan;
 	board_enter(ss->slot, BOARD_SERVICE, ss->slot->since);
 	report_heads(&ss->report, r, ss->plan, req, res);
 	if (r->method == ICAP_OPTIONS)
@@ -398,13 +419,35 @@ void
 session_run(struct session *ss, int fd)
 {
 	ss->fd = fd;
-	report_connect(&ss->report, fd);
+	report_connect(&ss->report, fd, &ss->slot->peer);
 	stream_start_fd(&ss->stream, &ss->sf, fd);
 	while (session_transaction(ss))
 		;
 	/* unread bytes would turn our close into a reset (C118) */
 	if (buf_len(&ss->stream.in) > 0)
-		session_linger(ss);
+		session_linger(ss, LINGER_MS);
+	(void)close(fd);
+	buf_trim(&ss->stream.in, BUFFER_KEEP);
+}
+
+void
+session_refuse_busy(struct session *ss, int fd)
+{
+	static const struct fault	 busy = { 503, "no worker was free" };
+
+	ss->fd = fd;
+	stream_start_fd(&ss->stream, &ss->sf, fd);
+	/* what has come of the request; an unread rest would reset the reply */
+	ss->stream.patience_in = LINGER_BUSY_MS;
+	(void)stream_fill(&ss->stream, ss->stream.in.size);
+	ss->stream.deadline = stream_now() + LINGER_BUSY_MS;
+	report_connect(&ss->report, fd, &ss->slot->peer);
+	report_begin(&ss->report);
+	if (reply_refuse(&ss->stream, &busy, ss->conf->istag) == 0) {
+		report_end(&ss->report, busy.status, busy.why, NULL, NULL,
+		    &ss->stream);
+		session_linger(ss, LINGER_BUSY_MS);
+	}
 	(void)close(fd);
 	buf_trim(&ss->stream.in, BUFFER_KEEP);
 }

@@ -14,7 +14,7 @@
  */
 #define TALLY_MAGIC	0x594c4c54u	/* "TLLY" in memory */
 #define TALLY_VERSION	1
-#define TALLY_FILE	"icapd.tally"	/* in the run directory */
+#define TALLY_SUFFIX	".counts"	/* of the name of the board */
 
 #define TALLY_SERVICES	64	/* paths there can be; 0 is "none of them" */
 #define TALLY_NAME	64

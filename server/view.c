@@ -86,7 +86,7 @@ view_add(struct view *v, const struct conf *conf)
 		if (rings_add_log(v->rings, view->log[i].path) == -1)
 			return -1;
 	/* a daemon in the background that says nothing helps nobody */
-	if (!view->log_stderr && !conf_has_event_log(view) &&
+	if (conf->daemonise && !conf_has_event_log(view) &&
 	    rings_add_log(v->rings, LOGGER_SYSLOG) == -1)
 		return -1;
 	return 0;
@@ -129,14 +129,13 @@ view_use(struct view *v, unsigned int ring, const struct conf *conf)
 		v->target[n++].format = view->log[i].form == RECORD_ECS ?
 		    LOG_FORMAT_ECS : LOG_FORMAT_TEXT;
 	}
-	if (n == 0 && !view->log_stderr && (number = rings_add_log(v->rings,
+	if (n == 0 && conf->daemonise && (number = rings_add_log(v->rings,
 	    LOGGER_SYSLOG)) != -1) {
 		v->target[n].log = (uint16_t)number;
 		v->target[n++].format = LOG_FORMAT_TEXT;
 	}
 	ring_take(v->rings, ring, getpid());
-	log_use_ring(v->rings, ring, v->target, n, ring >= RING_WORKER,
-	    view->log_stderr);
+	log_use_ring(v->rings, ring, v->target, n, ring >= RING_WORKER);
 }
 
 static void
