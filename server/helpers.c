@@ -25,6 +25,7 @@ static void
 helper_run_logger(const struct worker *w)
 {
 	helper_drop(w);
+	priv_title("logger");
 	view_run_logger(view_get(), w->conf, w->master);
 }
 
@@ -32,6 +33,7 @@ static void
 helper_run_status(const struct worker *w)
 {
 	helper_drop(w);
+	priv_title("status");
 	view_use(view_get(), RING_STATUS, w->conf);
 	status_run(w->conf, w->board, view_get(), w->master);
 }

@@ -33,7 +33,7 @@
 #include "logger.h"
 
 #define BATCH		(256 * 1024)	/* largest write, bytes */
-#define NAP		50		/* ms between looks while there is work */
+#define NAP		50		/* ms between looks while busy */
 #define QUIET		1000		/* ms without work: sleep until woken */
 #define RETRY		1000		/* ms before a failed log is tried */
 #define LOG_MODE	0640
@@ -44,7 +44,7 @@ struct out {
 	enum out_kind	 kind;
 	int		 fd;
 	bool		 regular;
-	int64_t		 retry;		/* stream_now() of the next try; 0: ok */
+	int64_t		 retry;		/* when to try again; 0: works */
 	uint64_t	 lost;		/* since it failed */
 };
 

@@ -377,7 +377,7 @@ struct record_op {
 	enum code	 code;
 	bool		 left;
 	unsigned int	 width;
-	const char	*text;		/* literal or argument, in `text` below */
+	const char	*text;		/* literal or argument, kept below */
 	size_t		 len;
 };
 

@@ -5,6 +5,7 @@
  * goes on.  Nothing here may change what happens to the transaction, and
  * nothing costs a system call.
  */
+#include <sys/random.h>
 #include <sys/socket.h>
 
 #include <arpa/inet.h>
@@ -51,7 +52,9 @@ report_init(struct report *r, struct view *v, unsigned int i,
 	for (k = 0; k < conf->nplans; k++)
 		r->service_of[k] = (unsigned char)tally_find_service(
 		    view_tally(v), conf->plan[k].path);
-	r->next_id = (uint64_t)arc4random() << 32 | arc4random();
+	/* not arc4random(), whose state is two pages of each worker's */
+	if (getrandom(&r->next_id, sizeof(r->next_id), 0) == -1)
+		fatal(EXIT_SICK, "getrandom");
 	view_use(v, r->ring, conf);
 	if (ring_has_intent(view_rings(v), r->ring)) {
 		record_bury(view_rings(v), r->ring, r->log, r->nlogs);
@@ -269,8 +272,8 @@ report_end(struct report *r, int status, const char *why,
 	r->is_open = false;
 	now = clock_us(CLOCK_MONOTONIC);
 	if (r->heads == 0) {
-		r->heads = now;
-		a->read = now - r->began;
+		r->heads = r->replied != 0 ? r->replied : now;
+		a->read = r->heads - r->began;
 		if (request != NULL && request->has_line) {
 			a->method = request_method_name(request->method);
 			a->path = request->uri.path;

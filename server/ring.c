@@ -50,8 +50,8 @@ struct ring_mark {
 struct ring {
 	/* the producer's */
 	uint64_t		 head;
-	uint64_t		 at;		/* head + 1 of the intent, or 0 */
-	uint64_t		 at_next;	/* the same, while a line is put */
+	uint64_t		 at;		/* head + 1 of intent, or 0 */
+	uint64_t		 at_next;	/* same, while a line is put */
 	int64_t			 pid;
 	uint32_t		 full;		/* futex: it waits for room */
 	char			 pad[LINE - 36];
@@ -70,7 +70,7 @@ _Static_assert(sizeof(struct ring) % LINE == 0, "rings are aligned");
 struct ring_area {
 	uint32_t		 used;		/* rings ever taken */
 	char			 pad[LINE - 4];
-	uint32_t		 sleep;		/* futex: what the logger does */
+	uint32_t		 sleep;		/* futex: the logger's */
 	uint32_t		 alarm;		/* it has to look up */
 	char			 pad2[LINE - 8];
 	struct ring		 ring[];
@@ -211,7 +211,8 @@ futex_wake(uint32_t *word)
 static void
 rings_wake(struct rings *rs)
 {
-	if (__atomic_exchange_n(&rs->area->sleep, AWAKE, __ATOMIC_SEQ_CST) != AWAKE)
+	if (__atomic_exchange_n(&rs->area->sleep, AWAKE,
+	    __ATOMIC_SEQ_CST) != AWAKE)
 		futex_wake(&rs->area->sleep);
 }
 
@@ -470,7 +471,8 @@ rings_sleep(struct rings *rs, bool any, int ms)
 		if ((any && __atomic_load_n(&rs->area->ring[i].head,
 		    __ATOMIC_SEQ_CST) != rs->area->ring[i].tail) ||
 		    ring_is_crowded(rs, i)) {
-			__atomic_store_n(&rs->area->sleep, AWAKE, __ATOMIC_SEQ_CST);
+			__atomic_store_n(&rs->area->sleep, AWAKE,
+			    __ATOMIC_SEQ_CST);
 			return;
 		}
 	}

@@ -63,7 +63,7 @@ tally_open_file(const char *path, size_t size)
 	if (unlink(path) == -1 && errno != ENOENT)
 		return -1;
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
-	    0644);
+	    0640);
 	if (fd != -1 && ftruncate(fd, (off_t)size) == -1) {
 		(void)close(fd);
 		return -1;

@@ -62,14 +62,17 @@ struct tally_reason {
 	uint64_t	 n;
 };
 
-/* One place; its worker alone writes. */
+/*
+ * One place; its worker alone writes.  It begins at a page, and the first one
+ * is all that is touched with up to a dozen services.
+ */
 struct tally_place {
 	uint64_t		 other;		/* no room in count[] */
 	uint64_t		 died;		/* transactions cut off */
 	struct tally_count	 count[TALLY_COUNTS];
-	struct tally_reason	 reason[TALLY_REASONS];	/* of refusals */
 	struct tally_service	 service[TALLY_SERVICES];
-};
+	struct tally_reason	 reason[TALLY_REASONS];	/* of refusals */
+} __attribute__((aligned(4096)));
 
 struct tally_head {
 	uint32_t		 magic;

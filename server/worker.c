@@ -266,10 +266,10 @@ worker_stop_services(const struct conf *conf)
 void
 worker_run(const struct worker *w)
 {
-	struct session	 ss;
+	/* here, not on the stack: most of it is never touched */
+	static struct session ss;
 	bool		 with_names;
 
-	memset(&ss, 0, sizeof(ss));
 	ss.conf = w->conf;
 	ss.board = w->board;
 	ss.slot = worker_slot = board_slot(w->board, w->number);
