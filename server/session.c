@@ -35,6 +35,7 @@
  */
 #define LINGER_BYTES	(64 * 1024 * 1024)
 #define LINGER_MS	5000
+#define LINGER_IDLE_MS	1000		/* and when nothing comes */
 
 /* Body window of the buffer behind the largest heads, bytes. */
 #define BODY_WINDOW	(128 * 1024)
@@ -116,7 +117,7 @@ session_linger(struct session *ss)
 	if (shutdown(ss->fd, SHUT_WR) == -1)
 		return;
 	s->deadline = stream_now() + LINGER_MS;
-	s->patience_in = LINGER_MS;
+	s->patience_in = LINGER_IDLE_MS;
 	ss->sf.cancel = NULL;
 	while (total < LINGER_BYTES) {
 		s->in.rd = s->in.wr = 0;
