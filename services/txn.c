@@ -140,6 +140,13 @@ txn_note(struct txn *t, const char *key, const char *value)
 	(void)strlcpy(note->value, value, sizeof(note->value));
 }
 
+void
+txn_unscanned(struct txn *t, const char *why)
+{
+	t->unscanned = true;
+	(void)strlcpy(t->why, why, sizeof(t->why));
+}
+
 enum verdict
 txn_fail(struct txn *t, const char *why)
 {
