@@ -19,7 +19,7 @@ struct reply {
 	int		 status;
 	char		 head[REPLY_HEAD_MAX];
 	size_t		 len;
-	bool		 overflow;	/* a header did not fit and was left out */
+	bool		 overflow;	/* a header did not fit */
 };
 
 /* The reason phrase that goes with a status; never empty. */

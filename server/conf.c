@@ -10,10 +10,6 @@
 
 #include "conf.h"
 
-#ifndef PACKAGE_VERSION
-#define PACKAGE_VERSION "0"
-#endif
-
 void
 conf_init(struct conf *conf)
 {

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,8 +72,16 @@ static bool
 session_closing(void *arg)
 {
 	struct session	*ss = arg;
+	struct pollfd	 pfd;
 
-	return ss->signals->park || board_head(ss->board)->waiting;
+	if (ss->signals->park)
+		return true;
+	if (!board_head(ss->board)->waiting)
+		return false;
+	/* the flag may be a moment old, the queue is not */
+	pfd.fd = ss->listener;
+	pfd.events = POLLIN;
+	return poll(&pfd, 1, 0) == 1;
 }
 
 static void

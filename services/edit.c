@@ -12,7 +12,7 @@
 #include "../proto/http.h"
 #include "txn.h"
 
-/* An edited head may be larger than any that is received, but not without end. */
+/* An edited head may be larger than what is received, but not without end. */
 #define HEAD_SLACK	(64 * 1024)
 
 static const char *const framing[] = {

@@ -24,11 +24,11 @@ struct txn_step {
  * of it.
  */
 struct txn_plan {
-	const char		*path;		/* without slashes at the ends */
+	const char		*path;		/* no slash at its ends */
 	struct txn_step		*step;
 	unsigned int		 nsteps;
 	enum on_error		 on_error;
-	bool			 shadow;	/* run and log, change nothing */
+	bool			 shadow;	/* run, change nothing */
 	const struct service_template *page;	/* of ON_ERROR_BLOCK, or NULL */
 
 	long			 preview;	/* bytes; -1: none */
@@ -37,7 +37,7 @@ struct txn_plan {
 	const char		*transfer_preview;	/* lists, or NULL */
 	const char		*transfer_ignore;
 	const char		*transfer_complete;
-	const char		*x_include;		/* header names, or NULL */
+	const char		*x_include;	/* header names, or NULL */
 
 	unsigned int		 methods;	/* plan_finish() computes it */
 };

@@ -58,7 +58,7 @@ struct service_setup {
 };
 
 struct service {
-	const char	*name;		/* one word, lower case: the section's */
+	const char	*name;		/* one word, its section's */
 	const char	*summary;	/* one line for people */
 	unsigned int	 methods;	/* SERVICE_* */
 	long		 preview;	/* bytes wanted; -1: none */

@@ -21,7 +21,7 @@ struct txn_note {
 /* Spools a transaction may need at once. */
 struct txn_spools {
 	struct spool	 body;		/* what was read or came too early */
-	struct spool	 out[2];	/* bodies rewritten by a chain's steps */
+	struct spool	 out[2];	/* rewritten by a chain's steps */
 };
 
 /* What a client says of the user behind a message. */
@@ -52,7 +52,7 @@ struct txn {
 	enum verdict		 verdict;	/* of the whole plan */
 	const struct service	*decided;	/* who gave it, or NULL */
 	bool			 unscanned;	/* not examined: see why */
-	bool			 shadowed;	/* the verdict was not executed */
+	bool			 shadowed;	/* and not executed */
 	int			 status;	/* ICAP status sent, or 0 */
 	int			 http_status;	/* of a replacing response */
 	bool			 close;		/* and it was announced */
@@ -65,7 +65,7 @@ struct txn {
 	struct spool		*source;	/* rewritten body, or NULL */
 	struct spool		*capture;	/* takes what a step writes */
 	bool			 last_step;
-	uint64_t		 consumed;	/* original bytes read by a step */
+	uint64_t		 consumed;	/* bytes a step has read */
 	bool			 write_rest;
 	bool			 rewritten;
 	struct text		 written;	/* not sent yet */
