@@ -97,10 +97,11 @@ c 0 --help
 says '^usage: icapc '
 if [ -n "${top_srcdir:-}" ]; then
 	# each option it shows is in the manual
-	for option in $(grep -oE -e ' --?[a-z0-9][a-z0-9-]*' "$tmp/c.out"); do
+	grep -oE -e ' --?[A-Za-z0-9][A-Za-z0-9-]*' "$tmp/c.out" >"$tmp/help"
+	while read -r option; do
 		has "$top_srcdir/man/icapc.1" "Fl ${option#-}" ||
 		    fail "$option is not in icapc(1)"
-	done
+	done <"$tmp/help"
 fi
 c 0 --version
 says '^icapc [0-9]'
