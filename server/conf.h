@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "../proto/parse.h"
 #include "../services/service.h"
@@ -27,6 +28,11 @@ struct conf_net {
 	unsigned int	 prefix;	/* bits */
 };
 
+struct conf_nets {
+	const struct conf_net	*net;
+	unsigned int		 n;		/* 0: everybody */
+};
+
 /* listen "address" { } */
 struct conf_listen {
 	const char		*address;	/* as it was written */
@@ -37,8 +43,7 @@ struct conf_listen {
 	int			 backlog;
 	int64_t			 defer_accept;	/* ms, whole seconds; 0: off */
 	unsigned int		 max_per_client;	/* connections; 0: any */
-	const struct conf_net	*allow;		/* clients */
-	unsigned int		 nallow;	/* 0: everybody */
+	struct conf_nets	 allow;		/* clients */
 	mode_t			 mode;		/* of path */
 	const char		*owner;		/* of path, "user:group" */
 	uid_t			 uid;		/* the same; -1: unchanged */
