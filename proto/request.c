@@ -104,8 +104,8 @@ request_parse_line(struct request *r, const char *p, size_t len,
 }
 
 /*
- * A request line, maybe unfinished: is there still hope?  Its first byte, and then
- * its method and the scheme, tell a TLS hello or an HTTP request from ours.
+ * A request line, maybe unfinished: is there still hope?  Its first bytes
+ * tell a TLS hello from a method.
  */
 static enum parse
 request_check_start(const struct request *r, const char *p, size_t len,

@@ -9,11 +9,11 @@
 #include <stdio.h>
 
 #include "../proto/parse.h"
-#include "../services/service.h"
-#include "../services/txn.h"
+#include "../services/plan.h"
 #include "log.h"
 
 struct arena;
+struct conf_service;
 
 /* Largest numbers of things, so that none of them is a way to run wild. */
 #define CONF_WORKERS_MAX	4096	/* of one listener */
@@ -58,19 +58,15 @@ struct conf_timeouts {
 	int64_t		 keep_alive;	/* idle between requests */
 	int64_t		 transaction;	/* everything */
 	int64_t		 stop;		/* drain before workers are killed */
-	int64_t		 queue;		/* waiting for a worker, then 503 */
+	int64_t		 grace;		/* over the time of a transaction */
+	int64_t		 queue;		/* without a free worker; 0: no end */
 };
 
-/* What an OPTIONS reply says of a plan. */
-struct conf_offer {
-	unsigned int	 methods;	/* SERVICE_*, that all members serve */
-	long		 preview;	/* bytes; -1: none */
-	unsigned int	 options_ttl;	/* seconds */
-	/* comma-separated lists of file extensions, NULL: not sent */
-	const char	*transfer_preview;
-	const char	*transfer_ignore;
-	const char	*transfer_complete;
-	char		 istag[33];	/* as of conf_make_istag() */
+/* What belongs to a plan and is nobody else's business. */
+struct conf_chain {
+	const unsigned int	*instance;	/* of each step, as an index */
+	/* "icapd-0123456789abcdef", at most 32 characters (RFC 3507 4.7) */
+	char			 istag[33];
 };
 
 /* A service that was opened: one section, or one without. */
@@ -78,6 +74,8 @@ struct conf_instance {
 	const struct service	*service;
 	const char		*name;		/* title of its section */
 	void			*instance;
+	bool			 is_open;
+	cfg_t			*section;
 	const char		*text;		/* the section, canonical */
 };
 
@@ -91,8 +89,8 @@ struct conf {
 	const char			*user;	/* NULL: stay who we are */
 	const char			*group;	/* NULL: those of the user */
 	const char			*chroot;	/* NULL: none */
-	const char			*pidfile;	/* NULL: none */
-	const char			*run_dir;
+	const char			*pid_file;	/* NULL: none */
+	const char			*run_dir;	/* of the board, or NULL */
 
 	struct conf_timeouts		 timeouts;
 	struct limits			 limits;
@@ -102,12 +100,14 @@ struct conf {
 
 	bool				 print_requests;	/* on stdout */
 
-	/* offer[i] belongs to plan[i] */
-	const struct txn_plan		*plan;
-	struct conf_offer		*offer;
+	struct txn_plan			*plan;
+	struct conf_chain		*chain;		/* [i] of plan[i] */
+	const struct conf_service	*service;	/* the same, as written */
 	unsigned int			 nplans;
 	struct conf_instance		*instance;
 	unsigned int			 ninstances;
+	struct service_template		**page;		/* opened for plans */
+	unsigned int			 npages;
 	char				 istag[33];	/* of all of it */
 
 	struct arena			*arena;	/* holds all of the above */
@@ -125,6 +125,12 @@ struct conf_args {
 	const char	*port;
 	unsigned int	 workers;
 
+	/*
+	 * Also try whether each listener can be bound, unless the daemon that
+	 * runs now (by its pid file) holds it.  Not for a reload.
+	 */
+	bool		 check_listeners;
+
 	/* Gets each error: `file:line: what`, in order. */
 	void		(*report)(const char *message);
 };
@@ -139,14 +145,6 @@ struct conf *conf_load(const struct conf_args *args);
 
 /* Closes its services and forgets it.  NULL is allowed. */
 void	 conf_free(struct conf *conf);
-
-/*
- * Checks what can only be checked on this host: users, folders, files, and
- * that each listener can be bound, unless the daemon that now runs (by
- * conf->pidfile) holds it.  Returns 0, or -1 after report() was told.
- */
-int	 conf_check(const struct conf *conf,
-	    void (*report)(const char *message));
 
 /*
  * Writes the configuration in effect, defaults included, as a file that can
@@ -167,12 +165,18 @@ void	 conf_print_keys(FILE *fp);
  */
 bool	 conf_make_istag(struct conf *conf);
 
-/* The plan at that path (as uri_decode_path() gives it), or NULL. */
+/*
+ * Path of the ICAP URI, without the slashes at its ends: letters, digits and
+ * any of -._~/ (RFC 3986 2.3), so that it is never escaped.
+ */
+bool	 conf_is_path(const char *path);
+
+/* What runs at that path (as uri_decode_path() gives it), or NULL. */
 const struct txn_plan *conf_find_plan(const struct conf *conf,
 	    const char *path);
 
-/* What OPTIONS says of one of its plans. */
-const struct conf_offer *conf_get_offer(const struct conf *conf,
+/* The ISTag of one of its plans; of all of it for plan NULL. */
+const char *conf_get_istag(const struct conf *conf,
 	    const struct txn_plan *plan);
 
 #endif

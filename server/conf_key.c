@@ -52,7 +52,7 @@ static const struct conf_key	 keys[] = {
 	KEY("", "user", CONF_TEXT, 0, 0, NULL, false, conf, user),
 	KEY("", "group", CONF_TEXT, 0, 0, NULL, false, conf, group),
 	KEY("", "chroot", CONF_PATH, 0, 0, NULL, false, conf, chroot),
-	KEY("", "pidfile", CONF_PATH, 0, 0, NULL, false, conf, pidfile),
+	KEY("", "pidfile", CONF_PATH, 0, 0, NULL, false, conf, pid_file),
 	KEY("", "run-dir", CONF_PATH, 0, 0, NULL, false, conf, run_dir),
 
 	KEY("listen", "workers", CONF_NUMBER, 1, CONF_WORKERS_MAX, NULL,
@@ -82,7 +82,9 @@ static const struct conf_key	 keys[] = {
 	    timeouts.transaction),
 	KEY("timeouts", "stop", CONF_TIME, 0, HOUR, NULL, true, conf,
 	    timeouts.stop),
-	KEY("timeouts", "queue", CONF_TIME, 1, HOUR, NULL, true, conf,
+	KEY("timeouts", "grace", CONF_TIME, 0, HOUR, NULL, true, conf,
+	    timeouts.grace),
+	KEY("timeouts", "queue", CONF_TIME, 1, HOUR, off, true, conf,
 	    timeouts.queue),
 
 	KEY("limits", "request-line", CONF_SIZE, 256, MIB, NULL, true, conf,
@@ -117,6 +119,8 @@ static const struct conf_key	 keys[] = {
 	    conf_service, transfer_ignore),
 	KEY("service", "transfer-complete", CONF_LIST, 0, 0, NULL, true,
 	    conf_service, transfer_complete),
+	KEY("service", "x-include", CONF_LIST, 0, 0, NULL, true,
+	    conf_service, x_include),
 	KEY("service", "on-error", CONF_WORD, 0, 0, on_error, true,
 	    conf_service, on_error),
 	KEY("service", "shadow", CONF_WORD, 0, 0, yes_no, true,
@@ -175,6 +179,7 @@ conf_key_init(struct conf *conf)
 	conf->timeouts.keep_alive = 60 * SECOND;
 	conf->timeouts.transaction = 300 * SECOND;
 	conf->timeouts.stop = 30 * SECOND;
+	conf->timeouts.grace = 10 * SECOND;
 	conf->timeouts.queue = 10 * SECOND;
 	conf->limits = limits;
 	conf->spool_dir = getenv("TMPDIR");

@@ -57,6 +57,7 @@ struct conf_service {
 	struct conf_texts	 transfer_preview;
 	struct conf_texts	 transfer_ignore;
 	struct conf_texts	 transfer_complete;
+	struct conf_texts	 x_include;
 	enum on_error		 on_error;
 	bool			 shadow;
 	const char		*template_file;

@@ -293,6 +293,8 @@ static void
 master_relieve(struct master *m, bool waiting)
 {
 	struct board_head	*head = board_head(m->board);
+	struct board_slot	*b;
+	union sigval		 which;
 	int			 i;
 
 	if (board_has_free(m->board, 0)) {
@@ -306,7 +308,9 @@ master_relieve(struct master *m, bool waiting)
 	if (!waiting || (i = board_find_idle(m->board)) == -1)
 		return;
 	head->parks++;
-	(void)kill(m->slot[i].pid, WORKER_PARK);
+	b = board_slot(m->board, (unsigned int)i);
+	which.sival_int = (int)b->connections;
+	(void)sigqueue(m->slot[i].pid, WORKER_PARK, which);
 }
 
 /* Waits for something to happen, at most until `next` (-1: for ever). */

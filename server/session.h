@@ -3,8 +3,7 @@
 #define SERVER_SESSION_H
 
 #include "../proto/request.h"
-#include "../proto/spool.h"
-#include "../proto/stream.h"
+#include "../services/txn.h"
 #include "board.h"
 #include "conf.h"
 
@@ -24,10 +23,11 @@ struct session {
 	int			 fd;
 	struct stream_fd	 sf;
 	struct stream		 stream;
-	struct spool		 spool;
+	struct txn_spools	 spools;
+	struct txn		 txn;
 	struct request		 request;
 	struct header_field	*fields;
-	const struct conf_service *service;
+	const struct txn_plan	*plan;
 };
 
 /*

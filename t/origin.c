@@ -41,7 +41,7 @@
 #define LINE_SIZE	1024		/* chunk size or trailer line, bytes */
 #define PIECE		(16 * 1024)	/* bytes made and sent at once */
 #define BACKLOG		256		/* more than the clients of any test */
-#define BARRIER_SIZE	30000		/* least size of a barrier object, bytes */
+#define BARRIER_SIZE	30000		/* least size of these, bytes */
 #define CRC_POLY	0x04c11db7U	/* of POSIX cksum */
 
 struct origin_client {

@@ -31,7 +31,7 @@
 
 #define REPLY_MAX	(4 * 1024 * 1024)	/* largest reply looked at */
 #define HALF_SIZE	(1024 * 1024)	/* bytes of each half of "half" */
-#define SNDBUF		65536		/* less than a half by far: see run_half */
+#define SNDBUF		65536		/* see run_half */
 #define CHUNK		65536		/* bytes of each chunk */
 #define GONE_CHUNKS	512		/* 32 MiB: no socket buffer holds it */
 #define HTTP_REQUEST	"POST http://127.0.0.1/half HTTP/1.1\r\n" \
