@@ -291,7 +291,7 @@ session_options(struct session *ss)
 		return session_refuse(ss, &body.fault);
 	memset(&o, 0, sizeof(o));
 	o.plan = ss->plan;
-	o.istag = ss->conf->istag;
+	o.istag = conf_get_istag(ss->conf, ss->plan);
 	o.max_connections = ss->conf->workers;
 	o.offers_trailers = (r->allow & ALLOW_TRAILERS) != 0;
 	o.now = time(NULL);
@@ -334,7 +334,7 @@ session_adapt(struct session *ss, struct slice req, struct slice res)
 	t->stream = &ss->stream;
 	t->req_head = req;
 	t->res_head = res;
-	t->istag = ss->conf->istag;
+	t->istag = conf_get_istag(ss->conf, ss->plan);
 	t->id = "";
 	t->spools = &ss->spools;
 	t->closing = session_closing;
