@@ -242,7 +242,9 @@ board_find_idle(struct board *b, unsigned int pool)
 
 	for (i = 0; i < b->head.nslots; i++)
 		if (board_state(b, i) == BOARD_IDLE &&
-		    b->slot[i].pool == pool && (found == -1 ||
+		    b->slot[i].pool == pool &&
+		    b->slot[i].generation == b->head.generation &&
+		    (found == -1 ||
 		    b->slot[i].since < b->slot[found].since))
 			found = (int)i;
 	return found;

@@ -150,8 +150,8 @@ void	 board_enter(struct board_slot *slot, enum board_state state,
 	    int64_t now);
 
 /*
- * Is any worker of the same listener as i, and of the same generation,
- * waiting for a connection?  Looks first at those after i.
+ * Is any worker of the same listener as i waiting for a connection?  Looks
+ * first at those after i.
  */
 bool	 board_has_free(struct board *b, unsigned int i);
 
@@ -172,7 +172,10 @@ int	 board_tell(int pipe, char kind, unsigned int i);
  */
 void	 board_tell_short(struct board *b, unsigned int i, int pipe);
 
-/* Index of the listener's worker whose connection is idle longest, or -1. */
+/*
+ * Index of the worker whose connection is idle longest, or -1: of those of
+ * the listener, and of the current generation, who will accept another.
+ */
 int	 board_find_idle(struct board *b, unsigned int pool);
 
 /* How many connections are open from that client's address? */
