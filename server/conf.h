@@ -29,13 +29,13 @@ struct conf_service;
 /* listen "address" { } */
 struct conf_listen {
 	const char		*address;	/* as it was written */
-	const char		*host;		/* of TCP; NULL: all addresses */
+	const char		*host;		/* of TCP; NULL: all */
 	const char		*port;
 	const char		*path;		/* of unix:, else NULL */
 	unsigned int		 workers;
 	int			 backlog;
 	int64_t			 defer_accept;	/* ms, whole seconds; 0: off */
-	unsigned int		 max_per_client;	/* connections; 0: any */
+	unsigned int		 max_per_client;	/* 0: no limit */
 	struct admit_list	 allow;		/* clients */
 	mode_t			 mode;		/* of path */
 	const char		*owner;		/* of path, "user:group" */
@@ -84,7 +84,7 @@ struct conf {
 	struct priv			 priv;	/* start_check() looks up */
 	const char			*pid_file;	/* NULL: none */
 	bool				 daemonise;	/* main() says so */
-	const char			*run_dir;	/* of the board, or NULL */
+	const char			*run_dir;	/* of the board */
 
 	struct conf_timeouts		 timeouts;
 	struct limits			 limits;
@@ -96,7 +96,7 @@ struct conf {
 
 	struct txn_plan			*plan;
 	struct conf_chain		*chain;		/* [i] of plan[i] */
-	const struct conf_service	*service;	/* the same, as written */
+	const struct conf_service	*service;	/* as written */
 	unsigned int			 nplans;
 	struct conf_instance		*instance;
 	unsigned int			 ninstances;

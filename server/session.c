@@ -167,6 +167,7 @@ session_wait(struct session *ss)
 	s->deadline = 0;
 	s->patience_in = ss->conf->timeouts.keep_alive;
 	ss->sf.cancel = &ss->signals->park;
+	ss->sf.hurry = false;
 	ss->signals->idle = ss->fd;
 	n = stream_fill(s, s->in.size - BODY_RESERVE);
 	ss->signals->idle = -1;
@@ -218,6 +219,7 @@ session_read_head(struct session *ss)
 	s->deadline += ss->conf->timeouts.head;
 	s->patience_in = ss->conf->timeouts.head;
 	s->patience_out = ss->conf->timeouts.write;
+	ss->sf.hurry = true;
 	for (;;) {
 		switch (request_parse(r, buf_data(&s->in), buf_len(&s->in),
 		    &fault)) {
