@@ -153,6 +153,8 @@ st_needs(struct run *r, const struct text *w, int n)
 			return error(r, "needs preview n", NULL);
 		return s->preview >= (int64_t)v ? ST_OK : ST_SKIP;
 	}
+	if (strcmp(w[0].p, "100") == 0)
+		return s->has100 ? ST_OK : ST_SKIP;
 	if (strcmp(w[0].p, "204") == 0)
 		return s->has204 ? ST_OK : ST_SKIP;
 	if (strcmp(w[0].p, "206") == 0)
@@ -600,6 +602,46 @@ st_either(struct run *r, const struct text *w, int n)
 		return finish(r, c);
 	}
 	return check_error(r, c, w[0].p, 0);
+}
+
+/* The rest goes with the preview, though nobody has asked for it. */
+static int
+st_early(struct run *r, const struct text *w, int n)
+{
+	struct conn		*c;
+	struct msg		 m;
+	struct feed		 f;
+	struct text		 t;
+	enum conn_result	 res;
+
+	if (request_parse(r, &m, w, n) != ST_OK)
+		return ST_ERROR;
+	if (!msg_has_rest(&m))
+		return error(r, "there is no rest", NULL);
+	if ((c = conn_fresh(r)) == NULL)
+		return ST_FAIL;
+	msg_feed(r->ic, &m, &f);
+	t = feed_text(r->ic, &f);
+	msg_feed_rest(r->ic, &m, &f);
+	t = icapt_join(r->ic, t, feed_text(r->ic, &f));
+	c->msg = m;
+	c->has_msg = 1;
+	if (conn_send(c, t.p, t.n, 0) == -1)
+		return ST_FAIL;
+	if ((res = conn_read(c)) != CONN_REPLY)
+		return conn_fail(c, res, "an answer");
+	if (c->reply.status == 100) {
+		c->cont = 1;
+		if (check_100(r, c) == -1 || expect_ok(r, c) == -1)
+			return ST_FAIL;
+		return finish(r, c);
+	}
+	if (c->reply.status != 204 && c->reply.status != 200)
+		return conn_fail(c, CONN_REPLY, "100, or 200 or 204");
+	c->has_msg = 0;
+	if ((res = conn_read(c)) != CONN_REPLY || c->reply.status != 400)
+		return conn_fail(c, res, "400 to the rest");
+	return conn_check_closed(c);
 }
 
 /* Sweeps. */
@@ -1238,6 +1280,7 @@ static const struct statement statements[] = {
 	{ "continue",	0, 0, st_continue },
 	{ "delay",	1, 0, st_delay },
 	{ "each",	1, 2, st_each },
+	{ "early",	1, 1, st_early },
 	{ "echo",	0, 0, st_echo },
 	{ "either",	2, 1, st_either },
 	{ "end",	0, 2, st_end },
@@ -1407,6 +1450,23 @@ run_script(struct icapt *ic, struct script *s, const struct run_server *srv,
 	return r.nfail > 0 ? RUN_FAIL : RUN_OK;
 }
 
+/* Does the service ask for the rest of a preview? */
+static int
+asks_for_rest(struct icapt *ic, struct conn *c)
+{
+	struct text	 w[3];
+	struct msg	 m;
+	const char	*why;
+
+	w[0] = icapt_text(ic, "RESPMOD-S", 9);
+	w[1] = icapt_text(ic, "preview", 7);
+	w[2] = icapt_text(ic, "4", 1);
+	if (msg_parse(ic, &m, w, 3, &why) == -1)
+		abort();
+	return conn_request(c, &m) == 0 && conn_read(c) == CONN_REPLY &&
+	    c->reply.status == 100;
+}
+
 int
 run_discover(struct icapt *ic, struct run_server *s)
 {
@@ -1440,6 +1500,7 @@ run_discover(struct icapt *ic, struct run_server *s)
 		if ((f = reply_find(&c.reply, "Preview")) != NULL &&
 		    number_parse(f->value, &v) == 0)
 			s->preview = (int64_t)v;
+		s->has100 = asks_for_rest(ic, &c);
 	} else
 		(void)icapt_fail(ic, "an answer to OPTIONS", "none");
 	conn_close(&c, 0);

@@ -8,6 +8,7 @@ enum run_result { RUN_OK, RUN_FAIL, RUN_SKIP, RUN_ERROR };
 
 struct run_server {		/* what OPTIONS said */
 	int		 asked;
+	int		 has100;	/* it asks for the rest of a preview */
 	int		 has204;
 	int		 has206;
 	int		 reqmod;
