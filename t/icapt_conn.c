@@ -32,7 +32,7 @@
 #define PACE_NS		200000
 
 static int	 conn_wait(struct conn *, int, short *);
-static int	 conn_drain(struct conn *);
+static void	 conn_drain(struct conn *);
 
 int
 conn_open(struct icapt *ic, struct conn *c)
@@ -164,10 +164,11 @@ conn_pending(struct conn *c)
 }
 
 /* Read what has come while sending, for "duplex". */
-static int
+static void
 conn_drain(struct conn *c)
 {
-	size_t	 used;
+	enum reply_parse	 res;
+	size_t			 used;
 
 	if (!c->reading) {
 		reply_fini(&c->reply);
@@ -176,14 +177,13 @@ conn_drain(struct conn *c)
 	}
 	while (conn_pending(c)) {
 		if (c->n == 0 && conn_fill(c) != 1)
-			break;
-		if (reply_parse(&c->reply, c->in + c->off, c->n, &used) !=
-		    REPLY_MORE)
-			return 0;	/* conn_read will find it */
+			return;
+		res = reply_parse(&c->reply, c->in + c->off, c->n, &used);
 		c->off += used;
 		c->n -= used;
+		if (res != REPLY_MORE)
+			return;		/* conn_read will find it */
 	}
-	return 0;
 }
 
 static int
@@ -215,7 +215,7 @@ conn_write(struct conn *c, const char *p, size_t n, int duplex)
 			    "sent", "nothing taken after %llu bytes",
 			    (unsigned long long)c->sent);
 		if (duplex && (ev & POLLIN))
-			(void)conn_drain(c);
+			conn_drain(c);
 	}
 	return 0;
 }
@@ -256,7 +256,7 @@ conn_feed(struct conn *c, struct feed *f, uint64_t by, int duplex)
 			res = conn_write(c, buf, n, duplex);
 		}
 		if (duplex && res == 0)
-			res = conn_drain(c);
+			conn_drain(c);
 	}
 	free(buf);
 	return res;
@@ -336,6 +336,8 @@ conn_read(struct conn *c)
 			c->reading = 0;
 			return CONN_REPLY;
 		case REPLY_BAD:
+			c->off += used;
+			c->n -= used;
 			return CONN_BAD;
 		case REPLY_MORE:
 			break;

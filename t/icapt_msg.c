@@ -122,24 +122,25 @@ literal(const char *s)
 int
 number_parse(const char *s, uint64_t *v)
 {
-	uint64_t	 n = 0;
+	static const char	 unit[] = "KMG";
+	const char		*u;
+	uint64_t		 n = 0;
+	int			 shift = 0;
 
 	if (*s < '0' || *s > '9')
 		return -1;
 	for (; *s >= '0' && *s <= '9'; s++) {
-		if (n > (UINT64_MAX >> 31) / 10)
+		if (n > (UINT64_MAX - 9) / 10)
 			return -1;
 		n = n * 10 + (uint64_t)(*s - '0');
 	}
-	if (*s == 'K')
-		n <<= 10, s++;
-	else if (*s == 'M')
-		n <<= 20, s++;
-	else if (*s == 'G')
-		n <<= 30, s++;
-	if (*s != '\0')
+	if (*s != '\0' && (u = strchr(unit, *s)) != NULL) {
+		shift = 10 * (int)(u - unit + 1);
+		s++;
+	}
+	if (*s != '\0' || n > UINT64_MAX >> shift)
 		return -1;
-	*v = n;
+	*v = n << shift;
 	return 0;
 }
 

@@ -150,6 +150,8 @@ reply_parse(struct reply *r, const char *p, size_t n, size_t *used)
 	size_t			 k;
 
 	*used = 0;
+	if (r->why != NULL)
+		return REPLY_BAD;
 	while (r->state != ST_DONE) {
 		if (n == 0)
 			return REPLY_MORE;
@@ -459,6 +461,10 @@ reply_check_any(struct icapt *ic, const struct reply *r)
 	size_t			 n;
 	int			 i;
 
+	if (r->status == 100)
+		return strcmp(r->head.p, "ICAP/1.0 100 Continue\r\n") == 0 ?
+		    0 : icapt_fail(ic, "exactly ICAP/1.0 100 Continue",
+		    "%s", r->head.p);
 	if (reply_find(r, "Transfer-Encoding") != NULL ||
 	    reply_find(r, "Content-Length") != NULL)
 		return icapt_fail(ic, "no HTTP framing in the ICAP head",
@@ -584,17 +590,17 @@ reply_check_200(struct icapt *ic, const struct reply *r, const struct msg *m)
 		return -1;
 	if (r->hdr[0] == '\0' || strcmp(r->body, "null-body") == 0)
 		return 0;
-	/* A length that was wrong when it came is echoed as it was. */
-	s = sect_find(m, r->hdr);
-	if (s != NULL && s->bytes.n == r->nsect &&
-	    memcmp(s->bytes.p, r->sect, r->nsect) == 0)
-		return 0;
 	cl = http_number(r->sect, "Content-Length");
-	if (cl >= 0 && (uint64_t)cl != r->size)
-		return icapt_fail(ic, "the body to be of Content-Length",
-		    "%llu bytes for %lld", (unsigned long long)r->size,
-		    (long long)cl);
-	return 0;
+	if (cl < 0 || (uint64_t)cl == r->size)
+		return 0;
+	/* A length that was wrong when it came may go back as it was. */
+	s = sect_find(m, r->hdr);
+	if (s != NULL && http_number(s->bytes.p, "Content-Length") == cl &&
+	    (uint64_t)cl != m->content.size)
+		return 0;
+	return icapt_fail(ic, "the body to be of Content-Length",
+	    "%llu bytes for %lld", (unsigned long long)r->size,
+	    (long long)cl);
 }
 
 /* E204; cont says that a 100 went before. */

@@ -394,15 +394,6 @@ status_in(const char *list, int status)
 	return list_has(list, s);
 }
 
-static int
-check_100(struct run *r, struct conn *c)
-{
-	if (strcmp(c->reply.head.p, "ICAP/1.0 100 Continue\r\n") != 0)
-		return icapt_fail(r->ic, "exactly ICAP/1.0 100 Continue",
-		    "%s", c->reply.head.p);
-	return ST_OK;
-}
-
 /* A positive answer that is legal for the request. */
 static int
 expect_ok(struct run *r, struct conn *c)
@@ -418,7 +409,7 @@ expect_ok(struct run *r, struct conn *c)
 		if (!c->paused)
 			return conn_fail(c, res, c->cont ?
 			    "no second 100" : "no 100, all was sent");
-		if (check_100(r, c) == -1 || conn_continue(c) == -1)
+		if (reply_check_any(r->ic, a) == -1 || conn_continue(c) == -1)
 			return ST_FAIL;
 	}
 	if (strcmp(c->msg.method.p, "OPTIONS") == 0)
@@ -522,13 +513,13 @@ st_accept(struct run *r, const struct text *w, int n)
 
 /* Read an answer that need not be positive; a legal 100 is obeyed. */
 static enum conn_result
-read_final(struct run *r, struct conn *c)
+read_final(struct conn *c)
 {
 	enum conn_result	 res;
 
 	while ((res = conn_read(c)) == CONN_REPLY && c->reply.status == 100 &&
 	    c->paused)
-		if (check_100(r, c) == -1 || conn_continue(c) == -1)
+		if (conn_continue(c) == -1)
 			break;
 	return res;
 }
@@ -552,7 +543,7 @@ st_reject(struct run *r, const struct text *w, int n)
 	m.probe = 1;
 	if ((c = conn_fresh(r)) == NULL || conn_request(c, &m) == -1)
 		return ST_FAIL;
-	res = read_final(r, c);
+	res = read_final(c);
 	if (res == CONN_REPLY)
 		return check_error(r, c, w[0].p, 1);
 	if (res == CONN_BROKEN && is_begun_200(c))
@@ -574,7 +565,7 @@ st_refuse(struct run *r, const struct text *w, int n)
 	m.probe = 1;
 	if ((c = conn_fresh(r)) == NULL || conn_request(c, &m) == -1)
 		return ST_FAIL;
-	if ((res = read_final(r, c)) != CONN_REPLY)
+	if ((res = read_final(c)) != CONN_REPLY)
 		return conn_fail(c, res, w[0].p);
 	return check_error(r, c, w[0].p, 0);
 }
@@ -591,7 +582,7 @@ st_either(struct run *r, const struct text *w, int n)
 	m.probe = 1;
 	if ((c = conn_fresh(r)) == NULL || conn_request(c, &m) == -1)
 		return ST_FAIL;
-	res = read_final(r, c);
+	res = read_final(c);
 	if (res == CONN_BROKEN && is_begun_200(c))
 		return ST_OK;
 	if (res != CONN_REPLY)
@@ -632,7 +623,8 @@ st_early(struct run *r, const struct text *w, int n)
 		return conn_fail(c, res, "an answer");
 	if (c->reply.status == 100) {
 		c->cont = 1;
-		if (check_100(r, c) == -1 || expect_ok(r, c) == -1)
+		if (reply_check_any(r->ic, &c->reply) == -1 ||
+		    expect_ok(r, c) == -1)
 			return ST_FAIL;
 		return finish(r, c);
 	}
@@ -872,7 +864,11 @@ st_e100(struct run *r, const struct text *w, int n)
 
 	(void)w;
 	(void)n;
-	return c == NULL ? ST_FAIL : check_100(r, c);
+	if (c == NULL)
+		return ST_FAIL;
+	if (c->reply.status != 100)
+		return conn_fail(c, CONN_REPLY, "100");
+	return reply_check_any(r->ic, &c->reply);
 }
 
 static int
@@ -1008,11 +1004,9 @@ st_quiet(struct run *r, const struct text *w, int n)
 	(void)n;
 	if (c == NULL)
 		return ST_FAIL;
-	if (!conn_pending(c))
+	if (!conn_pending(c) || (c->n == 0 && conn_fill(c) != 1))
 		return ST_OK;
-	if (c->n == 0)
-		(void)conn_fill(c);
-	return icapt_fail(r->ic, "nothing", "%s", c->n == 0 ? "the end" :
+	return icapt_fail(r->ic, "nothing", "%s",
 	    icapt_escape(buf, sizeof(buf), c->in + c->off, c->n));
 }
 
@@ -1450,10 +1444,11 @@ run_script(struct icapt *ic, struct script *s, const struct run_server *srv,
 	return r.nfail > 0 ? RUN_FAIL : RUN_OK;
 }
 
-/* Does the service ask for the rest of a preview? */
+/* Does the service ask for the rest of a preview? Some throw dice. */
 static int
 asks_for_rest(struct icapt *ic, struct conn *c)
 {
+	int		 i;
 	struct text	 w[3];
 	struct msg	 m;
 	const char	*why;
@@ -1463,8 +1458,13 @@ asks_for_rest(struct icapt *ic, struct conn *c)
 	w[2] = icapt_text(ic, "4", 1);
 	if (msg_parse(ic, &m, w, 3, &why) == -1)
 		abort();
-	return conn_request(c, &m) == 0 && conn_read(c) == CONN_REPLY &&
-	    c->reply.status == 100;
+	for (i = 0; i < 12; i++) {
+		if (conn_request(c, &m) == -1 || conn_read(c) != CONN_REPLY ||
+		    c->reply.status != 100 || conn_continue(c) == -1 ||
+		    conn_read(c) != CONN_REPLY)
+			return 0;
+	}
+	return 1;
 }
 
 int

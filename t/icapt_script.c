@@ -35,6 +35,7 @@ struct script {
 };
 
 static char	*file_read(const char *);
+static char	*line_end(char *, int *);
 static void	 read_numbers(struct script *, const char *);
 static int	 split_line(struct script *, int, char *);
 static int	 word_end(const char *);
@@ -92,12 +93,7 @@ script_open(struct icapt *ic, const char *path)
 	s->line = icapt_alloc(ic, (n + 1) * sizeof(*s->line));
 	for (p = buf; *p != '\0'; p = eol) {
 		first = ++no;
-		eol = p + strcspn(p, "\n");
-		while (eol > p && *eol == '\n' && eol[-1] == '\\') {
-			eol[-1] = eol[0] = ' ';		/* join lines */
-			no++;
-			eol += strcspn(eol, "\n");
-		}
+		eol = line_end(p, &no);
 		if (*eol == '\n')
 			*eol++ = '\0';
 		if (top && p[0] == '#')
@@ -110,6 +106,24 @@ script_open(struct icapt *ic, const char *path)
 	}
 	free(buf);
 	return match_loops(s) == -1 ? NULL : s;
+}
+
+/* The end of a line, after joining it with those it is continued on. */
+static char *
+line_end(char *p, int *no)
+{
+	char	*to = p;
+
+	for (; *p != '\0' && *p != '\n'; p++) {
+		if (p[0] == '\\' && p[1] == '\n') {
+			p++;
+			++*no;
+		} else
+			*to++ = *p;
+	}
+	/* What is left over becomes blanks before the line's end. */
+	memset(to, ' ', (size_t)(p - to));
+	return p;
 }
 
 /* "# C052 C053": a comment that holds nothing else. */
