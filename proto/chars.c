@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Character classes and slices: the alphabet the parsers are written in.
+ * Called by every module of proto/ and by services.  It must not depend on
+ * the locale, so nothing of <ctype.h> is used here.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "chars.h"
+
+#define CTL	0
+#define HT	(CHARS_TEXT | CHARS_BLANK)
+#define SP	(CHARS_TEXT | CHARS_BLANK)
+#define SEP	(CHARS_TEXT | CHARS_VISIBLE)
+#define TOK	(CHARS_TEXT | CHARS_VISIBLE | CHARS_TOKEN)
+#define DIG	(TOK | CHARS_DIGIT | CHARS_HEX)
+#define HEX	(TOK | CHARS_HEX)
+#define OBS	CHARS_TEXT
+#define OBS16	OBS, OBS, OBS, OBS, OBS, OBS, OBS, OBS, \
+		OBS, OBS, OBS, OBS, OBS, OBS, OBS, OBS
+
+static const unsigned char classes_of[256] = {
+	/* 0x00 */
+	CTL, CTL, CTL, CTL, CTL, CTL, CTL, CTL,
+	CTL, HT,  CTL, CTL, CTL, CTL, CTL, CTL,
+	CTL, CTL, CTL, CTL, CTL, CTL, CTL, CTL,
+	CTL, CTL, CTL, CTL, CTL, CTL, CTL, CTL,
+	/* 0x20: SP ! " # $ % & '  ( ) * + , - . / */
+	SP,  TOK, SEP, TOK, TOK, TOK, TOK, TOK,
+	SEP, SEP, TOK, TOK, SEP, TOK, TOK, SEP,
+	/* 0x30: 0-7  8 9 : ; < = > ? */
+	DIG, DIG, DIG, DIG, DIG, DIG, DIG, DIG,
+	DIG, DIG, SEP, SEP, SEP, SEP, SEP, SEP,
+	/* 0x40: @ A-G  H-O */
+	SEP, HEX, HEX, HEX, HEX, HEX, HEX, TOK,
+	TOK, TOK, TOK, TOK, TOK, TOK, TOK, TOK,
+	/* 0x50: P-W  X-Z [ \ ] ^ _ */
+	TOK, TOK, TOK, TOK, TOK, TOK, TOK, TOK,
+	TOK, TOK, TOK, SEP, SEP, SEP, TOK, TOK,
+	/* 0x60: ` a-g  h-o */
+	TOK, HEX, HEX, HEX, HEX, HEX, HEX, TOK,
+	TOK, TOK, TOK, TOK, TOK, TOK, TOK, TOK,
+	/* 0x70: p-w  x-z { | } ~ DEL */
+	TOK, TOK, TOK, TOK, TOK, TOK, TOK, TOK,
+	TOK, TOK, TOK, SEP, TOK, SEP, TOK, CTL,
+	/* 0x80-0xff */
+	OBS16, OBS16, OBS16, OBS16, OBS16, OBS16, OBS16, OBS16
+};
+
+size_t
+chars_span(const char *p, size_t len, unsigned int classes)
+{
+	size_t	 i;
+
+	for (i = 0; i < len; i++)
+		if ((classes_of[(unsigned char)p[i]] & classes) == 0)
+			break;
+	return i;
+}
+
+int
+chars_hex(unsigned char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+int
+chars_parse_uint(struct slice s, uint64_t max, uint64_t *number)
+{
+	uint64_t	 n = 0;
+	unsigned int	 digit;
+	size_t		 i;
+
+	if (s.len == 0)
+		return -1;
+	for (i = 0; i < s.len; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return -1;
+		digit = (unsigned int)(s.p[i] - '0');
+		if (digit > max || n > (max - digit) / 10)
+			return -1;
+		n = n * 10 + digit;
+	}
+	*number = n;
+	return 0;
+}
+
+struct slice
+slice_trim(struct slice s)
+{
+	while (s.len > 0 && (s.p[0] == ' ' || s.p[0] == '\t')) {
+		s.p++;
+		s.len--;
+	}
+	while (s.len > 0 &&
+	    (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
+		s.len--;
+	return s;
+}
+
+bool
+slice_is(struct slice s, const char *is)
+{
+	return s.len == strlen(is) && memcmp(s.p, is, s.len) == 0;
+}
+
+bool
+slice_is_nocase(struct slice s, const char *is)
+{
+	return s.len == strlen(is) && strncasecmp(s.p, is, s.len) == 0;
+}
+
+bool
+slice_next(struct slice *list, struct slice *element)
+{
+	bool	 quoted;
+	size_t	 i;
+
+	while (list->len > 0) {
+		quoted = false;
+		for (i = 0; i < list->len; i++) {
+			if (quoted && list->p[i] == '\\' && i + 1 < list->len)
+				i++;
+			else if (list->p[i] == '"')
+				quoted = !quoted;
+			else if (list->p[i] == ',' && !quoted)
+				break;
+		}
+		element->p = list->p;
+		element->len = i;
+		*element = slice_trim(*element);
+		if (i < list->len)
+			i++;
+		list->p += i;
+		list->len -= i;
+		if (element->len > 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+slice_list_has(struct slice list, const char *is)
+{
+	struct slice	 element;
+
+	while (slice_next(&list, &element))
+		if (slice_is_nocase(element, is))
+			return true;
+	return false;
+}

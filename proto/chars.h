@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef PROTO_CHARS_H
+#define PROTO_CHARS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * A piece of somebody else's memory: pointer and length, never terminated.
+ * It is as valid as the buffer it points into.
+ */
+struct slice {
+	const char	*p;
+	size_t		 len;
+};
+
+/* Classes of bytes, to be or-ed together. */
+#define CHARS_TOKEN	0x01	/* tchar, RFC 9110 5.6.2 */
+#define CHARS_TEXT	0x02	/* HTAB, SP, VCHAR, obs-text: a field value */
+#define CHARS_VISIBLE	0x04	/* 0x21-0x7e: a request target */
+#define CHARS_DIGIT	0x08
+#define CHARS_HEX	0x10
+#define CHARS_BLANK	0x20	/* SP and HTAB */
+
+/* Number of leading bytes of p (len bytes) that are in one of the classes. */
+size_t	 chars_span(const char *p, size_t len, unsigned int classes);
+
+/* Value of a hexadecimal digit, or -1. */
+int	 chars_hex(unsigned char c);
+
+/*
+ * Reads s as a decimal number: digits only, at least one, leading zeros
+ * allowed.  Returns 0 and the number, or -1 when s is something else or is
+ * larger than max.
+ */
+int	 chars_parse_uint(struct slice s, uint64_t max, uint64_t *number);
+
+/* s without blanks (SP, HTAB) at both ends. */
+struct slice slice_trim(struct slice s);
+
+/* Is s the string `is`, byte for byte, or whatever the case of ASCII letters? */
+bool	 slice_is(struct slice s, const char *is);
+bool	 slice_is_nocase(struct slice s, const char *is);
+
+/*
+ * Cuts the next element off a comma-separated list (RFC 9110 5.6.1): blanks
+ * around it are gone, empty elements are skipped, commas in a quoted-string
+ * do not separate.  Returns false at the end of the list.
+ */
+bool	 slice_next(struct slice *list, struct slice *element);
+
+/* Does the list hold the element `is`, whatever its case?  No substrings. */
+bool	 slice_list_has(struct slice list, const char *is);
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A body that cannot be passed on yet: memory first, then an unlinked file
+ * that no crash can leave behind.  Called by body.c.  Memory is mapped, not
+ * taken from the heap, so that an idle worker gives all of it back.  It must
+ * not know what the bytes are nor who waits for them.
+ */
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "spool.h"
+
+void
+spool_init(struct spool *sp, const char *dir, size_t mem_max, uint64_t max)
+{
+	memset(sp, 0, sizeof(*sp));
+	sp->dir = dir;
+	sp->mem_max = mem_max;
+	sp->max = max;
+	sp->fd = -1;
+}
+
+void
+spool_clear(struct spool *sp)
+{
+	if (sp->mem != NULL)
+		(void)munmap(sp->mem, sp->mem_max);
+	if (sp->fd != -1)
+		(void)close(sp->fd);
+	spool_init(sp, sp->dir, sp->mem_max, sp->max);
+}
+
+/* A file that is gone as soon as it is closed. */
+static int
+spool_open(const char *dir)
+{
+	char	 path[PATH_MAX];
+	int	 fd, n;
+
+	fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd != -1 || (errno != EOPNOTSUPP && errno != EISDIR &&
+	    errno != EINVAL))
+		return fd;
+	n = snprintf(path, sizeof(path), "%s/icapd.XXXXXXXX", dir);
+	if (n < 0 || (size_t)n >= sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if ((fd = mkostemp(path, O_CLOEXEC)) != -1)
+		(void)unlink(path);
+	return fd;
+}
+
+static int
+spool_write(struct spool *sp, const char *p, size_t len)
+{
+	ssize_t	 n;
+
+	if (sp->fd == -1 && (sp->fd = spool_open(sp->dir)) == -1)
+		return -1;
+	while (len > 0) {
+		n = pwrite(sp->fd, p, len, (off_t)(sp->len - sp->mem_max));
+		if (n == -1) {
+			if (errno == EINTR)
+				continue;
+			return -1;
+		}
+		p += n;
+		len -= (size_t)n;
+		sp->len += (uint64_t)n;
+	}
+	return 0;
+}
+
+int
+spool_append(struct spool *sp, const char *p, size_t len)
+{
+	size_t	 n;
+
+	if (len > sp->max || sp->len > sp->max - len) {
+		errno = EFBIG;
+		return -1;
+	}
+	if (sp->len < sp->mem_max) {
+		if (sp->mem == NULL) {
+			sp->mem = mmap(NULL, sp->mem_max,
+			    PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			if (sp->mem == MAP_FAILED) {
+				sp->mem = NULL;
+				return -1;
+			}
+		}
+		n = sp->mem_max - (size_t)sp->len;
+		if (n > len)
+			n = len;
+		memcpy(sp->mem + sp->len, p, n);
+		sp->len += n;
+		p += n;
+		len -= n;
+	}
+	return len > 0 ? spool_write(sp, p, len) : 0;
+}
+
+uint64_t
+spool_left(const struct spool *sp)
+{
+	return sp->len - sp->pos;
+}
+
+void
+spool_peek(const struct spool *sp, struct slice *mem, uint64_t *offset,
+    uint64_t *len)
+{
+	uint64_t	 end = sp->len;
+
+	mem->p = NULL;
+	mem->len = 0;
+	*offset = 0;
+	if (sp->pos < sp->mem_max) {
+		if (end > sp->mem_max)
+			end = sp->mem_max;
+		mem->p = sp->mem + sp->pos;
+		mem->len = (size_t)(end - sp->pos);
+	} else
+		*offset = sp->pos - sp->mem_max;
+	*len = end - sp->pos;
+}
+
+void
+spool_consume(struct spool *sp, uint64_t n)
+{
+	assert(n <= spool_left(sp));
+	sp->pos += n;
+}
+
+void
+spool_rewind(struct spool *sp)
+{
+	sp->pos = 0;
+}
+
+void
+spool_forget(struct spool *sp)
+{
+	if (sp->pos < sp->len || sp->len == 0)
+		return;
+	/* a file that stays empty costs nothing; a full one would */
+	if (sp->fd != -1 && ftruncate(sp->fd, 0) == -1) {
+		(void)close(sp->fd);
+		sp->fd = -1;
+	}
+	sp->len = sp->pos = 0;
+}

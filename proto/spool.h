@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef PROTO_SPOOL_H
+#define PROTO_SPOOL_H
+
+#include "chars.h"
+
+/*
+ * Where decoded body bytes wait: in memory up to a limit, after that in an
+ * unlinked file.  Bytes are appended at the end and read from a position that
+ * can be set back to the start.
+ */
+struct spool {
+	const char	*dir;		/* of the file */
+	size_t		 mem_max;	/* bytes kept in memory */
+	uint64_t	 max;		/* bytes in all */
+
+	char		*mem;		/* mapped when first needed */
+	int		 fd;		/* -1: no file yet */
+	uint64_t	 len;		/* bytes appended */
+	uint64_t	 pos;		/* bytes read */
+};
+
+/*
+ * Prepares an empty spool; nothing is allocated before the first append.  dir
+ * must stay valid.
+ */
+void	 spool_init(struct spool *sp, const char *dir, size_t mem_max,
+	    uint64_t max);
+
+/* Forgets everything and gives memory and file back. */
+void	 spool_clear(struct spool *sp);
+
+/*
+ * Appends len bytes.  Returns 0, or -1 with errno: EFBIG when the spool would
+ * exceed its maximum, ENOSPC and the like from the file.
+ */
+int	 spool_append(struct spool *sp, const char *p, size_t len);
+
+/* Bytes appended and not read yet. */
+uint64_t spool_left(const struct spool *sp);
+
+/*
+ * The bytes at the reading position: from memory as a slice (valid until
+ * spool_clear), else an empty slice, *offset in the file sp->fd, and their
+ * number in *len.
+ */
+void	 spool_peek(const struct spool *sp, struct slice *mem,
+	    uint64_t *offset, uint64_t *len);
+
+/* n bytes (n <= spool_left) were read. */
+void	 spool_consume(struct spool *sp, uint64_t n);
+
+/* Back to the first byte. */
+void	 spool_rewind(struct spool *sp);
+
+/*
+ * All bytes read so far will not be asked for again: when nothing is left,
+ * starts over at the beginning of the memory.
+ */
+void	 spool_forget(struct spool *sp);
+
+#endif

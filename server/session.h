@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SERVER_SESSION_H
+#define SERVER_SESSION_H
+
+#include "../proto/request.h"
+#include "../proto/spool.h"
+#include "../proto/stream.h"
+#include "board.h"
+#include "conf.h"
+
+/* How a signal handler reaches into a session. */
+struct session_signals {
+	volatile sig_atomic_t	 park;	/* give the connection up when idle */
+	volatile sig_atomic_t	 idle;	/* its descriptor while idle, or -1 */
+};
+
+/* What a worker keeps for all its sessions, one at a time. */
+struct session {
+	const struct conf	*conf;
+	struct board		*board;
+	struct board_slot	*slot;
+	struct session_signals	*signals;
+
+	int			 fd;
+	struct stream_fd	 sf;
+	struct stream		 stream;
+	struct spool		 spool;
+	struct request		 request;
+	struct header_field	*fields;
+	const struct conf_service *service;
+};
+
+/*
+ * Prepares ss, whose first part the caller has filled in: reserves the
+ * memory for all that follows.  Returns 0, or -1 with errno.
+ */
+int	 session_init(struct session *ss);
+
+/* Serves one connection to its end and closes it. */
+void	 session_run(struct session *ss, int fd);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SERVER_WORKER_H
+#define SERVER_WORKER_H
+
+#include "board.h"
+#include "conf.h"
+
+/* Signals a worker understands; only the master sends them. */
+#define WORKER_LEAVE	SIGTERM		/* finish the transaction, then exit */
+#define WORKER_PARK	SIGUSR2		/* give up an idle connection */
+
+/* Everything a worker may rely on after the fork. */
+struct worker {
+	const struct conf	*conf;
+	struct board		*board;
+	unsigned int		 number;	/* of its slot */
+	int			 listener;
+	int			 ready;		/* pipe to the master */
+	pid_t			 master;
+};
+
+/* Serves connections until told to leave; never returns. */
+void	 worker_run(const struct worker *w) __attribute__((noreturn));
+
+#endif

@@ -1,0 +1,134 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+#
+# c-icap-client, the client most administrators try a new server with, against
+# icapd: OPTIONS, RESPMOD and REQMOD, files of sizes around the preview, with
+# and without preview, 204 and 206.  The echo service has to say "no
+# modification" wherever the client allows that; where it does not, the file
+# that comes back is the file that was sent.
+#
+# The client ends with status 0 whatever happens, so its output is looked at.
+# It cannot show one thing: it does not read the body of a 200 that comes
+# straight after a preview.
+
+set -u
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+need c-icap-client c-icap
+setup
+
+# run OPTION...: the client, its output in client.out
+run() {
+	rm -f "$tmp/answer"
+	start client c-icap-client -i 127.0.0.1 -p "$icapd_port" -s echo -v \
+	    "$@"
+	reap "$started_pid"
+	[ "$status" -eq 0 ] || fail "c-icap-client $* ended with $status"
+	[ ! -s "$tmp/client.err" ] || has "$tmp/client.err" '^ICAP server:' ||
+	    fail "c-icap-client $* complains"
+}
+
+# icap_status: of the last run; its head is on either output.
+icap_status() {
+	cat "$tmp/client.out" "$tmp/client.err" |
+	    sed -n 's,^[[:space:]]*ICAP/1\.0 \([0-9]*\).*,\1,p'
+}
+
+# unmodified FILE OPTION...: a 204, and no file
+unmodified() {
+	un_file=$1
+	shift
+	run -f "$un_file" -o "$tmp/answer" "$@"
+	[ "$(icap_status)" = 204 ] ||
+	    fail "$* of $un_file: status $(icap_status) instead of 204"
+	cat "$tmp/client.out" "$tmp/client.err" |
+	    grep -q '^No modification needed' ||
+	    fail "$* of $un_file: the client does not take the 204"
+	[ ! -s "$tmp/answer" ] || fail "$* of $un_file: a 204 with a body"
+}
+
+# echoed FILE OPTION...: a 200, and the same file
+echoed() {
+	ec_file=$1
+	shift
+	run -f "$ec_file" -o "$tmp/answer" "$@"
+	[ "$(icap_status)" = 200 ] ||
+	    fail "$* of $ec_file: status $(icap_status) instead of 200"
+	cmp "$ec_file" "$tmp/answer" || fail "$* of $ec_file came changed"
+}
+
+# both FILE OPTION...: every way to say what the client allows
+both() {
+	bo_file=$1
+	shift
+	unmodified "$bo_file" "$@"
+	unmodified "$bo_file" "$@" -no204
+	unmodified "$bo_file" "$@" -nopreview
+	unmodified "$bo_file" "$@" -206
+	unmodified "$bo_file" "$@" -206 -no204
+	unmodified "$bo_file" "$@" -206 -nopreview
+	echoed "$bo_file" "$@" -nopreview -no204
+	echoed "$bo_file" "$@" -nopreview -no204 -206
+}
+
+# asked N LINE: icapd will have to print it so often.
+asked() {
+	as_left=$1
+	while [ "$as_left" -gt 0 ]; do
+		echo "$2" >>"$tmp/asked"
+		as_left=$((as_left - 1))
+	done
+}
+
+icapd_start "$@"
+origin=${ORIGIN:-$t_builddir/origin}
+: >"$tmp/asked"
+
+step "OPTIONS"
+run
+[ "$(icap_status)" = 200 ] || fail "status $(icap_status) instead of 200"
+cat "$tmp/client.out" "$tmp/client.err" >"$tmp/options"
+has "$tmp/options" 'Allow 204: Yes' || fail "no Allow: 204"
+has "$tmp/options" 'Methods: .*REQMOD' || fail "no REQMOD in Methods"
+has "$tmp/options" 'Methods: .*RESPMOD' || fail "no RESPMOD in Methods"
+has "$tmp/options" 'ISTag: "..*"' || fail "no quoted ISTag"
+preview=$(sed -n 's/^[[:space:]]*Preview: \([0-9][0-9]*\)$/\1/p' \
+    "$tmp/options" | head -n 1)
+[ -n "$preview" ] || fail "no Preview"
+
+step "files around the preview of $preview bytes"
+for size in 1 500 $((preview - 1)) "$preview" $((preview + 1)) 100000 3000000
+do
+	[ "$size" -gt 0 ] || continue
+	"$origin" -g "$size" 21 >"$tmp/file.$size"
+	# RESPMOD without a request, with one, without any head; REQMOD.
+	both "$tmp/file.$size"
+	both "$tmp/file.$size" -resp http://127.0.0.1/resp
+	both "$tmp/file.$size" -noreshdr
+	both "$tmp/file.$size" -req "http://127.0.0.1/req/$size"
+	asked 8 "GET http://127.0.0.1/req/$size HTTP/1.0"
+done
+
+step "previews that the client cuts"
+for cut in 0 1 10 $((preview - 1)); do
+	for file in "$tmp/file.1" "$tmp/file.500" "$tmp/file.100000"; do
+		unmodified "$file" -w "$cut"
+		unmodified "$file" -w "$cut" -no204
+		unmodified "$file" -w "$cut" -206 -no204
+	done
+done
+
+step "other methods and headers"
+both "$tmp/file.500" -req http://127.0.0.1/put -method PUT \
+    -x 'X-Client-IP: 127.0.0.1' -hx 'X-Test: a' -rhx 'X-Test: b'
+asked 8 "PUT http://127.0.0.1/put HTTP/1.0"
+
+icapd_stop TERM
+step "icapd printed the request lines, and nothing else"
+diff "$tmp/asked" "$tmp/icapd.out" >&2 ||
+    fail "requests sent (<) and printed by icapd (>) differ"
+[ -z "$(complaints)" ] || {
+	complaints >&2
+	fail "icapd complains as above"
+}

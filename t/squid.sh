@@ -1,0 +1,318 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+#
+# A real Squid with icapd behind it: forward proxy, both vectoring points,
+# preview and 206 on, nothing bypassed, no cache.  Every kind of message a
+# browser makes goes client -> Squid -> icapd -> Squid -> origin and back;
+# what arrives has to be what was sent.  Afterwards Squid's ICAP log may show
+# no failed transaction, and icapd must have printed just the requests sent.
+
+set -u
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+CLIENTS=50		# in parallel
+BIG=3000000		# bytes: more than any buffer or preview on the way
+PORT_TRIES=20		# ports that may be taken before we give up
+
+squid=$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v squid) ||
+    skip "no squid here (Debian: apt-get install squid-openssl)"
+"$squid" -v | grep -q -e --enable-icap-client ||
+    skip "$squid is built without ICAP"
+need curl curl
+setup
+
+# Squid as root becomes another user; its files have to be that user's.
+squid_user() {
+	for sq_user in proxy squid nobody; do
+		if id -u "$sq_user" >/dev/null 2>&1; then
+			echo "$sq_user"
+			return
+		fi
+	done
+}
+
+# squid_config PORT
+squid_config() {
+	cat <<-END
+	http_port 127.0.0.1:$1
+	visible_hostname localhost
+	pid_filename $tmp/squid/squid.pid
+	coredump_dir $tmp/squid
+	cache_log $tmp/squid/cache.log
+	access_log stdio:$tmp/squid/access.log
+	cache deny all
+	cache_mem 0 MB
+	memory_cache_shared off
+	pinger_enable off
+	netdb_filename none
+	max_filedescriptors 1024
+	shutdown_lifetime 0 seconds
+	dns_nameservers 127.0.0.1
+	acl loopback dst 127.0.0.1
+	http_access allow loopback
+	http_access deny all
+	forwarded_for delete
+	quick_abort_min 0 KB
+	quick_abort_max 0 KB
+	icap_enable on
+	icap_preview_enable on
+	icap_206_enable on
+	icap_persistent_connections on
+	icap_service_failure_limit -1
+	force_request_body_continuation allow all
+	icap_service req reqmod_precache icap://127.0.0.1:$icapd_port/echo bypass=off
+	icap_service resp respmod_precache icap://127.0.0.1:$icapd_port/echo bypass=off
+	adaptation_access req allow all
+	adaptation_access resp allow all
+	adaptation_send_client_ip on
+	adaptation_send_username on
+	logformat icapt %icap::to %icap::Hs %icap::rm %rm %ru
+	icap_log stdio:$tmp/squid/icap.log icapt
+	END
+	if [ "$(id -u)" -eq 0 ]; then
+		echo "cache_effective_user $(squid_user)"
+	fi
+}
+
+# Squid cannot bind port 0, so it tries ports below the ephemeral ones until
+# one is its own; that it is bound, not that it looked free, counts.
+squid_start() {
+	mkdir "$tmp/squid"
+	[ "$(id -u)" -ne 0 ] || chown "$(squid_user)" "$tmp/squid"
+	squid_name=icapdt$$
+	cleanup_hook=squid_unlink
+	tries=0
+	while [ "$tries" -lt "$PORT_TRIES" ]; do
+		squid_port=$(awk -v seed="$$$tries" 'BEGIN {
+			srand(seed)
+			print 10000 + int(rand() * 20000)
+		}')
+		tries=$((tries + 1))
+		rm -f "$tmp/squid/cache.log"
+		squid_config "$squid_port" >"$tmp/squid.conf"
+		start squid "$squid" -N -n "$squid_name" -f "$tmp/squid.conf"
+		squid_pid=$started_pid
+		wait_until squid_is_up || fail "Squid is not ready"
+		if is_running "$squid_pid"; then
+			return
+		fi
+		reap "$squid_pid"
+		has "$tmp/squid/cache.log" 'Unable to open HTTP Socket' ||
+		    fail "Squid does not start"
+		say "port $squid_port is taken"
+	done
+	fail "no port for Squid"
+}
+
+# Up, or beyond hope.
+squid_is_up() {
+	has "$tmp/squid/cache.log" 'Accepting HTTP Socket connections' ||
+	    ! is_running "$squid_pid"
+}
+
+squid_stop() {
+	squid_family=$(family "$squid_pid")
+	kill -TERM "$squid_pid" || fail "Squid is gone already"
+	reap "$squid_pid"
+	[ "$status" -eq 0 ] || fail "Squid ended with status $status"
+	# shellcheck disable=SC2086 # a list of pids
+	wait_until is_gone $squid_family || fail "Squid left processes"
+	[ ! -e "$tmp/squid/squid.pid" ] || fail "Squid left its pid file"
+	squid_unlink
+}
+
+# Squid leaves its shared memory when it ends early; the name is ours alone.
+squid_unlink() {
+	rm -f "/dev/shm/$squid_name"-*
+}
+
+# sent METHOD URL: icapd will have to print this request, once.
+sent() {
+	echo "$1 $2 HTTP/1.1" >>"$tmp/sent"
+}
+
+# via OPTION... URL: curl through Squid, bounded so that a hang is a failure.
+via() {
+	curl -q -sS --max-time 60 -x "http://127.0.0.1:$squid_port" "$@" \
+	    9>&- || fail "curl $* ended with $?"
+}
+
+# expect_status FILE STATUS: the last head that curl stored with -D.
+expect_status() {
+	got=$(sed -n 's,^HTTP/[0-9.]* \([0-9]*\).*,\1,p' "$1" | tail -n 1)
+	[ "$got" = "$2" ] || fail "status $got instead of $2"
+}
+
+# download URL SIZE SEED
+download() {
+	sent GET "$1"
+	via -D "$tmp/head" -o "$tmp/body" "$1"
+	expect_status "$tmp/head" 200
+	"$origin" -g "$2" "$3" | cmp - "$tmp/body" ||
+	    fail "$1 came changed"
+}
+
+# upload METHOD STATUS FILE [CURL-OPTION...]: the origin answers with the
+# checksum of what reached it.
+upload() {
+	up_method=$1 up_status=$2 up_file=$3
+	shift 3
+	sent "$up_method" "$url/upload"
+	via -X "$up_method" -D "$tmp/head" -o "$tmp/body" \
+	    --data-binary "@$up_file" "$@" "$url/upload"
+	expect_status "$tmp/head" "$up_status"
+	cksum <"$up_file" | cmp -s - "$tmp/body" ||
+	    fail "upload arrived as $(cat "$tmp/body"), sent $(cksum <"$up_file")"
+}
+
+origin_start
+icapd_start "$@"
+squid_start
+url=http://127.0.0.1:$origin_port
+"$origin" -g "$BIG" 11 >"$tmp/big"
+"$origin" -g 500 12 >"$tmp/small"
+"$origin" -g 40000 13 >"$tmp/middle"
+: >"$tmp/empty"
+
+step "GET, sizes around every preview and buffer"
+for size in 0 1 2 1023 1024 1025 4095 4096 4097 16384 65535 65536 65537; do
+	download "$url/size/$size/$((size + 1))" "$size" "$((size + 1))"
+done
+
+step "GET, length unknown"
+for size in 0 1 1024 4096 70000; do
+	download "$url/chunked/$size/5" "$size" 5
+	download "$url/close/$size/6" "$size" 6
+done
+
+step "download of $BIG bytes"
+download "$url/size/$BIG/7" "$BIG" 7
+download "$url/chunked/$BIG/8" "$BIG" 8
+download "$url/close/$BIG/9" "$BIG" 9
+
+step "HEAD"
+for path in "size/$BIG" "chunked/$BIG" size/0 status/204; do
+	sent HEAD "$url/$path"
+	via -I -D "$tmp/head" -o /dev/null "$url/$path"
+	case $path in
+	"size/$BIG")
+		grep -q -i "^Content-Length: $BIG" "$tmp/head" ||
+		    fail "Content-Length of a HEAD is lost"
+		expect_status "$tmp/head" 200 ;;
+	status/204)
+		expect_status "$tmp/head" 204 ;;
+	*)
+		expect_status "$tmp/head" 200 ;;
+	esac
+done
+
+step "204 and 304 have no body"
+for code in 204 304; do
+	sent GET "$url/status/$code"
+	via -D "$tmp/head" -o "$tmp/body" "$url/status/$code"
+	expect_status "$tmp/head" "$code"
+	[ ! -s "$tmp/body" ] || fail "$code with a body"
+	: >"$tmp/body"
+done
+
+step "POST and PUT without Expect"
+for file in empty small middle big; do
+	upload POST 200 "$tmp/$file" -H Expect:
+	upload PUT 201 "$tmp/$file" -H Expect:
+done
+
+step "POST and PUT with Expect"
+for file in small big; do
+	upload POST 200 "$tmp/$file" -H 'Expect: 100-continue' \
+	    --expect100-timeout 55
+	has "$tmp/head" '^HTTP/1.1 100 ' || fail "no 100 Continue came"
+	upload PUT 201 "$tmp/$file" -H 'Expect: 100-continue' \
+	    --expect100-timeout 55
+	has "$tmp/head" '^HTTP/1.1 100 ' || fail "no 100 Continue came"
+done
+
+step "POST and PUT, chunked"
+for file in empty small middle big; do
+	upload POST 200 "$tmp/$file" -H Expect: \
+	    -H 'Transfer-Encoding: chunked'
+	upload PUT 201 "$tmp/$file" -H Expect: \
+	    -H 'Transfer-Encoding: chunked'
+done
+
+step "CONNECT"
+sent CONNECT "127.0.0.1:$origin_port"
+via -p -o "$tmp/body" "$url/size/5000/14"
+"$origin" -g 5000 14 | cmp - "$tmp/body" || fail "the tunnel changes bytes"
+
+step "$CLIENTS clients at once"
+i=0
+while [ "$i" -lt "$CLIENTS" ]; do
+	i=$((i + 1))
+	sent GET "$url/barrier/$CLIENTS/$i"
+done
+via -Z --no-progress-meter --parallel-immediate --parallel-max "$CLIENTS" \
+    -o "$tmp/client.#1" "$url/barrier/$CLIENTS/[1-$CLIENTS]"
+while [ "$i" -gt 0 ]; do
+	"$origin" -g $((30000 + i)) "$i" | cmp - "$tmp/client.$i" ||
+	    fail "client $i got another's bytes"
+	i=$((i - 1))
+done
+
+step "a client aborts while it waits for the second half"
+sent GET "$url/hold/200000"
+start curl curl -q -sS -x "http://127.0.0.1:$squid_port" -o /dev/null \
+    "$url/hold/200000"
+wait_until has "$tmp/origin.out" '^held' || fail "the download never began"
+kill -TERM "$started_pid"
+reap "$started_pid"
+wait_until has "$tmp/origin.out" '^gone' ||
+    fail "Squid never gave the origin up"
+
+step "a client aborts in the middle of a download"
+sent GET "$url/size/50000000/15"
+curl -q -sS --max-time 60 -x "http://127.0.0.1:$squid_port" \
+    "$url/size/50000000/15" 9>&- 2>/dev/null | head -c 100000 >"$tmp/body"
+"$origin" -g 100000 15 | cmp - "$tmp/body" ||
+    fail "the bytes before the abort are wrong"
+aborted=2
+
+step "all is well afterwards"
+download "$url/size/70000/16" 70000 16
+upload POST 200 "$tmp/middle"
+
+squid_stop
+step "Squid's ICAP log shows no failed transaction"
+log=$tmp/squid/icap.log
+has "$log" '^ICAP_OPT ' || fail "Squid never asked for the options"
+grep -v -E '^ICAP_(ECHO|MOD|SAT|OPT) ' "$log" >"$tmp/failed"
+# A client that aborts may take its RESPMOD with it; nothing else may fail.
+if grep -v -E "^ICAP_ERR_GONE .* RESPMOD GET $url/(hold/|size/50000000)" \
+    "$tmp/failed" >&2; then
+	fail "Squid reports the failed transactions above"
+fi
+[ "$(wc -l <"$tmp/failed")" -le "$aborted" ] ||
+    fail "more failed transactions than clients that aborted"
+if grep -E 'FATAL|(suspended|down|essential) .*ICAP|ICAP.* (suspended|down)' \
+    "$tmp/squid/cache.log" >&2; then
+	fail "Squid's log says the above"
+fi
+
+step "Squid sent each request to icapd, once"
+sort "$tmp/sent" >"$tmp/sent.sorted"
+sed -n 's,^[^ ]* [^ ]* REQMOD \(.*\),\1 HTTP/1.1,p' "$log" | sort |
+    diff "$tmp/sent.sorted" - >&2 ||
+    fail "requests sent (<) and in Squid's ICAP log (>) differ"
+grep -v ^CONNECT "$tmp/sent.sorted" >"$tmp/replies.sorted"
+sed -n 's,^[^ ]* [^ ]* RESPMOD \(.*\),\1 HTTP/1.1,p' "$log" | sort |
+    diff "$tmp/replies.sorted" - >&2 ||
+    fail "replies expected (<) and in Squid's ICAP log (>) differ"
+
+icapd_stop TERM
+step "icapd printed the request lines, and nothing else"
+sort "$tmp/icapd.out" | diff "$tmp/sent.sorted" - >&2 ||
+    fail "requests sent (<) and printed by icapd (>) differ"
+complaints >&2
+[ -z "$(complaints)" ] || fail "icapd complains as above"
+origin_stop
+say "$(wc -l <"$tmp/sent") requests, $(wc -l <"$log") ICAP transactions"
