@@ -695,19 +695,20 @@ icap_head(struct icapt *ic, const struct msg *m)
 static void
 head_read(struct msg *m, const char *p)
 {
-	const char	*eol;
-	char		 line[256];
-	size_t		 n;
+	char	 line[1024];
+	size_t	 n;
 
 	m->allow204 = m->allow206 = m->allowtrailers = 0;
 	m->has_preview = m->close = 0;
-	for (; (eol = strchr(p, '\n')) != NULL; p = eol + 1) {
-		n = (size_t)(eol - p);
-		if (n >= sizeof(line))
-			continue;
-		memcpy(line, p, n);
+	while (*p != '\0') {
+		n = 0;
+		do {		/* a line and those that continue it */
+			for (; *p != '\0' && *p != '\n'; p++)
+				if (*p != '\r' && n < sizeof(line) - 1)
+					line[n++] = *p;
+			p += *p == '\n';
+		} while (*p == ' ' || *p == '\t');
 		line[n] = '\0';
-		line[strcspn(line, "\r")] = '\0';
 		if (strncasecmp(line, "Allow:", 6) == 0) {
 			m->allow204 |= list_has(line + 6, "204");
 			m->allow206 |= list_has(line + 6, "206");

@@ -437,19 +437,26 @@ expect_answered(struct run *r, struct conn *c)
 	return conn_check_closed(c);
 }
 
-/* After a positive answer: the oracle, or the announced end. */
+static int
+announces_close(const struct conn *c)
+{
+	const struct field	*f = reply_find(&c->reply, "Connection");
+
+	return f != NULL && list_has(f->value, "close");
+}
+
+/*
+ * After a positive answer: the oracle, or the announced end. A server may
+ * announce it whenever it likes.
+ */
 static int
 finish(struct run *r, struct conn *c)
 {
-	const struct field	*f;
-
-	if (c->msg.close) {
-		f = reply_find(&c->reply, "Connection");
-		if (f == NULL || !list_has(f->value, "close"))
-			return icapt_fail(r->ic, "Connection: close", "%s",
-			    c->reply.head.p);
+	if (announces_close(c))
 		return conn_check_closed(c);
-	}
+	if (c->msg.close)
+		return icapt_fail(r->ic, "Connection: close", "%s",
+		    c->reply.head.p);
 	if (!c->probed && conn_probe(c) == -1)
 		return ST_FAIL;
 	return expect_answered(r, c);
@@ -462,16 +469,13 @@ finish(struct run *r, struct conn *c)
 static int
 check_error(struct run *r, struct conn *c, const char *list, int must)
 {
-	const struct field	*f;
-	struct reply		*a = &c->reply;
-	int			 closing;
+	struct reply	*a = &c->reply;
+	int		 closing = announces_close(c);
 
 	if (!status_in(list, a->status))
 		return icapt_fail(r->ic, list, "%s", a->head.p);
 	if (reply_check_any(r->ic, a) == -1)
 		return ST_FAIL;
-	f = reply_find(a, "Connection");
-	closing = f != NULL && list_has(f->value, "close");
 	if (must && !closing && r->ic->form)
 		return icapt_fail(r->ic, "Connection: close", "%s",
 		    a->head.p);
@@ -931,6 +935,18 @@ st_eany(struct run *r, const struct text *w, int n)
 }
 
 static int
+st_next(struct run *r, const struct text *w, int n)
+{
+	struct conn	*c = conn_need(r);
+
+	if (c == NULL)
+		return ST_FAIL;
+	if (announces_close(c))
+		return conn_check_closed(c);
+	return st_eany(r, w, n);
+}
+
+static int
 st_options(struct run *r, const struct text *w, int n)
 {
 	struct conn	*c = answer(r, "200");
@@ -1285,6 +1301,7 @@ static const struct statement statements[] = {
 	{ "http",	1, 0, st_http },
 	{ "mutate",	2, 1, st_mutate },
 	{ "needs",	1, 2, st_needs },
+	{ "next",	0, 0, st_next },
 	{ "nohead",	1, 0, st_nohead },
 	{ "noheader",	1, 0, st_noheader },
 	{ "nohttp",	1, 0, st_nohttp },

@@ -15,7 +15,7 @@
 #include "icapt_script.h"
 
 #define FILE_MAX	(1 << 20)
-#define WORD_MAX	(64 << 20)	/* an expanded word, as of n*"x" */
+#define EXPAND_MAX	(64 << 20)	/* an expanded word, as of n*"x" */
 #define VARS		64
 
 struct var {
@@ -372,11 +372,12 @@ script_expand(struct script *s, int no, struct text w, struct text *out)
 {
 	struct text	 t, piece;
 	const char	*p = w.p, *q;
-	uint64_t	 n, i;
+	uint64_t	 n, i, bare = 0;	/* where the bare text begins */
 
 	t = icapt_text(s->ic, "", 0);
 	while (*p != '\0') {
-		n = 1;
+		if (*p == '"' || *p == '\'')
+			bare = UINT64_MAX;
 		if (*p == '"') {
 			if (quoted(s, no, &p, &piece) == -1)
 				return -1;
@@ -393,29 +394,30 @@ script_expand(struct script *s, int no, struct text w, struct text *out)
 			p += strcspn(p, "\"'$");
 			piece = icapt_text(s->ic, q, (size_t)(p - q));
 		}
-		/* A piece of the form n* counts the next one. */
 		t = icapt_join(s->ic, t, piece);
-		if (*p == '"' && t.n > 1 && t.p[t.n - 1] == '*') {
-			for (i = t.n - 1; i > 0 && t.p[i - 1] >= '0' &&
-			    t.p[i - 1] <= '9'; i--)
-				;
-			if (i == t.n - 1)
-				continue;
-			t.p[t.n - 1] = '\0';
-			if (number_parse(t.p + i, &n) == -1)
-				return script_error(s, no, "a bad number");
-			t = icapt_text(s->ic, t.p, (size_t)i);
-			if (quoted(s, no, &p, &piece) == -1)
-				return -1;
-			if (piece.n > 0 && n > WORD_MAX / piece.n)
-				return script_error(s, no, "too long");
-			w.n = (size_t)n * piece.n;
-			w.p = icapt_alloc(s->ic, w.n + 1);
-			for (i = 0; i < n; i++)
-				memcpy(w.p + i * piece.n, piece.p, piece.n);
-			w.p[w.n] = '\0';
-			t = icapt_join(s->ic, t, w);
-		}
+		if (bare == UINT64_MAX)
+			bare = t.n;
+		/* Digits and a star count the quoted piece after them. */
+		if (*p != '"' || t.n < 2 || t.p[t.n - 1] != '*')
+			continue;
+		for (i = t.n - 1; i > bare && t.p[i - 1] >= '0' &&
+		    t.p[i - 1] <= '9'; i--)
+			;
+		t.p[t.n - 1] = '\0';
+		if (number_parse(t.p + i, &n) == -1)
+			return script_error(s, no, "a bad number before \"");
+		t = icapt_text(s->ic, t.p, (size_t)i);
+		if (quoted(s, no, &p, &piece) == -1)
+			return -1;
+		if (piece.n > 0 && n > EXPAND_MAX / piece.n)
+			return script_error(s, no, "too long");
+		w.n = (size_t)n * piece.n;
+		w.p = icapt_alloc(s->ic, w.n + 1);
+		for (i = 0; i < n; i++)
+			memcpy(w.p + i * piece.n, piece.p, piece.n);
+		w.p[w.n] = '\0';
+		t = icapt_join(s->ic, t, w);
+		bare = t.n;
 	}
 	*out = t;
 	return 0;
