@@ -35,7 +35,7 @@ enum verdict {
 	VERDICT_UNCHANGED,	/* the message may pass as it is */
 	VERDICT_EDITED,		/* its head was edited, its body was not */
 	VERDICT_REWRITTEN,	/* the body is what txn_write() was given */
-	VERDICT_REPLACED,	/* the client gets the response txn_respond() made */
+	VERDICT_REPLACED,	/* the client gets what txn_respond() made */
 	VERDICT_FAILED		/* not examined; returned by txn_fail() */
 };
 
@@ -58,7 +58,7 @@ struct service_setup {
 };
 
 struct service {
-	const char	*name;		/* one word, lower case: the section's */
+	const char	*name;		/* one word, its section's */
 	const char	*summary;	/* one line for people */
 	unsigned int	 methods;	/* SERVICE_* */
 	long		 preview;	/* bytes wanted; -1: none */
@@ -90,9 +90,16 @@ struct service {
 	void		 (*close)(void *instance);
 
 	/*
+	 * poll: every few seconds, in one process of its own for the whole
+	 * daemon: looks whether lists or engines have changed.  May block.
+	 * What it finds goes to shared memory that open() has mapped.
+	 */
+	void		 (*poll)(void *instance);
+
+	/*
 	 * version: what its verdicts depend on beside its configuration, as a
 	 * short text: list digests, signature dates.  Part of the ISTag.
-	 * Called in the master, now and then; must not block.
+	 * Called now and then, after poll(); must not block.
 	 */
 	void		 (*version)(void *instance, char *dst, size_t size);
 };
@@ -231,21 +238,33 @@ int	 txn_respond(struct txn *txn, int status, const char *type,
 int	 txn_respond_header(struct txn *txn, const char *name,
 	    const char *value);
 
-/* A variable of a template; value need not be escaped. */
+/* A variable of a template; the value need not be escaped. */
 struct service_var {
 	const char	*name;
 	const char	*value;
 };
 
 /*
- * The same with a page made of a template: `file` is its path, or NULL for
- * the built-in page, which shows the variables title, reason, url, and the
- * rest as a table.  vars ends with a NULL name; `url`, `client`, `user`,
- * `service`, `time` and `id` are added by the server.  Clients that prefer
- * JSON (Accept) get the variables as one object.  Everything is escaped for
- * where it stands.
+ * A page with variables: %{name} stands for its value, escaped for HTML (or
+ * for JSON in a file that ends in ".json", not at all in ".txt"), and
+ * %{name:url} for the value as it may stand in a URL; %% is a per cent sign.
+ * Opened in open(), so that a file that is missing or malformed is an error
+ * of the configuration; path NULL gives NULL, which is the built-in page.
+ * Returns NULL after setup->error() as well: check path.
  */
-int	 txn_respond_template(struct txn *txn, int status, const char *file,
+struct service_template;
+struct service_template *service_template_open(
+	    const struct service_setup *setup, const char *path);
+void	 service_template_close(struct service_template *page);
+
+/*
+ * txn_respond() with a page.  vars ends with a NULL name; the built-in page
+ * shows `title` and `reason` and the others as a table.  `url`, `client`,
+ * `user`, `service`, `time` and `id` are added by the server.  Clients that
+ * prefer JSON (Accept) get the variables as one object.
+ */
+int	 txn_respond_template(struct txn *txn, int status,
+	    const struct service_template *page,
 	    const struct service_var *vars);
 
 /*
@@ -260,6 +279,13 @@ int	 txn_reply_header(struct txn *txn, const char *name,
  * own ("threat"), the value is copied and cut at 255 bytes.
  */
 void	 txn_note(struct txn *txn, const char *key, const char *value);
+
+/*
+ * Marks the transaction as not examined, in the log and in the metrics, while
+ * the service itself decides what becomes of it: for a policy finer than
+ * `on-error`.  `why` as in txn_fail().
+ */
+void	 txn_unscanned(struct txn *txn, const char *why);
 
 /*
  * Says why the message could not be examined, in lower case and without a
