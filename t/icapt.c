@@ -104,6 +104,9 @@ main(int argc, char **argv)
 			usage();
 		}
 	}
+	for (i = 0; i < ndef; i++)
+		if (strcmp(def[i].name, "reads") == 0)
+			ic.reads = def[i].value;
 	argc -= optind;
 	argv += optind;
 	if (argc == 0)

@@ -20,6 +20,7 @@ struct icapt {
 	const char	*host;
 	const char	*port;
 	const char	*service;
+	const char	*reads;		/* -D reads=..., or NULL */
 	int		 timeout;	/* ms, for each wait */
 	int		 verbose;
 	int		 relaxed;	/* -r */

@@ -71,6 +71,7 @@ static int	 expect_ok(struct run *, struct conn *);
 static int	 expect_answered(struct run *, struct conn *);
 static int	 finish(struct run *, struct conn *);
 static int	 check_error(struct run *, struct conn *, const char *, int);
+static struct text reading_uri(struct icapt *);
 static int	 match(struct run *, const char *, const char *, int *);
 static int	 step(struct run *);
 
@@ -1416,6 +1417,7 @@ predefine(struct run *r)
 	script_set(s, "A", icapt_textf(ic, "%s:%s", ic->host, ic->port));
 	script_set(s, "U", icapt_textf(ic, "icap://%s:%s/%s", ic->host,
 	    ic->port, ic->service));
+	script_set(s, "R", reading_uri(ic));
 	script_set(s, "H", icapt_textf(ic, "Host: %s:%s\r\n", ic->host,
 	    ic->port));
 	script_set(s, "host", icapt_textf(ic, "%s", ic->host));
@@ -1461,19 +1463,29 @@ run_script(struct icapt *ic, struct script *s, const struct run_server *srv,
 	return r.nfail > 0 ? RUN_FAIL : RUN_OK;
 }
 
+/* The service that reads whole bodies, if it is another one. */
+static struct text
+reading_uri(struct icapt *ic)
+{
+	return icapt_textf(ic, "icap://%s:%s/%s", ic->host, ic->port,
+	    ic->reads != NULL ? ic->reads : ic->service);
+}
+
 /* Does the service ask for the rest of a preview? Some throw dice. */
 static int
 asks_for_rest(struct icapt *ic, struct conn *c)
 {
 	int		 i;
-	struct text	 w[3];
+	struct text	 w[5];
 	struct msg	 m;
 	const char	*why;
 
 	w[0] = icapt_text(ic, "RESPMOD-S", 9);
 	w[1] = icapt_text(ic, "preview", 7);
 	w[2] = icapt_text(ic, "4", 1);
-	if (msg_parse(ic, &m, w, 3, &why) == -1)
+	w[3] = icapt_text(ic, "uri", 3);
+	w[4] = reading_uri(ic);
+	if (msg_parse(ic, &m, w, 5, &why) == -1)
 		abort();
 	for (i = 0; i < 12; i++) {
 		if (conn_request(c, &m) == -1 || conn_read(c) != CONN_REPLY ||
