@@ -65,7 +65,7 @@ txn_peek_source(struct txn *t, size_t want, const char **bytes)
 	}
 	if (want > COPY_MAX)
 		want = COPY_MAX;
-	if (t->peeked.size < want && text_splice(&t->peeked, 0, t->peeked.len,
+	if (t->peeked.size < want && bytes_splice(&t->peeked, 0, t->peeked.len,
 	    t->body.s->in.mem, want) == -1)
 		return -1;
 	n = spool_read(t->source, t->peeked.p, want);
@@ -447,14 +447,14 @@ txn_write(struct txn *t, const void *src, size_t size)
 	if (t->capture != NULL)
 		return spool_append(t->capture, src, size);
 	if (t->written.len + size <= WRITTEN_MAX)
-		return text_add(&t->written, src, size);
+		return bytes_add(&t->written, src, size);
 	if (!t->started && txn_start_rewritten(t, -1) == -1)
 		return -1;
 	if (txn_flush_written(t, false, nothing) == -1)
 		return -1;
 	if (size > WRITTEN_MAX)
 		return txn_send_chunk(t, bytes, false, nothing);
-	return text_add(&t->written, src, size);
+	return bytes_add(&t->written, src, size);
 }
 
 void
@@ -585,7 +585,7 @@ txn_capture_rest(struct txn *t)
 static enum verdict
 txn_run_step(struct txn *t, const struct txn_step *step)
 {
-	struct text	 before = { NULL, 0, 0 };
+	struct bytes	 before = { NULL, 0, 0 };
 	enum verdict	 verdict;
 
 	t->consumed = 0;
@@ -601,16 +601,16 @@ txn_run_step(struct txn *t, const struct txn_step *step)
 		if (t->capture->len > 0)
 			spool_clear(t->capture);
 	}
-	if (t->head.len > 0 && text_splice(&before, 0, 0, t->head.p,
+	if (t->head.len > 0 && bytes_splice(&before, 0, 0, t->head.p,
 	    t->head.len) == -1)
 		return txn_fail(t, "no memory for the head");
 	verdict = step->service->serve(t, step->instance);
 	if (verdict != VERDICT_EDITED && verdict != VERDICT_REWRITTEN) {
 		/* what it did to the message does not count */
-		text_free(&t->head);
+		bytes_free(&t->head);
 		t->head = before;
 	} else
-		text_free(&before);
+		bytes_free(&before);
 	if (verdict != VERDICT_REWRITTEN) {
 		t->written.len = 0;
 		if (t->started)
@@ -779,13 +779,13 @@ txn_fini(struct txn *t)
 		if (t->spools->out[i].mem != NULL)
 			spool_clear(&t->spools->out[i]);
 	if (t->written.p != NULL)
-		text_free(&t->written);
+		bytes_free(&t->written);
 	if (t->head.p != NULL)
-		text_free(&t->head);
+		bytes_free(&t->head);
 	if (t->response.p != NULL)
-		text_free(&t->response);
+		bytes_free(&t->response);
 	if (t->peeked.p != NULL)
-		text_free(&t->peeked);
+		bytes_free(&t->peeked);
 	for (i = 0; i < TXN_NIDENTITY; i++)
 		free(t->identity[i]);
 }

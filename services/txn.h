@@ -5,9 +5,9 @@
 #include "../proto/body.h"
 #include "../proto/reply.h"
 #include "../proto/request.h"
+#include "bytes.h"
 #include "plan.h"
 #include "service.h"
-#include "text.h"
 
 #define TXN_NOTES_MAX		8
 #define TXN_NOTE_MAX		256	/* bytes, with the NUL */
@@ -68,13 +68,13 @@ struct txn {
 	uint64_t		 consumed;	/* bytes a step has read */
 	bool			 write_rest;
 	bool			 rewritten;
-	struct text		 written;	/* not sent yet */
+	struct bytes		 written;	/* not sent yet */
 	bool			 started;	/* part of the reply is sent */
 	struct reply_body	 reply_body;
-	struct text		 head;		/* edited; empty: as it came */
-	struct text		 response;	/* of txn_respond() */
+	struct bytes		 head;		/* edited; empty: as it came */
+	struct bytes		 response;	/* of txn_respond() */
 	size_t			 response_head;	/* length of its head */
-	struct text		 peeked;
+	struct bytes		 peeked;
 	size_t			 reply_headers_len;
 	char			*identity[TXN_NIDENTITY];
 

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "text.h"
+#include "bytes.h"
 
 int
-text_splice(struct text *t, size_t at, size_t old_len, const void *p,
+bytes_splice(struct bytes *t, size_t at, size_t old_len, const void *p,
     size_t len)
 {
 	size_t	 need = t->len - old_len + len, size;
@@ -35,19 +35,19 @@ text_splice(struct text *t, size_t at, size_t old_len, const void *p,
 }
 
 int
-text_add(struct text *t, const void *p, size_t len)
+bytes_add(struct bytes *t, const void *p, size_t len)
 {
-	return text_splice(t, t->len, 0, p, len);
+	return bytes_splice(t, t->len, 0, p, len);
 }
 
 int
-text_adds(struct text *t, const char *s)
+bytes_adds(struct bytes *t, const char *s)
 {
-	return text_add(t, s, strlen(s));
+	return bytes_add(t, s, strlen(s));
 }
 
 void
-text_free(struct text *t)
+bytes_free(struct bytes *t)
 {
 	free(t->p);
 	memset(t, 0, sizeof(*t));

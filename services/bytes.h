@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: ISC */
-#ifndef SERVICES_TEXT_H
-#define SERVICES_TEXT_H
+#ifndef SERVICES_BYTES_H
+#define SERVICES_BYTES_H
 
 #include <stddef.h>
 
 /* Bytes that grow; zeroed is empty. */
-struct text {
+struct bytes {
 	char	*p;
 	size_t	 len;
 	size_t	 size;
 };
 
 /* Appends.  Returns 0, or -1 with errno ENOMEM and the text as it was. */
-int	 text_add(struct text *t, const void *p, size_t len);
-int	 text_adds(struct text *t, const char *s);
+int	 bytes_add(struct bytes *t, const void *p, size_t len);
+int	 bytes_adds(struct bytes *t, const char *s);
 
 /*
  * Puts len bytes in the place of old_len bytes at offset at.  Returns 0, or
  * -1 with errno ENOMEM.
  */
-int	 text_splice(struct text *t, size_t at, size_t old_len, const void *p,
+int	 bytes_splice(struct bytes *t, size_t at, size_t old_len, const void *p,
 	    size_t len);
 
-void	 text_free(struct text *t);
+void	 bytes_free(struct bytes *t);
 
 #endif
