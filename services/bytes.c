@@ -4,33 +4,61 @@
  * parts of txn.  It sets no limits; who fills a text from the wire does.
  */
 #include <assert.h>
+#include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bytes.h"
 
 int
+bytes_reserve(struct bytes *t, size_t need)
+{
+	size_t	 size;
+	char	*grown;
+
+	if (need <= t->size)
+		return 0;
+	if (need > SIZE_MAX / 2) {
+		errno = ENOMEM;
+		return -1;
+	}
+	for (size = 1024; size < need; size *= 2)
+		;
+	if ((grown = realloc(t->p, size)) == NULL)
+		return -1;
+	t->p = grown;
+	t->size = size;
+	return 0;
+}
+
+int
 bytes_splice(struct bytes *t, size_t at, size_t old_len, const void *p,
     size_t len)
 {
-	size_t	 need = t->len - old_len + len, size;
-	char	*grown;
+	uintptr_t	 start = (uintptr_t)t->p, from = (uintptr_t)p;
+	void		*copy;
+	int		 result;
 
 	assert(at <= t->len && old_len <= t->len - at);
-	if (need > t->size) {
-		for (size = 1024; size < need; size *= 2)
-			;
-		if ((grown = realloc(t->p, size)) == NULL)
+	if (t->p != NULL && len > 0 && from >= start &&
+	    from - start < t->size) {
+		/* a part of itself, which is about to move */
+		if ((copy = malloc(len)) == NULL)
 			return -1;
-		t->p = grown;
-		t->size = size;
+		memcpy(copy, p, len);
+		result = bytes_splice(t, at, old_len, copy, len);
+		free(copy);
+		return result;
 	}
+	if (bytes_reserve(t, t->len - old_len + len) == -1)
+		return -1;
 	if (t->p == NULL)
 		return 0;
 	memmove(t->p + at + len, t->p + at + old_len, t->len - at - old_len);
 	if (len > 0)
 		memcpy(t->p + at, p, len);
-	t->len = need;
+	t->len = t->len - old_len + len;
 	return 0;
 }
 
