@@ -162,6 +162,13 @@ txn_note(struct txn *t, const char *key, const char *value)
 	(void)strlcpy(note->value, value, sizeof(note->value));
 }
 
+void
+txn_unscanned(struct txn *t, const char *why)
+{
+	t->unscanned = true;
+	(void)strlcpy(t->why, why, sizeof(t->why));
+}
+
 enum verdict
 txn_fail(struct txn *t, const char *why)
 {
@@ -886,7 +893,7 @@ txn_run_step(struct txn *t, const struct txn_step *step)
 	if (!t->last_step) {
 		t->capture = t->source == &t->spools->out[0] ?
 		    &t->spools->out[1] : &t->spools->out[0];
-		if (t->capture->len > 0)
+		if (spool_is_used(t->capture))
 			spool_clear(t->capture);
 	}
 	if (t->head.len > 0 && bytes_add(&before, t->head.p,
@@ -1064,7 +1071,7 @@ txn_fini(struct txn *t)
 
 	body_fini(&t->body);
 	for (i = 0; i < 2; i++)
-		if (t->spools->out[i].mem != NULL)
+		if (spool_is_used(&t->spools->out[i]))
 			spool_clear(&t->spools->out[i]);
 	if (t->written.p != NULL)
 		bytes_free(&t->written);
