@@ -36,13 +36,13 @@ struct conf_nets {
 /* listen "address" { } */
 struct conf_listen {
 	const char		*address;	/* as it was written */
-	const char		*host;		/* of TCP; NULL: all addresses */
+	const char		*host;		/* of TCP; NULL: any of ours */
 	const char		*port;
 	const char		*path;		/* of unix:, else NULL */
 	unsigned int		 workers;
 	int			 backlog;
 	int64_t			 defer_accept;	/* ms, whole seconds; 0: off */
-	unsigned int		 max_per_client;	/* connections; 0: any */
+	unsigned int		 max_per_client; /* connections; 0: any */
 	struct conf_nets	 allow;		/* clients */
 	mode_t			 mode;		/* of path */
 	const char		*owner;		/* of path, "user:group" */
@@ -90,7 +90,7 @@ struct conf {
 	const char			*group;	/* NULL: those of the user */
 	const char			*chroot;	/* NULL: none */
 	const char			*pid_file;	/* NULL: none */
-	const char			*run_dir;	/* of the board, or NULL */
+	const char			*run_dir;	/* of the board */
 
 	struct conf_timeouts		 timeouts;
 	struct limits			 limits;
@@ -102,7 +102,7 @@ struct conf {
 
 	struct txn_plan			*plan;
 	struct conf_chain		*chain;		/* [i] of plan[i] */
-	const struct conf_service	*service;	/* the same, as written */
+	const struct conf_service	*service;	/* as written */
 	unsigned int			 nplans;
 	struct conf_instance		*instance;
 	unsigned int			 ninstances;
