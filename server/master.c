@@ -330,6 +330,10 @@ master_wait(struct master *m, int64_t next)
 		if (left > RESPAWN_DELAY_MAX)
 			left = RESPAWN_DELAY_MAX;
 	}
+	/* whoever waited may have been served: look again soon */
+	if (board_head(m->board)->waiting && (left == -1 ||
+	    left > SHORT_TICK_MS))
+		left = SHORT_TICK_MS;
 	pfd[0].fd = m->signals;
 	pfd[1].fd = m->news[0];
 	pfd[0].events = pfd[1].events = POLLIN;

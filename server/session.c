@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@
  */
 #define LINGER_BYTES	(64 * 1024 * 1024)
 #define LINGER_MS	5000
+#define LINGER_IDLE_MS	1000		/* and when nothing comes */
 
 /* Body window of the buffer behind the largest heads, bytes. */
 #define BODY_WINDOW	(128 * 1024)
@@ -71,8 +73,16 @@ static bool
 session_closing(void *arg)
 {
 	struct session	*ss = arg;
+	struct pollfd	 pfd;
 
-	return ss->signals->park || board_head(ss->board)->waiting;
+	if (ss->signals->park)
+		return true;
+	if (!board_head(ss->board)->waiting)
+		return false;
+	/* the flag may be a moment old, the queue is not */
+	pfd.fd = ss->listener;
+	pfd.events = POLLIN;
+	return poll(&pfd, 1, 0) == 1;
 }
 
 static void
@@ -107,7 +117,7 @@ session_linger(struct session *ss)
 	if (shutdown(ss->fd, SHUT_WR) == -1)
 		return;
 	s->deadline = stream_now() + LINGER_MS;
-	s->patience_in = LINGER_MS;
+	s->patience_in = LINGER_IDLE_MS;
 	ss->sf.cancel = NULL;
 	while (total < LINGER_BYTES) {
 		s->in.rd = s->in.wr = 0;

@@ -19,6 +19,7 @@ struct session {
 	struct board		*board;
 	struct board_slot	*slot;
 	struct session_signals	*signals;
+	int			 listener;
 
 	int			 fd;
 	struct stream_fd	 sf;

@@ -161,7 +161,7 @@ worker_run(const struct worker *w)
 	ss.board = w->board;
 	ss.slot = worker_slot = board_slot(w->board, w->number);
 	ss.signals = &worker_signals;
-	worker_listener = w->listener;
+	worker_listener = ss.listener = w->listener;
 	if ((worker_null = open("/dev/null", O_RDONLY | O_CLOEXEC)) == -1)
 		fatal(EXIT_SICK, "/dev/null");
 	/* if the master dies nobody would supervise us */

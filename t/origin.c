@@ -23,6 +23,7 @@
 #include <sys/socket.h>
 
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include <ctype.h>
 #include <err.h>
@@ -210,7 +211,11 @@ static void *
 client_run(void *arg)
 {
 	struct origin_client *c = arg;
+	const int on = 1;
 
+	/* A head and a body are two writes; the second shall not wait. */
+	if (setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == -1)
+		err(1, "TCP_NODELAY");
 	while (client_serve(c) == 0)
 		continue;
 	close(c->fd);
