@@ -560,22 +560,33 @@ build_plan(struct conf_load *l, unsigned int section)
 
 /* ---- all of it ---------------------------------------------------------- */
 
+/* The first of two keys of a section has to be at most the second. */
+static void
+check_order(struct conf_load *l, const char *section, const char *small,
+    const char *large, bool is_so)
+{
+	struct conf_where	 where = conf_where_of(l, section, small);
+
+	if (is_so)
+		return;
+	if (where.line == 0)
+		where = conf_where_of(l, section, large);
+	conf_error(&l->errors, where, "%s %s: expected at most %s %s",
+	    section, small, section, large);
+}
+
 /* What holds between keys. */
 static void
 check_relations(struct conf_load *l)
 {
 	const struct conf	*conf = l->conf;
 
-	if (conf->limits.request_line > conf->limits.head)
-		conf_error(&l->errors, conf_where_of(l, "limits",
-		    "request-line"), "limits request-line: expected at most "
-		    "limits head");
-	if (conf->timeouts.head > conf->timeouts.transaction)
-		conf_error(&l->errors, conf_where_of(l, "timeouts", "head"),
-		    "timeouts head: expected at most timeouts transaction");
-	if (conf->spool_memory > conf->spool_limit)
-		conf_error(&l->errors, conf_where_of(l, "spool", "memory"),
-		    "spool memory: expected at most spool limit");
+	check_order(l, "limits", "request-line", "head",
+	    conf->limits.request_line <= conf->limits.head);
+	check_order(l, "timeouts", "head", "transaction",
+	    conf->timeouts.head <= conf->timeouts.transaction);
+	check_order(l, "spool", "memory", "limit",
+	    conf->spool_memory <= conf->spool_limit);
 	if (conf->group != NULL && conf->user == NULL)
 		conf_error(&l->errors, conf_where_of(l, "", "group"),
 		    "group without a user: expected both");

@@ -54,6 +54,7 @@ struct parser {
 	struct file		 file[DEPTH_MAX];
 	unsigned int		 depth;
 	bool			 again;		/* the tables have changed */
+	bool			 is_mute;	/* errors are not meant */
 };
 
 static struct parser	*parse;		/* while conf_parse() runs */
@@ -311,7 +312,7 @@ on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	char			 text[512];
 	va_list			 copy;
 
-	if (parse->again)
+	if (parse->again || parse->is_mute)
 		return;
 	if (strstr(fmt, "'%s'") != NULL) {
 		va_copy(copy, ap);
@@ -428,6 +429,25 @@ count_lines(const char *text, size_t len)
 	return n;
 }
 
+/*
+ * After an error libconfuse's scanner may still be inside of a comment or a
+ * text, and would take the rest of the file that includes this one for a part
+ * of it.  This ends each of them, and is nothing but comments elsewhere.
+ */
+static void
+reset_lexer(cfg_t *cfg)
+{
+	static char	 text[] = "#*/#\n#\"#\n#'#\n";
+	FILE		*fp;
+
+	if ((fp = fmemopen(text, sizeof(text) - 1, "r")) == NULL)
+		fatal(EXIT_SICK, "memory for the configuration");
+	parse->is_mute = true;
+	(void)cfg_parse_fp(cfg, fp);
+	parse->is_mute = false;
+	(void)fclose(fp);
+}
+
 /* Reads text into cfg, which is the top level or an open section. */
 static void
 parse_text(cfg_t *cfg, const char *name, char *text, size_t len)
@@ -446,6 +466,8 @@ parse_text(cfg_t *cfg, const char *name, char *text, size_t len)
 		fatal(EXIT_SICK, "memory for %s", name);
 	error = cfg_parse_fp(cfg, fp);
 	(void)fclose(fp);
+	if (!file->ended || error != CFG_SUCCESS)
+		reset_lexer(cfg);
 	if (error == CFG_SUCCESS && !file->ended && !parse->again) {
 		parse->text->is_broken = true;
 		conf_error(&parse->pass, where_is(cfg),

@@ -413,10 +413,13 @@ make_hint(const char *name, const cfg_t *cfg, const struct conf_ignore *list,
 		    key->name, key->section[0] == '\0' ?
 		    "outside of any section" : "in ", key->section);
 	for (opt = cfg->opts; opt->name != NULL; opt++)
-		if (is_candidate(opt, list, scope) && len < sizeof(text))
+		if (is_candidate(opt, list, scope) && len < sizeof(text) &&
+		    opt->type != CFGT_FUNC)
 			len += (size_t)snprintf(text + len,
 			    sizeof(text) - len, "%s%s",
 			    len > first ? ", " : "", opt->name);
+	if (len == first)
+		return "expected nothing there";
 	return arena_copy(arena, text);
 }
 
