@@ -49,14 +49,14 @@ static const struct conf_word	 on_error[] = {
 };
 
 static const struct conf_key	 keys[] = {
-	KEY("", "user", CONF_TEXT, 0, 0, NULL, false, conf, user),
-	KEY("", "group", CONF_TEXT, 0, 0, NULL, false, conf, group),
-	KEY("", "chroot", CONF_PATH, 0, 0, NULL, false, conf, chroot),
+	KEY("", "user", CONF_TEXT, 0, 0, NULL, true, conf, user),
+	KEY("", "group", CONF_TEXT, 0, 0, NULL, true, conf, group),
+	KEY("", "chroot", CONF_PATH, 0, 0, NULL, true, conf, chroot),
 	KEY("", "pidfile", CONF_PATH, 0, 0, NULL, false, conf, pid_file),
 	KEY("", "run-dir", CONF_PATH, 0, 0, NULL, false, conf, run_dir),
 
 	KEY("listen", "workers", CONF_NUMBER, 1, CONF_WORKERS_MAX, NULL,
-	    false, conf_listen, workers),
+	    true, conf_listen, workers),
 	KEY("listen", "backlog", CONF_NUMBER, 1, 65535, NULL, false,
 	    conf_listen, backlog),
 	KEY("listen", "defer-accept", CONF_TIME, SECOND, HOUR, off, false,
