@@ -157,3 +157,9 @@ conf_find_plan(const struct conf *conf, const char *path)
 			return &conf->plan[i];
 	return NULL;
 }
+
+const struct conf_listen *
+conf_listen_of(const struct conf *conf, unsigned int i)
+{
+	return &conf->listen[i < conf->nlisten ? i : conf->nlisten - 1];
+}

@@ -10,28 +10,21 @@
 
 #include "../proto/parse.h"
 #include "../services/plan.h"
+#include "admit.h"
 #include "log.h"
+#include "priv.h"
 
 struct arena;
 struct conf_service;
 
 /* Largest numbers of things, so that none of them is a way to run wild. */
-#define CONF_WORKERS_MAX	4096	/* of one listener */
-#define CONF_LISTEN_MAX		64
+#define CONF_WORKERS_MAX	4096	/* of all listeners */
+#define CONF_LISTEN_MAX		BOARD_POOLS
 #define CONF_PLANS_MAX		1024
 #define CONF_STEPS_MAX		16	/* services of one chain */
 
-/* An address with a length of prefix: "10.0.0.0/8". */
-struct conf_net {
-	int		 family;	/* AF_INET or AF_INET6 */
-	unsigned char	 address[16];	/* network order; 4 or 16 bytes */
-	unsigned int	 prefix;	/* bits */
-};
-
-struct conf_nets {
-	const struct conf_net	*net;
-	unsigned int		 n;		/* 0: everybody */
-};
+/* Processes of two generations, some more, and auxiliary ones. */
+#define CONF_PROCESSES_MAX	(2 * CONF_WORKERS_MAX + 64)
 
 /* listen "address" { } */
 struct conf_listen {
@@ -43,7 +36,7 @@ struct conf_listen {
 	int			 backlog;
 	int64_t			 defer_accept;	/* ms, whole seconds; 0: off */
 	unsigned int		 max_per_client; /* connections; 0: any */
-	struct conf_nets	 allow;		/* clients */
+	struct admit_list	 allow;		/* clients */
 	mode_t			 mode;		/* of path */
 	const char		*owner;		/* of path, "user:group" */
 	uid_t			 uid;		/* the same; -1: unchanged */
@@ -88,8 +81,9 @@ struct conf {
 
 	const char			*user;	/* NULL: stay who we are */
 	const char			*group;	/* NULL: those of the user */
-	const char			*chroot;	/* NULL: none */
+	struct priv			 priv;	/* start_check() looks up */
 	const char			*pid_file;	/* NULL: none */
+	bool				 daemonise;	/* main() says so */
 	const char			*run_dir;	/* of the board */
 
 	struct conf_timeouts		 timeouts;
@@ -170,6 +164,13 @@ bool	 conf_make_istag(struct conf *conf);
  * any of -._~/ (RFC 3986 2.3), so that it is never escaped.
  */
 bool	 conf_is_path(const char *path);
+
+/*
+ * The section of the listener with that number.  Listeners that are inherited
+ * may be more than the configuration names; they are like the last one.
+ */
+const struct conf_listen *conf_listen_of(const struct conf *conf,
+	    unsigned int i);
 
 /* What runs at that path (as uri_decode_path() gives it), or NULL. */
 const struct txn_plan *conf_find_plan(const struct conf *conf,

@@ -177,6 +177,10 @@ build_listen(struct conf_load *l, const struct conf_section *s)
 	grown[conf->nlisten++] = new;
 	conf->listen = l->listen = grown;
 	conf->workers += new.workers;
+	if (conf->workers > CONF_WORKERS_MAX)
+		conf_error(&l->errors, where_in(s, "workers"), "listen "
+		    "workers: %u of all listeners: expected at most %d",
+		    conf->workers, CONF_WORKERS_MAX);
 }
 
 /* ---- services ----------------------------------------------------------- */

@@ -37,6 +37,16 @@
 #define LINGER_MS	5000
 #define LINGER_IDLE_MS	1000		/* and when nothing comes */
 
+/* The same for a client that is refused because nobody has time. */
+#define LINGER_BUSY_MS	200
+
+/*
+ * A worker that is to leave closes a connection that has been idle for so
+ * long, milliseconds: a client that sends request after request gets to send
+ * one more, and is told with its reply not to send another here.
+ */
+#define LEAVE_IDLE_MS	1000
+
 /* Body window of the buffer behind the largest heads, bytes. */
 #define BODY_WINDOW	(128 * 1024)
 
@@ -77,7 +87,7 @@ session_closing(void *arg)
 
 	if (ss->signals->park)
 		return true;
-	if (!board_head(ss->board)->waiting)
+	if (!board_head(ss->board)->waiting[ss->pool])
 		return false;
 	/* the flag may be a moment old, the queue is not */
 	pfd.fd = ss->listener;
@@ -109,15 +119,15 @@ session_log(struct session *ss, const struct fault *fault)
 
 /* Reads what the client still sends until it has seen our answer and closes. */
 static void
-session_linger(struct session *ss)
+session_linger(struct session *ss, int ms)
 {
 	struct stream	*s = &ss->stream;
 	size_t		 total = 0;
 
 	if (shutdown(ss->fd, SHUT_WR) == -1)
 		return;
-	s->deadline = stream_now() + LINGER_MS;
-	s->patience_in = LINGER_IDLE_MS;
+	s->deadline = stream_now() + ms;
+	s->patience_in = ms < LINGER_IDLE_MS ? ms : LINGER_IDLE_MS;
 	ss->sf.cancel = NULL;
 	while (total < LINGER_BYTES) {
 		s->in.rd = s->in.wr = 0;
@@ -140,7 +150,7 @@ session_refuse(struct session *ss, const struct fault *fault)
 	ss->stream.deadline = stream_now() + LINGER_MS;
 	ss->stream.ahead = NULL;
 	if (reply_refuse(&ss->stream, fault, ss->conf->istag) == 0)
-		session_linger(ss);
+		session_linger(ss, LINGER_MS);
 	session_count(ss);
 	return false;
 }
@@ -150,6 +160,7 @@ static bool
 session_wait(struct session *ss)
 {
 	struct stream	*s = &ss->stream;
+	int64_t		 left;
 	int		 n;
 
 	board_enter(ss->slot, BOARD_IDLE, stream_now());
@@ -162,6 +173,13 @@ session_wait(struct session *ss)
 	ss->sf.cancel = NULL;
 	if (ss->signals->park)
 		ss->sf.armed = false;	/* the handler changed the tick */
+	if (n == -1 && errno == ECANCELED && ss->signals->leave) {
+		left = ss->slot->since + LEAVE_IDLE_MS - stream_now();
+		if (left > 0) {
+			s->patience_in = left;
+			n = stream_fill(s, s->in.size - BODY_RESERVE);
+		}
+	}
 	return n == 1;
 }
 
@@ -195,6 +213,7 @@ session_read_head(struct session *ss)
 	if (buf_len(&s->in) == 0 && !session_wait(ss))
 		return false;
 	s->deadline = stream_now();
+	ss->slot->deadline = s->deadline + ss->conf->timeouts.transaction;
 	board_enter(ss->slot, BOARD_READING, s->deadline);
 	s->deadline += ss->conf->timeouts.head;
 	s->patience_in = ss->conf->timeouts.head;
@@ -292,7 +311,7 @@ session_options(struct session *ss)
 	memset(&o, 0, sizeof(o));
 	o.plan = ss->plan;
 	o.istag = conf_get_istag(ss->conf, ss->plan);
-	o.max_connections = ss->conf->workers;
+	o.max_connections = ss->listen->workers;
 	o.offers_trailers = (r->allow & ALLOW_TRAILERS) != 0;
 	o.now = time(NULL);
 	o.close = r->close || session_closing(ss);
@@ -373,6 +392,7 @@ session_transaction(struct session *ss)
 	s->deadline += ss->conf->timeouts.transaction -
 	    ss->conf->timeouts.head;
 	s->patience_in = ss->conf->timeouts.body;
+	ss->slot->service = ss->plan - ss->conf->plan;
 	board_enter(ss->slot, BOARD_SERVICE, ss->slot->since);
 	if (r->method == ICAP_OPTIONS)
 		more = session_options(ss);
@@ -392,7 +412,24 @@ session_run(struct session *ss, int fd)
 		;
 	/* unread bytes would turn our close into a reset (C118) */
 	if (buf_len(&ss->stream.in) > 0)
-		session_linger(ss);
+		session_linger(ss, LINGER_MS);
+	(void)close(fd);
+	buf_trim(&ss->stream.in, BUFFER_KEEP);
+}
+
+void
+session_refuse_busy(struct session *ss, int fd)
+{
+	static const struct fault	 busy = { 503, "no worker was free" };
+
+	ss->fd = fd;
+	stream_start_fd(&ss->stream, &ss->sf, fd);
+	/* what has come of the request; an unread rest would reset the reply */
+	ss->stream.patience_in = LINGER_BUSY_MS;
+	(void)stream_fill(&ss->stream, ss->stream.in.size);
+	ss->stream.deadline = stream_now() + LINGER_BUSY_MS;
+	if (reply_refuse(&ss->stream, &busy, ss->conf->istag) == 0)
+		session_linger(ss, LINGER_BUSY_MS);
 	(void)close(fd);
 	buf_trim(&ss->stream.in, BUFFER_KEEP);
 }

@@ -10,6 +10,7 @@
 /* How a signal handler reaches into a session. */
 struct session_signals {
 	volatile sig_atomic_t	 park;	/* give the connection up when idle */
+	volatile sig_atomic_t	 leave;	/* the process is to end, not at once */
 	volatile sig_atomic_t	 idle;	/* its descriptor while idle, or -1 */
 };
 
@@ -19,7 +20,9 @@ struct session {
 	struct board		*board;
 	struct board_slot	*slot;
 	struct session_signals	*signals;
-	int			 listener;
+	int			 listener;	/* its descriptor */
+	unsigned int		 pool;		/* of the listener */
+	const struct conf_listen *listen;	/* the same */
 
 	int			 fd;
 	struct stream_fd	 sf;
@@ -39,5 +42,11 @@ int	 session_init(struct session *ss);
 
 /* Serves one connection to its end and closes it. */
 void	 session_run(struct session *ss, int fd);
+
+/*
+ * Answers the first request of a connection with 503, whatever it is, and
+ * closes it: nobody has time for the client.
+ */
+void	 session_refuse_busy(struct session *ss, int fd);
 
 #endif
