@@ -159,6 +159,12 @@ board_map(const char *path, const char **why)
 	return b;
 }
 
+void
+board_unmap(const struct board *b)
+{
+	(void)munmap((void *)(uintptr_t)b, b->head.size);
+}
+
 struct board_head *
 board_head(struct board *b)
 {
@@ -242,7 +248,9 @@ board_find_idle(struct board *b, unsigned int pool)
 
 	for (i = 0; i < b->head.nslots; i++)
 		if (board_state(b, i) == BOARD_IDLE &&
-		    b->slot[i].pool == pool && (found == -1 ||
+		    b->slot[i].pool == pool &&
+		    b->slot[i].generation == b->head.generation &&
+		    (found == -1 ||
 		    b->slot[i].since < b->slot[found].since))
 			found = (int)i;
 	return found;

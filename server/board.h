@@ -18,7 +18,7 @@
  * BOARD_VERSION; readers must refuse any other than theirs (board_map does).
  */
 #define BOARD_MAGIC	0x42504143u	/* "CAPB" in memory */
-#define BOARD_VERSION	1
+#define BOARD_VERSION	2
 #define BOARD_HEAD_SIZE	4096
 #define BOARD_FILE	"icapd.board"	/* in the run directory */
 
@@ -98,6 +98,7 @@ struct board_head {
 	uint32_t	 reload;	/* enum board_reload, of the last one */
 	int64_t		 reload_time;	/* its end, seconds since 1970 */
 	uint64_t	 reloads;	/* that succeeded */
+	uint64_t	 reloads_begun;	/* one more: a new outcome will come */
 
 	uint64_t	 parks;		/* idle connections given up */
 	uint64_t	 forks;
@@ -136,6 +137,9 @@ struct board *board_open(unsigned int max, const char *path);
  */
 const struct board *board_map(const char *path, const char **why);
 
+/* Gives back what board_map() returned. */
+void	 board_unmap(const struct board *b);
+
 struct board_head *board_head(struct board *b);
 const struct board_head *board_see_head(const struct board *b);
 struct board_slot *board_slot(struct board *b, unsigned int i);
@@ -150,8 +154,8 @@ void	 board_enter(struct board_slot *slot, enum board_state state,
 	    int64_t now);
 
 /*
- * Is any worker of the same listener as i, and of the same generation,
- * waiting for a connection?  Looks first at those after i.
+ * Is any worker of the same listener as i waiting for a connection?  Looks
+ * first at those after i.
  */
 bool	 board_has_free(struct board *b, unsigned int i);
 
@@ -172,7 +176,10 @@ int	 board_tell(int pipe, char kind, unsigned int i);
  */
 void	 board_tell_short(struct board *b, unsigned int i, int pipe);
 
-/* Index of the listener's worker whose connection is idle longest, or -1. */
+/*
+ * Index of the worker whose connection is idle longest, or -1: of those of
+ * the listener, and of the current generation, who will accept another.
+ */
 int	 board_find_idle(struct board *b, unsigned int pool);
 
 /* How many connections are open from that client's address? */

@@ -266,7 +266,8 @@ master_new_generation(struct master *m, struct conf *conf)
 	gen->conf = conf;
 	gen->number = m->gen != NULL ? m->gen->number + 1 : 1;
 	for (i = 0; i < m->npools; i++)
-		if (master_want(m, gen, conf->workers, i, NULL) == -1)
+		if (master_want(m, gen, conf_listen_of(conf, i)->workers, i,
+		    NULL) == -1)
 			break;
 	if (i < m->npools)
 		log_warnx("no room for all workers of generation %u: too many "
@@ -350,6 +351,9 @@ master_say_reload(struct master *m, enum board_reload result, const char *why)
 	__atomic_store_n(&m->head->reload, (uint32_t)result,
 	    __ATOMIC_RELEASE);
 	if (result == BOARD_RELOAD_RUNNING)
+		__atomic_fetch_add(&m->head->reloads_begun, 1,
+		    __ATOMIC_RELEASE);
+	if (result == BOARD_RELOAD_RUNNING)
 		notify_send("RELOADING=1\nMONOTONIC_USEC=%lld",
 		    (long long)stream_now() * 1000);
 	else
@@ -413,6 +417,9 @@ master_reload(struct master *m)
 		return;
 	if (m->setup->reload == NULL) {
 		log_warnx("there is nothing to reload");
+		master_say_reload(m, BOARD_RELOAD_RUNNING, "");
+		master_say_reload(m, BOARD_RELOAD_BAD, "there is nothing to "
+		    "reload");
 		return;
 	}
 	/* one at a time; who comes meanwhile wants what is there then */

@@ -85,7 +85,7 @@ report_connect(struct report *r, int fd, const struct board_peer *peer)
 	if (r->wants_local) {
 		memset(&ss, 0, sizeof(ss));
 		(void)getsockname(fd, (struct sockaddr *)&ss, &len);
-		access_read_peer(&ss, &local);
+		admit_read_peer(&ss, &local);
 		r->record.local_port = report_address(r->local,
 		    sizeof(r->local), &local);
 	}

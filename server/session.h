@@ -21,8 +21,10 @@ struct session {
 	struct board		*board;
 	struct board_slot	*slot;
 	struct session_signals	*signals;
+	int			 listener;	/* its descriptor */
 	unsigned int		 number;	/* of the worker */
 	unsigned int		 pool;		/* of the listener */
+	const struct conf_listen *listen;	/* the same */
 
 	struct report		 report;
 	int			 fd;

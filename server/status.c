@@ -26,6 +26,8 @@
 /* An idle connection is given up after so many seconds. */
 #define IDLE_SECONDS	10
 
+#define BACKLOG		64
+
 #define CSP	"default-src 'none'; style-src 'unsafe-inline'; " \
 		"script-src 'unsafe-inline'; connect-src 'self'; " \
 		"img-src data:; base-uri 'none'; form-action 'none'; " \
@@ -229,6 +231,7 @@ status_run(const struct conf *conf, struct board *board, struct view *view,
 	static struct status	 st;
 	struct MHD_Daemon	*mhd;
 	const struct conf_view	*v = &conf->view;
+	struct conf_listen	 l;
 	const char		*why;
 	char			 name[128];
 	int			 fd;
@@ -241,8 +244,11 @@ status_run(const struct conf *conf, struct board *board, struct view *view,
 	status_handle(SIGUSR1, SIG_IGN);
 	status_handle(SIGUSR2, SIG_IGN);
 	status_handle(SIGPIPE, SIG_IGN);
-	if ((fd = listen_open(v->status_host, v->status_port, 64,
-	    &why)) == -1)
+	memset(&l, 0, sizeof(l));
+	l.host = v->status_host;
+	l.port = v->status_port;
+	l.backlog = BACKLOG;
+	if ((fd = listen_open(&l, &why)) == -1)
 		fatalx(EXIT_SICK, "status: cannot listen on %s port %s: %s",
 		    v->status_host, v->status_port, errno != 0 ?
 		    strerror(errno) : why);
