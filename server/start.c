@@ -51,13 +51,19 @@ struct starting {
 	int			 pid_fd;	/* the file itself, or -1 */
 	int			 ready_fd;	/* to the old master, or -1 */
 	int			 launcher_fd;	/* to who started us, or -1 */
-	bool			 is_successor;
+	bool			 is_successor;	/* that is not ready yet */
 };
 
 void
 start_init(int argc, char *argv[])
 {
+	char	*name = strdup(argv[0]);
+
+	if (name == NULL)
+		fatal(1, "no memory");
 	priv_init_title(argc, argv);
+	/* the title is written over the original */
+	argv[0] = name;
 }
 
 /* A descriptor that the old master has left us, or -1. */
@@ -156,11 +162,11 @@ start_owns_pid_file(const struct starting *st)
 }
 
 static void
-start_unlock(struct starting *st, bool is_replaced)
+start_unlock(struct starting *st, bool keep)
 {
 	if (st->pid_fd == -1)
 		return;
-	if (!is_replaced && st->pid_file != NULL && start_owns_pid_file(st))
+	if (!keep && st->pid_file != NULL && start_owns_pid_file(st))
 		(void)unlink(st->pid_file);
 	if (st->pidfh != NULL)
 		(void)pidfile_close(st->pidfh);
@@ -263,11 +269,10 @@ start_ready(void *arg)
 
 	start_write_pid(st);
 	if (st->board != NULL && st->is_successor &&
-	    start_name_board(st, path, sizeof(path)) == 0) {
-		if (rename(path, st->board) == -1)
-			log_warn("board %s", st->board);
-		st->is_successor = false;
-	}
+	    start_name_board(st, path, sizeof(path)) == 0 &&
+	    rename(path, st->board) == -1)
+		log_warn("board %s", st->board);
+	st->is_successor = false;
 	notify_send("MAINPID=%ld\nREADY=1\nSTATUS=serving", (long)getpid());
 	if (st->ready_fd != -1) {
 		(void)!write(st->ready_fd, "r", 1);
@@ -427,7 +432,8 @@ start_master(struct starting *st)
 	end = master_run(&setup);
 	if (end != MASTER_REPLACED)
 		start_remove_board(st);
-	start_unlock(st, end == MASTER_REPLACED);
+	/* one that never got ready leaves it to the one that serves */
+	start_unlock(st, end == MASTER_REPLACED || st->is_successor);
 	return end == MASTER_FAILED ? 1 : 0;
 }
 

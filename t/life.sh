@@ -110,6 +110,11 @@ nothing_lost() {
 	[ "$(figure ok)" -gt 0 ] || fail "nothing served"
 }
 
+# not_running PID: it has ended
+not_running() {
+	! is_running "$1"
+}
+
 has_zombie() {
 	ps -A -o ppid= -o stat= |
 	    awk -v p="$icapd_pid" '$1 == p && $2 ~ /^Z/ { z = 1 }
