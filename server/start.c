@@ -125,7 +125,8 @@ start_lock(struct starting *st)
 		if (errno == EEXIST && other > 0)
 			log_errorx("already running, pid %ld (%s)",
 			    (long)other, path);
-		else if (errno == EEXIST || errno == EAGAIN)
+		else if (errno == EEXIST || errno == EAGAIN ||
+		    errno == EINVAL)
 			log_errorx("already running, or starting (%s is "
 			    "locked)", path);
 		else
@@ -144,7 +145,8 @@ start_write_pid(const struct starting *st)
 
 	if (st->pid_fd == -1)
 		return;
-	n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	/* without a newline, which pidfile_open() would not read back */
+	n = snprintf(text, sizeof(text), "%ld", (long)getpid());
 	if (ftruncate(st->pid_fd, 0) == -1 ||
 	    pwrite(st->pid_fd, text, (size_t)n, 0) != n)
 		log_warn("pid file %s", st->pid_file);
