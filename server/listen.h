@@ -4,12 +4,14 @@
 
 #include <stddef.h>
 
+#include "conf.h"
+
 /*
- * Opens a listening TCP socket.  Returns the descriptor (close-on-exec), or
- * -1 with *why set to a static text and, where it applies, errno (else 0).
+ * Opens a listening socket, TCP or unix.  Returns the descriptor (close-on-
+ * exec), or -1 with *why set to a static text and, where it applies, errno
+ * (else 0).  A socket file that nobody listens on is replaced.
  */
-int	 listen_open(const char *host, const char *port, int backlog,
-	    const char **why);
+int	 listen_open(const struct conf_listen *l, const char **why);
 
 /*
  * Takes over the listening sockets of whoever has started us, by the protocol

@@ -274,7 +274,8 @@ master_new_generation(struct master *m, struct conf *conf)
 	gen->conf = conf;
 	gen->number = m->gen != NULL ? m->gen->number + 1 : 1;
 	for (i = 0; i < m->npools; i++)
-		if (master_want(m, gen, conf->workers, i, NULL) == -1)
+		if (master_want(m, gen, conf_listen_of(conf, i)->workers, i,
+		    NULL) == -1)
 			break;
 	if (i < m->npools)
 		log_warnx("no room for all workers of generation %u: too many "

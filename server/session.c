@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@
  */
 #define LINGER_BYTES	(64 * 1024 * 1024)
 #define LINGER_MS	5000
+#define LINGER_IDLE_MS	1000		/* and when nothing comes */
 
 /* The same for a client that is refused because nobody has time. */
 #define LINGER_BUSY_MS	200
@@ -81,9 +83,16 @@ static bool
 session_closing(void *arg)
 {
 	struct session	*ss = arg;
+	struct pollfd	 pfd;
 
-	return ss->signals->park ||
-	    board_head(ss->board)->waiting[ss->pool];
+	if (ss->signals->park)
+		return true;
+	if (!board_head(ss->board)->waiting[ss->pool])
+		return false;
+	/* the flag may be a moment old, the queue is not */
+	pfd.fd = ss->listener;
+	pfd.events = POLLIN;
+	return poll(&pfd, 1, 0) == 1;
 }
 
 static void
@@ -118,7 +127,7 @@ session_linger(struct session *ss, int ms)
 	if (shutdown(ss->fd, SHUT_WR) == -1)
 		return;
 	s->deadline = stream_now() + ms;
-	s->patience_in = ms;
+	s->patience_in = ms < LINGER_IDLE_MS ? ms : LINGER_IDLE_MS;
 	ss->sf.cancel = NULL;
 	while (total < LINGER_BYTES) {
 		s->in.rd = s->in.wr = 0;
@@ -158,6 +167,7 @@ session_wait(struct session *ss)
 	s->deadline = 0;
 	s->patience_in = ss->conf->timeouts.keep_alive;
 	ss->sf.cancel = &ss->signals->park;
+	ss->sf.hurry = false;
 	ss->signals->idle = ss->fd;
 	n = stream_fill(s, s->in.size - BODY_RESERVE);
 	ss->signals->idle = -1;
@@ -209,6 +219,7 @@ session_read_head(struct session *ss)
 	s->deadline += ss->conf->timeouts.head;
 	s->patience_in = ss->conf->timeouts.head;
 	s->patience_out = ss->conf->timeouts.write;
+	ss->sf.hurry = true;
 	for (;;) {
 		switch (request_parse(r, buf_data(&s->in), buf_len(&s->in),
 		    &fault)) {
@@ -301,8 +312,8 @@ session_options(struct session *ss)
 		return session_refuse(ss, &body.fault);
 	memset(&o, 0, sizeof(o));
 	o.plan = ss->plan;
-	o.istag = ss->conf->istag;
-	o.max_connections = ss->conf->workers;
+	o.istag = conf_get_istag(ss->conf, ss->plan);
+	o.max_connections = ss->listen->workers;
 	o.offers_trailers = (r->allow & ALLOW_TRAILERS) != 0;
 	o.now = time(NULL);
 	o.close = r->close || session_closing(ss);
@@ -344,7 +355,7 @@ session_adapt(struct session *ss, struct slice req, struct slice res)
 	t->stream = &ss->stream;
 	t->req_head = req;
 	t->res_head = res;
-	t->istag = ss->conf->istag;
+	t->istag = conf_get_istag(ss->conf, ss->plan);
 	t->id = "";
 	t->spools = &ss->spools;
 	t->closing = session_closing;

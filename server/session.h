@@ -20,7 +20,9 @@ struct session {
 	struct board		*board;
 	struct board_slot	*slot;
 	struct session_signals	*signals;
+	int			 listener;	/* its descriptor */
 	unsigned int		 pool;		/* of the listener */
+	const struct conf_listen *listen;	/* the same */
 
 	int			 fd;
 	struct stream_fd	 sf;

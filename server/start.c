@@ -44,6 +44,8 @@ struct starting {
 	const struct start	*start;
 	int			 listener[BOARD_POOLS];
 	unsigned int		 nlisteners;
+	char			*address[BOARD_POOLS];	/* as configured */
+	unsigned int		 naddresses;
 	/* copies: a configuration may be released before its end */
 	char			*pid_file;	/* or NULL */
 	char			*board;		/* its file, or NULL */
@@ -86,8 +88,15 @@ static int
 start_listen(struct starting *st)
 {
 	const struct conf	*conf = st->start->conf;
+	const struct conf_listen *l;
 	const char		*why;
+	unsigned int		 i;
 	int			 n, bad;
+
+	for (i = 0; i < conf->nlisten; i++)
+		if ((st->address[i] = strdup(conf->listen[i].address)) == NULL)
+			fatal(1, "strdup");
+	st->naddresses = conf->nlisten;
 
 	n = listen_inherit(st->listener, BOARD_POOLS, &bad, &why);
 	if (n == -1) {
@@ -97,18 +106,20 @@ start_listen(struct starting *st)
 	st->nlisteners = (unsigned int)n;
 	if (n > 0)
 		return 0;
-	st->listener[0] = listen_open(conf->host, conf->port, conf->backlog,
-	    &why);
-	if (st->listener[0] == -1) {
-		if (errno == 0)
-			log_errorx("cannot listen on %s port %s: %s",
-			    conf->host, conf->port, why);
-		else
-			log_error("cannot listen on %s port %s: %s",
-			    conf->host, conf->port, why);
-		return -1;
+	for (i = 0; i < conf->nlisten; i++) {
+		l = &conf->listen[i];
+		st->listener[i] = listen_open(l, &why);
+		if (st->listener[i] == -1) {
+			if (errno == 0)
+				log_errorx("cannot listen on %s: %s",
+				    l->address, why);
+			else
+				log_error("cannot listen on %s: %s",
+				    l->address, why);
+			return -1;
+		}
+		st->nlisteners++;
 	}
-	st->nlisteners = 1;
 	return 0;
 }
 
@@ -318,6 +329,24 @@ start_set_number(const char *name, long n)
 	return setenv(name, text, 1);
 }
 
+/* Sockets are opened once: other addresses need another start. */
+static int
+start_check_listeners(const struct starting *st, const struct conf *next,
+    char *why, size_t size)
+{
+	unsigned int	 i;
+
+	for (i = 0; i < next->nlisten && i < st->naddresses; i++)
+		if (strcmp(next->listen[i].address, st->address[i]) != 0)
+			break;
+	if (i == next->nlisten && i == st->naddresses)
+		return 0;
+	(void)snprintf(why, size, "listen \"%s\" cannot be changed by a "
+	    "reload: expected the addresses of the start, in their order",
+	    i < next->nlisten ? next->listen[i].address : st->address[i]);
+	return -1;
+}
+
 static int
 start_reload(void *arg, struct conf **next, char *why, size_t size)
 {
@@ -325,7 +354,8 @@ start_reload(void *arg, struct conf **next, char *why, size_t size)
 
 	if (st->start->reload(st->start->arg, next, why, size) == -1)
 		return -1;
-	if (start_check(*next, why, size) == -1) {
+	if (start_check_listeners(st, *next, why, size) == -1 ||
+	    start_check(*next, why, size) == -1) {
 		if (st->start->release != NULL)
 			st->start->release(st->start->arg, *next);
 		return -1;

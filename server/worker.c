@@ -25,7 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "access.h"
+#include "admit.h"
 #include "priv.h"
 #include "sandbox.h"
 #include "session.h"
@@ -143,17 +143,17 @@ static bool
 worker_admits(struct session *ss, const struct worker *w,
     const struct sockaddr_storage *from)
 {
-	const struct access	*a = &ss->conf->access;
-	struct board_slot	*slot = ss->slot;
+	const struct conf_listen	*l = ss->listen;
+	struct board_slot		*slot = ss->slot;
 
-	access_read_peer(from, &slot->peer);
-	if (!access_is_allowed(a, &slot->peer)) {
+	admit_read_peer(from, &slot->peer);
+	if (!admit_is_allowed(&l->allow, &slot->peer)) {
 		slot->refused++;
 		return false;
 	}
 	board_enter(slot, BOARD_IDLE, slot->since);
-	if (a->per_client != 0 && slot->peer.family != 0 &&
-	    board_count_peer(w->board, &slot->peer) > a->per_client) {
+	if (l->max_per_client != 0 && slot->peer.family != 0 &&
+	    board_count_peer(w->board, &slot->peer) > l->max_per_client) {
 		slot->refused++;
 		return false;
 	}
@@ -278,8 +278,9 @@ worker_run(const struct worker *w)
 	ss.board = w->board;
 	ss.slot = worker_slot = board_slot(w->board, w->number);
 	ss.pool = ss.slot->pool;
+	ss.listen = conf_listen_of(w->conf, ss.pool);
 	ss.signals = &worker_signals;
-	worker_listener = w->listener;
+	worker_listener = ss.listener = w->listener;
 	if ((worker_null = open("/dev/null", O_RDONLY | O_CLOEXEC)) == -1)
 		fatal(EXIT_SICK, "/dev/null");
 	priv_title(w->relief == 0 ? "worker %u [starting]" :

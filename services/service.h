@@ -90,9 +90,16 @@ struct service {
 	void		 (*close)(void *instance);
 
 	/*
+	 * poll: every few seconds, in one process of its own for the whole
+	 * daemon: looks whether lists or engines have changed.  May block.
+	 * What it finds goes to shared memory that open() has mapped.
+	 */
+	void		 (*poll)(void *instance);
+
+	/*
 	 * version: what its verdicts depend on beside its configuration, as a
 	 * short text: list digests, signature dates.  Part of the ISTag.
-	 * Called in the master, now and then; must not block.
+	 * Called now and then, after poll(); must not block.
 	 */
 	void		 (*version)(void *instance, char *dst, size_t size);
 };
@@ -272,6 +279,13 @@ int	 txn_reply_header(struct txn *txn, const char *name,
  * own ("threat"), the value is copied and cut at 255 bytes.
  */
 void	 txn_note(struct txn *txn, const char *key, const char *value);
+
+/*
+ * Marks the transaction as not examined, in the log and in the metrics, while
+ * the service itself decides what becomes of it: for a policy finer than
+ * `on-error`.  `why` as in txn_fail().
+ */
+void	 txn_unscanned(struct txn *txn, const char *why);
 
 /*
  * Says why the message could not be examined, in lower case and without a

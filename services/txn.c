@@ -140,6 +140,13 @@ txn_note(struct txn *t, const char *key, const char *value)
 	(void)strlcpy(note->value, value, sizeof(note->value));
 }
 
+void
+txn_unscanned(struct txn *t, const char *why)
+{
+	t->unscanned = true;
+	(void)strlcpy(t->why, why, sizeof(t->why));
+}
+
 enum verdict
 txn_fail(struct txn *t, const char *why)
 {
@@ -598,7 +605,7 @@ txn_run_step(struct txn *t, const struct txn_step *step)
 	if (!t->last_step) {
 		t->capture = t->source == &t->spools->out[0] ?
 		    &t->spools->out[1] : &t->spools->out[0];
-		if (t->capture->len > 0)
+		if (spool_is_used(t->capture))
 			spool_clear(t->capture);
 	}
 	if (t->head.len > 0 && text_splice(&before, 0, 0, t->head.p,
@@ -776,7 +783,7 @@ txn_fini(struct txn *t)
 
 	body_fini(&t->body);
 	for (i = 0; i < 2; i++)
-		if (t->spools->out[i].mem != NULL)
+		if (spool_is_used(&t->spools->out[i]))
 			spool_clear(&t->spools->out[i]);
 	if (t->written.p != NULL)
 		text_free(&t->written);

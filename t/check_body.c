@@ -31,6 +31,7 @@ enum reading {
 	READ_PEEK,		/* with a look before each piece */
 	READ_TWICE,		/* two bytes, and then from the start */
 	READ_ALL_TWICE,		/* all, and then from the start */
+	READ_SPOOLED,		/* two bytes, then all is received first */
 	READ_COMMIT,		/* as for a reply that has begun */
 	READINGS
 };
@@ -143,6 +144,12 @@ read_body(struct body *b, struct bytes *got, enum reading how)
 		}
 		free(first.p);
 		return result;
+	case READ_SPOOLED:
+		body_remember(b);
+		if (read_copies(b, got, 2) == -1 || body_spool(b) == -1)
+			return -1;
+		unit_must(body_is_read(b));
+		return read_pieces(b, got, true);
 	case READ_COMMIT:
 		if (body_commit(b) == -1)
 			return -1;
@@ -490,10 +497,32 @@ play_drain(const struct cut *cut, const char *in, size_t len,
 	talk_start(&t, in, len, cut->at, cut->step);
 	t.w.end = *end;
 	result = body_drain(&t.m.body);
+	unit_must(body_is_read(&t.m.body) == (result == 0));
 	text_addf(out, "%d rest %zu sent %zu", result, result == -1 ? 0 :
 	    buf_len(&t.s.in) + t.w.in_len - t.w.in_pos, t.w.out_len);
 	talk_stop(&t);
 }
+
+/* A body that was looked at, or half read, is drained as well. */
+START_TEST(what_is_pending_is_drained)
+{
+	static const char	 in[] = POST("") HELLO HELLO END NEXT;
+	struct talk		 t;
+	struct slice		 seen;
+	char			 c;
+
+	talk_start(&t, in, sizeof(in) - 1, 0, 3);
+	ck_assert(!body_is_read(&t.m.body));
+	ck_assert_int_eq(body_read(&t.m.body, &c, 1), 1);
+	ck_assert_int_eq(body_peek(&t.m.body, 6, &seen), 0);
+	ck_assert_int_eq(body_drain_some(&t.m.body), 0);
+	ck_assert(!body_is_read(&t.m.body));
+	ck_assert_int_eq(body_drain(&t.m.body), 0);
+	ck_assert(body_is_read(&t.m.body));
+	ck_assert_uint_eq(buf_len(&t.s.in) + t.w.in_len - t.w.in_pos, 31);
+	talk_stop(&t);
+}
+END_TEST
 
 START_TEST(drained_bodies_leave_the_next_request)
 {
@@ -624,7 +653,7 @@ START_TEST(deaf_clients_do_not_deadlock)
 	/* deaf from the start, or as soon as it was asked for the rest */
 	if (longs[_i].preview != 0)
 		ck_assert_int_eq(body_commit(&t.m.body), 0);
-	t.w.deaf = true;
+	t.w.deaf = len;
 	ck_assert_int_eq(echo(&t), 0);
 	skip = longs[_i].preview != 0 ? sizeof(continue_reply) - 1 : 0;
 	ck_assert_uint_eq(t.w.out_len, skip + longs[_i].len);
@@ -656,7 +685,7 @@ START_TEST(a_full_spool_is_an_error_of_ours)
 	for (way = 0; way < 3; way++) {
 		talk_start(&t, in, len, 0, 0);
 		spool_init(&t.m.spool, spools[_i].dir, 4096, spools[_i].max);
-		t.w.deaf = way == 2;
+		t.w.deaf = way == 2 ? len : 0;
 		got.len = 0;
 		if (way == 2)
 			ck_assert_int_eq(echo(&t), -1);
@@ -723,6 +752,7 @@ add(TCase *tc)
 	unit_add_rows(tc, bodies_are_one_sequence, rows);
 	unit_add_rows(tc, vectors_are_received, vectors);
 	tcase_add_test(tc, a_peek_asks_for_nothing);
+	tcase_add_test(tc, what_is_pending_is_drained);
 	unit_add_rows(tc, drained_bodies_leave_the_next_request, drains);
 	unit_add_rows(tc, long_bodies_come_whole, longs);
 	unit_add_rows(tc, deaf_clients_do_not_deadlock, longs);

@@ -205,6 +205,33 @@ START_TEST(fields_are_found)
 }
 END_TEST
 
+/* Field by field: name, value and the length of all of it. */
+START_TEST(fields_come_one_after_the_other)
+{
+	static const char	*expect[] = {
+		"Host=h 9", "X-A=1 7", "x-a=2 8", "Fold=a\\r\\n\\x09b 13",
+		"Empty= 8", "Last=z 12"
+	};
+	struct slice		 head = exact(HEAD);
+	struct http_field	 f;
+	struct text		 got;
+	size_t			 pos = 0, i;
+
+	for (i = 0; http_next_field(head, &pos, &f); i++) {
+		got.len = 0;
+		ck_assert_uint_lt(i, ROWS(expect));
+		text_add(&got, f.name.p, f.name.len);
+		text_addf(&got, "=");
+		text_add(&got, f.value.p, f.value.len);
+		text_addf(&got, " %zu", f.line.len);
+		ck_assert_str_eq(got.s, expect[i]);
+	}
+	ck_assert_uint_eq(i, ROWS(expect));
+	ck_assert_uint_eq(pos, head.len - 2);
+	release(head);
+}
+END_TEST
+
 /* What a RESPMOD without req-hdr gives to a service (C058). */
 START_TEST(an_absent_head_holds_nothing)
 {
@@ -225,6 +252,7 @@ add(TCase *tc)
 	tcase_add_test(tc, heads_may_hold_nul);
 	unit_add_rows(tc, start_lines_are_taken_apart, lines);
 	unit_add_rows(tc, fields_are_found, fields);
+	tcase_add_test(tc, fields_come_one_after_the_other);
 	tcase_add_test(tc, an_absent_head_holds_nothing);
 }
 

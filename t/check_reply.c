@@ -192,6 +192,17 @@ START_TEST(heads_stay_below_their_limit)
 	ck_assert(!r.overflow);
 	ck_assert_int_eq(reply_addf(&r, "X-Long", "%.*s", 1024, p), -1);
 	ck_assert(r.overflow);
+
+	/* lines that were ready before */
+	reply_start(&r, 200, "tag-1", true);
+	len = r.len;
+	reply_add_lines(&r, "A: b\r\nC: d\r\n", 12);
+	reply_add_lines(&r, NULL, 0);
+	ck_assert_uint_eq(r.len, len + 12);
+	ck_assert(!r.overflow);
+	reply_add_lines(&r, p, 8192 - r.len);
+	ck_assert_uint_eq(r.len, len + 12);
+	ck_assert(r.overflow);
 	free(p);
 }
 END_TEST

@@ -63,6 +63,21 @@ check_left(struct spool *sp, const char *expect, size_t len, size_t step)
 	free(got);
 }
 
+/* All bytes lie in one file, whatever was read of them. */
+static void
+check_file(struct spool *sp, const char *expect, size_t len)
+{
+	char	*got = malloc(len + 1);
+	int	 fd = spool_fd(sp);
+
+	ck_assert_ptr_nonnull(got);
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(pread(fd, got, len + 1, 0), (ssize_t)len);
+	ck_assert_int_eq(memcmp(got, expect, len), 0);
+	ck_assert_int_eq(spool_fd(sp), fd);
+	free(got);
+}
+
 /* Bytes kept in memory, appended at once, in all, read at once. */
 static const struct {
 	size_t	 mem_max;
@@ -85,10 +100,11 @@ static const struct {
 START_TEST(bytes_come_back)
 {
 	const size_t	 len = sizes[_i].len;
-	char		*p = unit_pattern(len);
+	char		*p = unit_pattern(len), *got = malloc(len);
 	struct spool	 sp;
 	size_t		 pos, n;
 
+	ck_assert_ptr_nonnull(got);
 	make_dir();
 	spool_init(&sp, dir, sizes[_i].mem_max, MAX);
 	ck_assert_uint_eq(spool_left(&sp), 0);
@@ -99,13 +115,22 @@ START_TEST(bytes_come_back)
 	}
 	ck_assert_int_eq(sp.fd != -1, sizes[_i].has_file);
 	check_left(&sp, p, len, sizes[_i].step);
-	/* all over again, from the start and from the middle */
+	/* all over again: read, from the start, and from the middle */
+	spool_rewind(&sp);
+	for (pos = 0; pos < len; pos += n) {
+		n = sizes[_i].step < len - pos ? sizes[_i].step : len - pos;
+		n = (size_t)spool_read(&sp, got, n);
+		ck_assert(n > 0 && n <= sizes[_i].step);
+		ck_assert_int_eq(memcmp(got, p + pos, n), 0);
+	}
+	ck_assert_int_eq(spool_read(&sp, got, 1), 0);
 	spool_rewind(&sp);
 	check_left(&sp, p, len, 1000);
 	spool_rewind(&sp);
 	spool_consume(&sp, len / 2);
 	spool_forget(&sp);			/* too early: some are left */
 	check_left(&sp, p + len / 2, len - len / 2, len);
+	check_file(&sp, p, len);
 	/* forgotten, and used anew */
 	spool_forget(&sp);
 	ck_assert_uint_eq(spool_left(&sp), 0);
@@ -117,6 +142,7 @@ START_TEST(bytes_come_back)
 	ck_assert_int_eq(sp.fd, -1);
 	ck_assert_uint_eq(spool_left(&sp), 0);
 	remove_dir();
+	free(got);
 	free(p);
 }
 END_TEST

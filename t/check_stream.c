@@ -211,7 +211,7 @@ read_ahead(void *arg)
 
 START_TEST(a_stuck_write_reads_ahead)
 {
-	struct wire	 w = { .in = "abcdef", .in_len = 6, .deaf = true };
+	struct wire	 w = { .in = "abcdef", .in_len = 6, .deaf = 6 };
 	struct stream	 s;
 	struct ahead	 a = { .s = &s, .most = 100 };
 
@@ -229,7 +229,7 @@ END_TEST
 
 START_TEST(reading_ahead_can_end_or_fail)
 {
-	struct wire	 w = { .in = "abcdef", .in_len = 6, .deaf = true };
+	struct wire	 w = { .in = "abcdef", .in_len = 6, .deaf = 6 };
 	struct stream	 s;
 	struct ahead	 a = { .s = &s, .most = 3, .last = _i };
 

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "../services/list.h"
+#include "../server/conf_key.h"
 #include "../server/start.h"
 
 #define PLANS	(sizeof(services) / sizeof(services[0]))
@@ -37,7 +38,8 @@ struct setting {
 	struct conf		 conf;		/* first: it is released */
 	struct txn_plan		 plan[16];
 	struct txn_step		 step[16];
-	struct access_net	 net[NETS];
+	struct admit_net	 net[NETS];
+	struct conf_listen	 listen;
 	char			 text[16][256];
 	unsigned int		 ntexts;
 };
@@ -188,8 +190,6 @@ static const struct number	 numbers[] = {
 };
 
 static const struct number	 texts[] = {
-	{ "host", offsetof(struct conf, host) },
-	{ "port", offsetof(struct conf, port) },
 	{ "pid-file", offsetof(struct conf, pid_file) },
 	{ "run-dir", offsetof(struct conf, run_dir) },
 	{ "user", offsetof(struct conf, user) },
@@ -221,10 +221,10 @@ setting_add(struct setting *s, const char *name, const char *value)
 		return strlcpy(start_with, value, sizeof(start_with)) <
 		    sizeof(start_with) ? 0 : -1;
 	if (strcmp(name, "allow") == 0) {
-		if (s->conf.access.nallow == NETS || access_parse_net(value,
-		    &s->net[s->conf.access.nallow++], &why) == -1)
+		if (s->listen.allow.n == NETS || admit_parse_net(value,
+		    &s->net[s->listen.allow.n++], &why) == -1)
 			return -1;
-		s->conf.access.allow = s->net;
+		s->listen.allow.net = s->net;
 		return 0;
 	}
 	n = strtonum(value, 0, 1000000000000, &error);
@@ -239,11 +239,11 @@ setting_add(struct setting *s, const char *name, const char *value)
 			return 0;
 		}
 	if (strcmp(name, "workers") == 0)
-		s->conf.workers = (unsigned int)n;
+		s->conf.workers = s->listen.workers = (unsigned int)n;
 	else if (strcmp(name, "backlog") == 0)
-		s->conf.backlog = (int)n;
+		s->listen.backlog = (int)n;
 	else if (strcmp(name, "per-client") == 0)
-		s->conf.access.per_client = (unsigned int)n;
+		s->listen.max_per_client = (unsigned int)n;
 	else if (strcmp(name, "daemonise") == 0)
 		s->conf.daemonise = n != 0;
 	else if (strcmp(name, "sandbox") == 0)
@@ -267,7 +267,12 @@ setting_load(void *arg, struct conf **next, char *why, size_t size)
 
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return -1;
-	conf_init(&s->conf);
+	conf_key_init(&s->conf);
+	conf_key_init_listen(&s->listen);
+	s->listen.address = s->listen.host = "127.0.0.1";
+	s->listen.port = "0";
+	s->conf.listen = &s->listen;
+	s->conf.nlisten = 1;
 	start_with[0] = '\0';
 	for (i = 0; i < PLANS; i++) {
 		s->step[i].service = &services[i];

@@ -81,9 +81,11 @@ code() {
 }
 
 # The files: C of the three layers, and every text we wrote.
-sources=$(find proto services server -name '*.[ch]' | sort)
+sources=$(find proto services server client -name '*.[ch]' | sort)
 tests=$(find t -name '*.[ch]' | sort)
-scripts=$(for file in bootstrap .ci/run t/*.sh; do echo "$file"; done)
+scripts=$(for file in bootstrap .ci/run t/*.sh t/bench/*.sh; do
+	echo "$file"
+done)
 texts="$sources $tests $scripts Makefile.am configure.ac README
     $(find man -name '*.[1-9]')"
 [ -n "$sources" ] || echo "none found" | complain "there are sources"
@@ -109,6 +111,8 @@ grep -E '^services/[^:]*:[0-9]*:(server|t)/' "$tmp/includes" |
     complain "services/ includes nothing of server/"
 grep -E '^server/[^:]*:[0-9]*:t/' "$tmp/includes" |
     complain "server/ includes nothing of t/"
+grep -E '^client/[^:]*:[0-9]*:(services|server|t)/' "$tmp/includes" |
+    complain "client/ includes nothing of services/ or server/"
 
 # Each header alone, first in its file, and twice. TEST_CC is a command line.
 # shellcheck disable=SC2086

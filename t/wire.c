@@ -54,7 +54,7 @@ wire_recv(void *arg, void *dst, size_t len, int64_t wait)
 static bool
 wire_is_deaf(const struct wire *w)
 {
-	return w->deaf && w->in_pos < wire_limit(w);
+	return w->in_pos < w->deaf && w->in_pos < wire_limit(w);
 }
 
 static void

@@ -19,7 +19,7 @@ struct wire {
 	int		 end;		/* then: 0 half-closes, or an errno */
 	size_t		 send_max;	/* takes so much at once, 0: all */
 	bool		 again;		/* every second send is EAGAIN */
-	bool		 deaf;		/* reads nothing before it sent all */
+	size_t		 deaf;		/* reads nothing before it sent this */
 	int		 send_error;	/* errno of sends after send_limit */
 	size_t		 send_limit;
 
