@@ -32,6 +32,7 @@
 #include "priv.h"
 #include "sandbox.h"
 #include "start.h"
+#include "view.h"
 
 /* The successor's descriptors, after the listeners. */
 #define ENV_READY	"ICAPD_READY_FD"
@@ -272,19 +273,28 @@ start_name_board(const struct starting *st, char *path, size_t size)
 	return n > 0 && (size_t)n < size ? 0 : -1;
 }
 
+static int start_name_view(const struct starting *st, char *path,
+    size_t size);
+
 /* The first worker is ready. */
 static void
 start_ready(void *arg)
 {
 	struct starting	*st = arg;
-	char		 path[PATH_MAX];
+	char		 path[PATH_MAX], to[PATH_MAX];
 	int		 null;
 
 	start_write_pid(st);
 	if (st->board != NULL && st->is_successor &&
-	    start_name_board(st, path, sizeof(path)) == 0 &&
-	    rename(path, st->board) == -1)
-		log_warn("board %s", st->board);
+	    start_name_board(st, path, sizeof(path)) == 0) {
+		if (rename(path, st->board) == -1)
+			log_warn("board %s", st->board);
+		(void)start_name_view(st, path, sizeof(path));
+		(void)snprintf(to, sizeof(to), "%s%s", st->board,
+		    TALLY_SUFFIX);
+		if (rename(path, to) == -1)
+			log_warn("counters %s", to);
+	}
 	st->is_successor = false;
 	notify_send("MAINPID=%ld\nREADY=1\nSTATUS=serving", (long)getpid());
 	if (st->ready_fd != -1) {
@@ -360,6 +370,9 @@ start_reload(void *arg, struct conf **next, char *why, size_t size)
 			st->start->release(st->start->arg, *next);
 		return -1;
 	}
+	if (view_add(view_get(), *next) == -1)
+		log_warn("new logs");
+	view_use(view_get(), RING_MASTER, *next);
 	return 0;
 }
 
@@ -441,6 +454,44 @@ start_remove_board(const struct starting *st)
 	if (st->board != NULL &&
 	    start_name_board(st, path, sizeof(path)) == 0)
 		(void)unlink(path);
+	if (st->board != NULL &&
+	    start_name_view(st, path, sizeof(path)) == 0)
+		(void)unlink(path);
+}
+
+/* What administrators see: the same name as the board, and a suffix. */
+static int
+start_name_view(const struct starting *st, char *path, size_t size)
+{
+	char	 board[PATH_MAX];
+	int	 n;
+
+	if (start_name_board(st, board, sizeof(board)) == -1)
+		return -1;
+	n = snprintf(path, size, "%s%s", board, TALLY_SUFFIX);
+	return n > 0 && (size_t)n < size ? 0 : -1;
+}
+
+static int
+start_view(const struct starting *st)
+{
+	const struct conf	*conf = st->start->conf;
+	char			 path[PATH_MAX];
+	struct view		*v;
+
+	if (st->board != NULL && start_name_view(st, path,
+	    sizeof(path)) == -1) {
+		log_errorx("name of the run directory is too long");
+		return -1;
+	}
+	v = view_open(CONF_PROCESSES_MAX, &conf->view,
+	    st->board != NULL ? path : NULL);
+	if (v == NULL || view_add(v, conf) == -1) {
+		log_error("logs and counters");
+		return -1;
+	}
+	view_use(v, RING_MASTER, conf);
+	return 0;
 }
 
 static int
@@ -452,6 +503,8 @@ start_master(struct starting *st)
 	memset(&setup, 0, sizeof(setup));
 	setup.conf = st->start->conf;
 	if ((setup.board = start_board(st)) == NULL)
+		return 1;
+	if (start_view(st) == -1)
 		return 1;
 	setup.listener = st->listener;
 	setup.nlisteners = st->nlisteners;

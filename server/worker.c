@@ -270,16 +270,17 @@ worker_stop_services(const struct conf *conf)
 void
 worker_run(const struct worker *w)
 {
-	struct session	 ss;
+	/* here, not on the stack: most of it is never touched */
+	static struct session ss;
 	bool		 with_names;
 
-	memset(&ss, 0, sizeof(ss));
 	ss.conf = w->conf;
 	ss.board = w->board;
 	ss.slot = worker_slot = board_slot(w->board, w->number);
 	ss.pool = ss.slot->pool;
 	ss.listen = conf_listen_of(w->conf, ss.pool);
 	ss.signals = &worker_signals;
+	ss.number = w->number;
 	worker_listener = ss.listener = w->listener;
 	if ((worker_null = open("/dev/null", O_RDONLY | O_CLOEXEC)) == -1)
 		fatal(EXIT_SICK, "/dev/null");
