@@ -319,6 +319,8 @@ static const struct {
 	    { .request_line = 31, .head = 39, .fields = 1 }, "400" },
 	{ LINE "\r\nA: b\r\n\r\n" LINE "\r\n\r\n",	/* pipelined */
 	    { .request_line = 31, .head = 40, .fields = 1 }, OK "1 rest 34" },
+	{ LINE "\r\nA: bbb\r",			/* full, and no end */
+	    { .request_line = 31, .head = 39, .fields = 1 }, "400" },
 	{ LINE "\r\nA: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
 	    { .request_line = 31, .head = 40, .fields = 1 }, "400" },
 	{ "\r\n\r\n" LINE "\r\n\r\n",			/* they count, too */
