@@ -52,7 +52,7 @@ body_fini(struct body *b)
 {
 	free(b->trailers);
 	b->trailers = NULL;
-	if (b->spool->mem != NULL)
+	if (spool_is_used(b->spool))
 		spool_clear(b->spool);
 }
 

@@ -112,7 +112,8 @@ http_next_field(struct slice head, size_t *pos, struct http_field *f)
 		f->name.len = (size_t)(colon - p);
 		f->value.len -= f->name.len + 1;
 		f->value.p = colon + 1;
-	}
+	} else
+		f->value.len = 0;
 	f->value = slice_trim(f->value);
 	return true;
 }

@@ -29,6 +29,12 @@ spool_init(struct spool *sp, const char *dir, size_t mem_max, uint64_t max)
 	sp->fd = sp->memfd = -1;
 }
 
+bool
+spool_is_used(const struct spool *sp)
+{
+	return sp->len > 0 || sp->mem != NULL || sp->fd != -1;
+}
+
 void
 spool_clear(struct spool *sp)
 {
@@ -105,6 +111,10 @@ spool_append(struct spool *sp, const char *p, size_t len)
 	if (len > sp->max || sp->len > sp->max - len) {
 		errno = EFBIG;
 		return -1;
+	}
+	if (sp->memfd != -1) {		/* is a copy of what was */
+		(void)close(sp->memfd);
+		sp->memfd = -1;
 	}
 	if (sp->len < sp->mem_max) {
 		if (sp->mem == NULL) {

@@ -30,6 +30,9 @@ struct spool {
 void	 spool_init(struct spool *sp, const char *dir, size_t mem_max,
 	    uint64_t max);
 
+/* Does it hold bytes, memory or a file? */
+bool	 spool_is_used(const struct spool *sp);
+
 /* Forgets everything and gives memory and file back. */
 void	 spool_clear(struct spool *sp);
 

@@ -81,9 +81,11 @@ code() {
 }
 
 # The files: C of the three layers, and every text we wrote.
-sources=$(find proto services server -name '*.[ch]' | sort)
+sources=$(find proto services server client -name '*.[ch]' | sort)
 tests=$(find t -name '*.[ch]' | sort)
-scripts=$(for file in bootstrap .ci/run t/*.sh; do echo "$file"; done)
+scripts=$(for file in bootstrap .ci/run t/*.sh t/bench/*.sh; do
+	echo "$file"
+done)
 texts="$sources $tests $scripts Makefile.am configure.ac README
     $(find man -name '*.[1-9]')"
 [ -n "$sources" ] || echo "none found" | complain "there are sources"
@@ -109,6 +111,8 @@ grep -E '^services/[^:]*:[0-9]*:(server|t)/' "$tmp/includes" |
     complain "services/ includes nothing of server/"
 grep -E '^server/[^:]*:[0-9]*:t/' "$tmp/includes" |
     complain "server/ includes nothing of t/"
+grep -E '^client/[^:]*:[0-9]*:(services|server|t)/' "$tmp/includes" |
+    complain "client/ includes nothing of services/ or server/"
 
 # Each header alone, first in its file, and twice. TEST_CC is a command line.
 # shellcheck disable=SC2086
@@ -130,8 +134,8 @@ calls 'strcpy|stpcpy|strcat|strncpy|strncat|sprintf|vsprintf|gets|alloca' |
     complain "no unbounded copies"
 calls 'strto(l|ul|ll|ull|imax|umax|d|q)|ato[ifl]|atoll|s?scanf|fscanf|strtok' |
     complain "numbers and words are parsed by hand or by strtonum"
-calls 'fork|vfork|waitpid|wait[34]?|waitid' | grep -v '^server/master\.c:' |
-    complain "only master.c forks and waits"
+calls 'fork|vfork|waitpid|wait[34]?|waitid' | grep -v '^server/\(master\|start\)\.c:' |
+    complain "only master.c and start.c fork and wait"
 calls 'accept4?' | grep -v '^server/worker\.c:' |
     complain "only worker.c accepts"
 calls 'set(res|re|e)?[ug]id|setgroups|initgroups|chroot' |
