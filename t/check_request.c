@@ -308,6 +308,8 @@ static const struct {
 	{ LINE "\n\n", { .request_line = 29, .head = 99, .fields = 1 },
 	    "414" },
 	{ "OPTIONSOPTIONS<" LINE "\r\n\r\n",
+	    { .request_line = 13, .head = 99, .fields = 1 }, "414" },
+	{ "OPTIONSOPTIONS<" LINE "\r\n\r\n",
 	    { .request_line = 14, .head = 99, .fields = 1 }, "400" },
 	{ LINE "\r\nA: b\r\n\r\n",				/* 40 */
 	    { .request_line = 31, .head = 41, .fields = 1 }, OK "1 rest 0" },
