@@ -52,7 +52,7 @@ body_fini(struct body *b)
 {
 	free(b->trailers);
 	b->trailers = NULL;
-	if (b->spool->len > 0 || b->spool->fd != -1)
+	if (spool_is_used(b->spool))
 		spool_clear(b->spool);
 }
 
@@ -271,28 +271,16 @@ body_next(struct body *b, struct body_piece *piece)
 ssize_t
 body_read(struct body *b, char *dst, size_t size)
 {
-	struct slice	 mem;
-	uint64_t	 offset, len;
-	ssize_t		 n;
-	int		 more;
+	ssize_t	 n;
+	int	 more;
 
 	if (size == 0)
 		return 0;
 	if (!b->remember)
 		spool_forget(b->spool);
 	if (spool_left(b->spool) > 0) {
-		spool_peek(b->spool, &mem, &offset, &len);
-		if (size > len)
-			size = (size_t)len;
-		if (mem.len > 0) {
-			memcpy(dst, mem.p, size);
-			n = (ssize_t)size;
-		} else if ((n = pread(b->spool->fd, dst, size,
-		    (off_t)offset)) <= 0) {
-			errno = EIO;
+		if ((n = spool_read(b->spool, dst, size)) == -1)
 			return body_failed(b);
-		}
-		spool_consume(b->spool, (uint64_t)n);
 		return n;
 	}
 	if ((more = body_wait(b)) != 1)
@@ -380,6 +368,20 @@ body_rewind(struct body *b)
 	spool_rewind(b->spool);
 }
 
+int
+body_spool(struct body *b)
+{
+	struct body_piece	 piece;
+	uint64_t		 pos = b->spool->pos;
+	int			 more;
+
+	assert(b->remember);
+	while ((more = body_next(b, &piece)) == 1)
+		;
+	b->spool->pos = pos;
+	return more;
+}
+
 /*
  * The peer has sent something while a write of ours is stuck: it goes to the
  * spool.  What is being written may lie in the buffer below b->lent.
@@ -433,22 +435,34 @@ body_is_complete(const struct body *b)
 	    spool_left(b->spool) == 0;
 }
 
+bool
+body_is_read(const struct body *b)
+{
+	return b->state == BODY_PAUSED || b->state == BODY_END;
+}
+
+int
+body_drain_some(struct body *b)
+{
+	b->s->ahead = NULL;
+	b->lent = b->base;
+	if (b->state == BODY_BROKEN || body_decode(b) == -1)
+		return -1;
+	b->pending.len = 0;
+	if (!body_is_receiving(b))
+		return 0;
+	if (body_receive(b, BODY_RESERVE) == -1)
+		return -1;
+	b->pending.len = 0;
+	return 0;
+}
+
 int
 body_drain(struct body *b)
 {
-	b->s->ahead = NULL;
-	for (;;) {
-		b->pending.len = 0;
-		b->lent = b->base;
-		if (b->state == BODY_BROKEN)
+	do
+		if (body_drain_some(b) == -1)
 			return -1;
-		if (!body_is_receiving(b))
-			return 0;
-		if (body_decode(b) == -1)
-			return -1;
-		b->pending.len = 0;
-		if (body_is_receiving(b) &&
-		    body_receive(b, BODY_RESERVE) == -1)
-			return -1;
-	}
+	while (!body_is_read(b));
+	return 0;
 }

@@ -87,6 +87,13 @@ void	 body_remember(struct body *b);
 void	 body_rewind(struct body *b);
 
 /*
+ * Receives the whole body into the spool, whatever was read of it; the
+ * reading position stays.  Only after body_remember() and before anything was
+ * read without it.  Returns 0, or -1 with b->fault.
+ */
+int	 body_spool(struct body *b);
+
+/*
  * A reply that needs the rest of the body is about to begin: asks the client
  * for it now if it has not been asked for, since a 100 cannot stand in the
  * middle of a reply; from now on nothing is read twice, and writes that get
@@ -96,6 +103,12 @@ int	 body_commit(struct body *b);
 
 /* Has everything been handed out? */
 bool	 body_is_complete(const struct body *b);
+
+/* Has everything arrived that the client sends without being asked? */
+bool	 body_is_read(const struct body *b);
+
+/* Receives once and drops it.  Returns 0, or -1 with b->fault. */
+int	 body_drain_some(struct body *b);
 
 /*
  * Receives and drops what the client still sends without being asked to

@@ -39,7 +39,7 @@ int	 chars_parse_uint(struct slice s, uint64_t max, uint64_t *number);
 /* s without blanks (SP, HTAB) at both ends. */
 struct slice slice_trim(struct slice s);
 
-/* Is s the string `is`, byte for byte, or whatever the case of ASCII letters? */
+/* Is s the string `is`, byte for byte, or whatever the case of letters? */
 bool	 slice_is(struct slice s, const char *is);
 bool	 slice_is_nocase(struct slice s, const char *is);
 

@@ -57,7 +57,8 @@ chunk_use_extension(struct chunk *c)
 	if (c->left == 0 && c->has_value &&
 	    slice_is_nocase(name, "use-original-body")) {
 		if (c->value_len > sizeof(c->value) ||
-		    chars_parse_uint(value, CHUNK_SIZE_MAX, &c->original) == -1) {
+		    chars_parse_uint(value, CHUNK_SIZE_MAX,
+		    &c->original) == -1) {
 			c->why = "malformed use-original-body";
 			return -1;
 		}
@@ -128,7 +129,8 @@ chunk_size_byte(struct chunk *c, char ch)
 		if (!blank)
 			return chunk_after(c, ch, "malformed chunk size");
 		if (++c->blanks > BLANKS_MAX)
-			return chunk_bad(c, "too many blanks after a chunk size");
+			return chunk_bad(c,
+			    "too many blanks after a chunk size");
 		return CHUNK_MORE;
 	case CHUNK_S_EXT:
 		if (blank)
@@ -235,7 +237,8 @@ chunk_trailer_byte(struct chunk *c, char ch)
 		return CHUNK_TRAILER;
 	case CHUNK_S_TRAILER_LF:
 		if (ch != '\n')
-			return chunk_bad(c, "bare carriage return in a trailer");
+			return chunk_bad(c,
+			    "bare carriage return in a trailer");
 		c->state = CHUNK_S_TRAILER;
 		return CHUNK_TRAILER;
 	case CHUNK_S_END_LF:

@@ -15,7 +15,7 @@ enum chunk_event {
 	CHUNK_BAD = -1,
 	CHUNK_MORE,		/* all bytes used, nothing to hand out */
 	CHUNK_DATA,		/* body bytes */
-	CHUNK_TRAILER,		/* bytes of the trailer section, lines with CRLF */
+	CHUNK_TRAILER,		/* bytes of trailer lines, with CRLF */
 	CHUNK_END		/* the body is complete */
 };
 
@@ -54,12 +54,12 @@ struct chunk {
 	uint64_t		 original;	/* use-original-body=N */
 	const char		*why;		/* after CHUNK_BAD */
 
-	uint64_t		 left;		/* of the current chunk, bytes */
+	uint64_t		 left;		/* bytes of this chunk */
 	bool			 digits;
 	size_t			 line;		/* bytes of the size line */
 	size_t			 line_max;
 	unsigned int		 blanks;
-	size_t			 trailers;	/* bytes of the trailer section */
+	size_t			 trailers;	/* bytes of trailers */
 	size_t			 trailers_max;
 	char			 name[24];	/* of the extension */
 	size_t			 name_len;

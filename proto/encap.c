@@ -137,9 +137,11 @@ encap_fill(struct encap *e, const struct entry *entry, unsigned int n,
 			    "offsets not increasing in Encapsulated");
 		len = entry[i + 1].offset - entry[i].offset;
 		/* a reply is either a request or a response, not both */
-		if (reply && entry[i].entity == ENCAP_REQ_HDR &&
+		if (reply && ((entry[i].entity == ENCAP_REQ_HDR &&
 		    entry[i + 1].entity != ENCAP_REQ_BODY &&
-		    entry[i + 1].entity != ENCAP_NULL_BODY)
+		    entry[i + 1].entity != ENCAP_NULL_BODY) ||
+		    (entry[i].entity == ENCAP_RES_HDR &&
+		    entry[i + 1].entity == ENCAP_REQ_BODY)))
 			return encap_bad(fault, 400,
 			    "request and response parts in one reply");
 		if (entry[i].entity == ENCAP_REQ_HDR)

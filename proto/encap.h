@@ -27,9 +27,9 @@ enum encap_entity {
  * request head first; a length of 0 means that the head is absent.
  */
 struct encap {
-	size_t			 req_hdr;	/* length of the request head */
-	size_t			 res_hdr;	/* length of the response head */
-	enum encap_entity	 body;		/* ENCAP_NULL_BODY: none follows */
+	size_t			 req_hdr;	/* its length, bytes */
+	size_t			 res_hdr;	/* its length, bytes */
+	enum encap_entity	 body;		/* or ENCAP_NULL_BODY */
 };
 
 /*

@@ -78,37 +78,56 @@ http_status(struct slice line)
 }
 
 bool
-http_find(struct slice head, const char *name, struct slice *value)
+http_next_field(struct slice head, size_t *pos, struct http_field *f)
 {
-	const char	*p, *lf, *end = head.p + head.len;
-	size_t		 n = strlen(name);
-	struct slice	 field;
+	const char	*p, *end = head.p + head.len, *lf, *colon;
 
 	if (head.len == 0)
 		return false;
-	p = memchr(head.p, '\n', head.len);
+	if (*pos == 0) {			/* behind the start line */
+		if ((lf = memchr(head.p, '\n', head.len)) == NULL)
+			return false;
+		*pos = (size_t)(lf + 1 - head.p);
+	}
+	p = head.p + *pos;
 	/* a section may hold a second head behind the empty line (C088) */
-	while (p != NULL && ++p < end && *p != '\r' && *p != '\n') {
-		/* the end of this field: a line that no fold continues */
-		lf = p;
-		while ((lf = memchr(lf, '\n', (size_t)(end - lf))) != NULL &&
-		    lf + 1 < end && (lf[1] == ' ' || lf[1] == '\t'))
-			lf++;
-		field.p = p;
-		field.len = n;
-		if (lf == NULL)
-			lf = end;
-		if ((size_t)(lf - p) > n && p[n] == ':' &&
-		    slice_is_nocase(field, name)) {
-			value->p = p + n + 1;
-			value->len = (size_t)(lf - value->p);
-			if (value->len > 0 &&
-			    value->p[value->len - 1] == '\r')
-				value->len--;
-			*value = slice_trim(*value);
+	if (p >= end || *p == '\r' || *p == '\n')
+		return false;
+	/* a field ends with a line that no fold continues */
+	for (lf = p; (lf = memchr(lf, '\n', (size_t)(end - lf))) != NULL; lf++)
+		if (lf + 1 >= end || (lf[1] != ' ' && lf[1] != '\t'))
+			break;
+	f->line.p = p;
+	f->line.len = (size_t)((lf != NULL ? lf + 1 : end) - p);
+	*pos += f->line.len;
+
+	f->value = f->line;
+	if (f->value.p[f->value.len - 1] == '\n')
+		f->value.len--;
+	if (f->value.len > 0 && f->value.p[f->value.len - 1] == '\r')
+		f->value.len--;
+	f->name.p = p;
+	f->name.len = 0;
+	if ((colon = memchr(p, ':', f->value.len)) != NULL) {
+		f->name.len = (size_t)(colon - p);
+		f->value.len -= f->name.len + 1;
+		f->value.p = colon + 1;
+	} else
+		f->value.len = 0;
+	f->value = slice_trim(f->value);
+	return true;
+}
+
+bool
+http_find(struct slice head, const char *name, struct slice *value)
+{
+	struct http_field	 f;
+	size_t			 pos = 0;
+
+	while (http_next_field(head, &pos, &f))
+		if (slice_is_nocase(f.name, name)) {
+			*value = f.value;
 			return true;
 		}
-		p = lf < end ? lf : NULL;
-	}
 	return false;
 }

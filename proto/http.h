@@ -27,6 +27,20 @@ void	 http_split_request(struct slice line, struct slice *method,
 /* The status code of a status line, or 0 where it has none. */
 int	 http_status(struct slice line);
 
+/* One field of a head; parts that are missing are empty. */
+struct http_field {
+	struct slice	 line;		/* all of it, with folds and CRLF */
+	struct slice	 name;
+	struct slice	 value;		/* trimmed; holds the CRLFs of folds */
+};
+
+/*
+ * The fields of a head one after the other: *pos is 0 at first.  Returns
+ * false at the empty line; *pos is then its offset.
+ */
+bool	 http_next_field(struct slice head, size_t *pos,
+	    struct http_field *f);
+
 /*
  * Looks for a field in a head, whatever its name's case.  Returns true and
  * the value of the first one, blanks trimmed; a folded value holds its CRLFs.

@@ -31,10 +31,10 @@ struct fault {
  */
 struct limits {
 	size_t		 request_line;	/* without its CRLF */
-	size_t		 head;		/* whole ICAP head, with the empty line */
+	size_t		 head;		/* ICAP head with its empty line */
 	size_t		 http_heads;	/* encapsulated heads, all together */
 	unsigned int	 fields;	/* fields of one head */
-	size_t		 chunk_line;	/* one chunk-size line with extensions */
+	size_t		 chunk_line;	/* chunk size with extensions */
 	size_t		 trailers;	/* trailer section of one body */
 };
 

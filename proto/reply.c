@@ -132,6 +132,15 @@ reply_addf(struct reply *r, const char *name, const char *fmt, ...)
 }
 
 void
+reply_add_lines(struct reply *r, const char *lines, size_t len)
+{
+	if (len > sizeof(r->head) - ENCAPSULATED_MAX - r->len)
+		r->overflow = true;
+	else if (len > 0)
+		reply_put(r, lines, len);
+}
+
+void
 reply_end(struct reply *r, enum encap_entity hdr, size_t hdr_len,
     enum encap_entity body)
 {

@@ -19,7 +19,7 @@ struct reply {
 	int		 status;
 	char		 head[REPLY_HEAD_MAX];
 	size_t		 len;
-	bool		 overflow;	/* a header did not fit and was left out */
+	bool		 overflow;	/* a header did not fit */
 };
 
 /* The reason phrase that goes with a status; never empty. */
@@ -39,6 +39,9 @@ void	 reply_start(struct reply *r, int status, const char *istag,
 int	 reply_add(struct reply *r, const char *name, struct slice value);
 int	 reply_addf(struct reply *r, const char *name, const char *fmt, ...)
 	    __attribute__((format(printf, 3, 4)));
+
+/* Adds lines that are complete and known to be right, as far as they fit. */
+void	 reply_add_lines(struct reply *r, const char *lines, size_t len);
 
 /*
  * Ends the head with the Encapsulated header, which always comes last

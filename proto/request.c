@@ -104,8 +104,8 @@ request_parse_line(struct request *r, const char *p, size_t len,
 }
 
 /*
- * A request line, maybe unfinished: is there still hope?  Its first byte, and then
- * its method and the scheme, tell a TLS hello or an HTTP request from ours.
+ * A request line, maybe unfinished: is there still hope?  Its first bytes
+ * tell a TLS hello from a method.
  */
 static enum parse
 request_check_start(const struct request *r, const char *p, size_t len,
@@ -209,12 +209,8 @@ static enum parse
 request_take_line(struct request *r, char *p, size_t len, struct fault *fault)
 {
 	if (!r->has_line) {
-		if (len > 0) {
-			if (request_check_start(r, p, len,
-			    fault) == PARSE_BAD)
-				return PARSE_BAD;
+		if (len > 0)
 			return request_parse_line(r, p, len, fault);
-		}
 		if (++r->empty_lines > EMPTY_LINES_MAX)
 			return request_bad(fault, 400,
 			    "too many empty lines before a request");
@@ -242,6 +238,9 @@ request_parse(struct request *r, char *p, size_t len, struct fault *fault)
 		r->pos += n + 1;
 		if (r->pos > r->limits->head && r->has_line)
 			return request_bad(fault, 400, "ICAP head too large");
+		if (!r->has_line && n > 1 && request_check_start(r, line, n,
+		    fault) == PARSE_BAD)
+			return PARSE_BAD;
 		if (n == 0 || lf[-1] != '\r')
 			return request_bad(fault, 400,
 			    "line ends without a carriage return");
@@ -254,7 +253,7 @@ request_parse(struct request *r, char *p, size_t len, struct fault *fault)
 
 	r->seen = len;
 	n = len - r->pos;
-	if (n > 0 && !r->has_line && line[0] != '\r' &&
+	if (n > 0 && !r->has_line && (line[0] != '\r' || n > 1) &&
 	    request_check_start(r, line, n, fault) == PARSE_BAD)
 		return PARSE_BAD;
 	if (len >= r->limits->head)

@@ -28,7 +28,7 @@ struct request {
 	unsigned int		 allow;		/* ALLOW_* */
 	bool			 has_preview;
 	uint64_t		 preview;	/* bytes */
-	bool			 close;		/* client said Connection: close */
+	bool			 close;		/* Connection: close */
 	size_t			 len;		/* bytes of the head, once OK */
 
 	/* the parser's own */

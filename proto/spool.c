@@ -26,7 +26,13 @@ spool_init(struct spool *sp, const char *dir, size_t mem_max, uint64_t max)
 	sp->dir = dir;
 	sp->mem_max = mem_max;
 	sp->max = max;
-	sp->fd = -1;
+	sp->fd = sp->memfd = -1;
+}
+
+bool
+spool_is_used(const struct spool *sp)
+{
+	return sp->len > 0 || sp->mem != NULL || sp->fd != -1;
 }
 
 void
@@ -36,6 +42,8 @@ spool_clear(struct spool *sp)
 		(void)munmap(sp->mem, sp->mem_max);
 	if (sp->fd != -1)
 		(void)close(sp->fd);
+	if (sp->memfd != -1)
+		(void)close(sp->memfd);
 	spool_init(sp, sp->dir, sp->mem_max, sp->max);
 }
 
@@ -61,14 +69,12 @@ spool_open(const char *dir)
 }
 
 static int
-spool_write(struct spool *sp, const char *p, size_t len)
+write_at(int fd, const char *p, size_t len, uint64_t offset)
 {
 	ssize_t	 n;
 
-	if (sp->fd == -1 && (sp->fd = spool_open(sp->dir)) == -1)
-		return -1;
 	while (len > 0) {
-		n = pwrite(sp->fd, p, len, (off_t)(sp->len - sp->mem_max));
+		n = pwrite(fd, p, len, (off_t)offset);
 		if (n == -1) {
 			if (errno == EINTR)
 				continue;
@@ -76,8 +82,24 @@ spool_write(struct spool *sp, const char *p, size_t len)
 		}
 		p += n;
 		len -= (size_t)n;
-		sp->len += (uint64_t)n;
+		offset += (uint64_t)n;
 	}
+	return 0;
+}
+
+/* The file begins with what is in memory, so that it is the whole body. */
+static int
+spool_write(struct spool *sp, const char *p, size_t len)
+{
+	if (sp->fd == -1) {
+		if ((sp->fd = spool_open(sp->dir)) == -1)
+			return -1;
+		if (write_at(sp->fd, sp->mem, sp->mem_max, 0) == -1)
+			return -1;
+	}
+	if (write_at(sp->fd, p, len, sp->len) == -1)
+		return -1;
+	sp->len += len;
 	return 0;
 }
 
@@ -89,6 +111,10 @@ spool_append(struct spool *sp, const char *p, size_t len)
 	if (len > sp->max || sp->len > sp->max - len) {
 		errno = EFBIG;
 		return -1;
+	}
+	if (sp->memfd != -1) {		/* is a copy of what was */
+		(void)close(sp->memfd);
+		sp->memfd = -1;
 	}
 	if (sp->len < sp->mem_max) {
 		if (sp->mem == NULL) {
@@ -132,7 +158,7 @@ spool_peek(const struct spool *sp, struct slice *mem, uint64_t *offset,
 		mem->p = sp->mem + sp->pos;
 		mem->len = (size_t)(end - sp->pos);
 	} else
-		*offset = sp->pos - sp->mem_max;
+		*offset = sp->pos;
 	*len = end - sp->pos;
 }
 
@@ -154,10 +180,59 @@ spool_forget(struct spool *sp)
 {
 	if (sp->pos < sp->len || sp->len == 0)
 		return;
-	/* a file that stays empty costs nothing; a full one would */
-	if (sp->fd != -1 && ftruncate(sp->fd, 0) == -1) {
+	/* the next bytes are others: give the space back */
+	if (sp->fd != -1)
 		(void)close(sp->fd);
-		sp->fd = -1;
-	}
+	if (sp->memfd != -1)
+		(void)close(sp->memfd);
+	sp->fd = sp->memfd = -1;
 	sp->len = sp->pos = 0;
+}
+
+ssize_t
+spool_read(struct spool *sp, char *dst, size_t size)
+{
+	struct slice	 mem;
+	uint64_t	 offset, len;
+	ssize_t		 n;
+
+	if (spool_left(sp) == 0 || size == 0)
+		return 0;
+	spool_peek(sp, &mem, &offset, &len);
+	if (size > len)
+		size = (size_t)len;
+	if (mem.len > 0) {
+		memcpy(dst, mem.p, size);
+		n = (ssize_t)size;
+	} else {
+		do
+			n = pread(sp->fd, dst, size, (off_t)offset);
+		while (n == -1 && errno == EINTR);
+		if (n == 0)
+			errno = EIO;
+		if (n <= 0)
+			return -1;
+	}
+	sp->pos += (uint64_t)n;
+	return n;
+}
+
+int
+spool_fd(struct spool *sp)
+{
+	if (sp->fd != -1)
+		return sp->fd;
+	if (sp->memfd != -1)
+		return sp->memfd;
+	sp->memfd = memfd_create("icapd body", MFD_CLOEXEC |
+	    MFD_ALLOW_SEALING);
+	if (sp->memfd == -1)
+		return -1;
+	if (write_at(sp->memfd, sp->mem, (size_t)sp->len, 0) == -1 ||
+	    fcntl(sp->memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
+	    F_SEAL_WRITE | F_SEAL_SEAL) == -1) {
+		(void)close(sp->memfd);
+		sp->memfd = -1;
+	}
+	return sp->memfd;
 }

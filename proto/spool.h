@@ -2,6 +2,8 @@
 #ifndef PROTO_SPOOL_H
 #define PROTO_SPOOL_H
 
+#include <sys/types.h>
+
 #include "chars.h"
 
 /*
@@ -15,7 +17,8 @@ struct spool {
 	uint64_t	 max;		/* bytes in all */
 
 	char		*mem;		/* mapped when first needed */
-	int		 fd;		/* -1: no file yet */
+	int		 fd;		/* -1: no file yet; else all bytes */
+	int		 memfd;		/* copy of the memory, or -1 */
 	uint64_t	 len;		/* bytes appended */
 	uint64_t	 pos;		/* bytes read */
 };
@@ -26,6 +29,9 @@ struct spool {
  */
 void	 spool_init(struct spool *sp, const char *dir, size_t mem_max,
 	    uint64_t max);
+
+/* Does it hold bytes, memory or a file? */
+bool	 spool_is_used(const struct spool *sp);
 
 /* Forgets everything and gives memory and file back. */
 void	 spool_clear(struct spool *sp);
@@ -52,6 +58,15 @@ void	 spool_consume(struct spool *sp, uint64_t n);
 
 /* Back to the first byte. */
 void	 spool_rewind(struct spool *sp);
+
+/* Copies up to size bytes and consumes them.  Their number, 0, or -1. */
+ssize_t	 spool_read(struct spool *sp, char *dst, size_t size);
+
+/*
+ * A descriptor of a file that holds all bytes from offset 0 on; it belongs to
+ * the spool and is not to be written to.  Returns -1 with errno.
+ */
+int	 spool_fd(struct spool *sp);
 
 /*
  * All bytes read so far will not be asked for again: when nothing is left,

@@ -40,9 +40,9 @@ struct stream {
 	const struct stream_ops	*ops;
 	void			*arg;
 	struct buf		 in;
-	int64_t			 deadline;	/* stream_now() of the end; 0: none */
-	int64_t			 patience_in;	/* ms for one read; 0: no end */
-	int64_t			 patience_out;	/* ms for one write; 0: no end */
+	int64_t			 deadline;	/* stream_now(); 0: none */
+	int64_t			 patience_in;	/* ms, one read; 0: none */
+	int64_t			 patience_out;	/* for one write */
 	bool			 eof;		/* peer has finished sending */
 	uint64_t		 bytes_in;
 	uint64_t		 bytes_out;

@@ -41,7 +41,7 @@ struct board_slot {
 /* The part the master writes. */
 struct board_head {
 	uint32_t	 nslots;
-	uint32_t	 waiting;	/* a client waits and no worker is free */
+	uint32_t	 waiting;	/* a client waits, nobody is free */
 	uint64_t	 parks;		/* idle connections given up */
 	uint64_t	 deaths;
 };

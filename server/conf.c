@@ -1,41 +1,66 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What the daemon was told to be: defaults, and look-ups in it.  Called by
- * main.c, which completes it from the command line, and read by everybody
- * else.  It must not change after the first fork.
+ * What the daemon was told to be: loading it, look-ups in it, and forgetting
+ * it.  Called by main.c and, for a reload, by the master; read by everybody.
+ * Once loaded it does not change, but for its ISTags; so the old and the new
+ * one can stand side by side.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "conf.h"
+#include "conf_build.h"
 
 #ifndef PACKAGE_VERSION
 #define PACKAGE_VERSION "0"
 #endif
 
-void
-conf_init(struct conf *conf)
+struct conf *
+conf_load(const struct conf_args *args)
 {
-	static const struct limits	 limits = LIMITS_DEFAULT;
+	struct conf_load	 l;
 
-	memset(conf, 0, sizeof(*conf));
-	conf->host = "127.0.0.1";
-	conf->port = "1344";
-	conf->workers = 64;
-	conf->backlog = 1024;
-	conf->timeouts.head = 10 * 1000;
-	conf->timeouts.body = 60 * 1000;
-	conf->timeouts.write = 60 * 1000;
-	conf->timeouts.keep_alive = 60 * 1000;
-	conf->timeouts.transaction = 300 * 1000;
-	conf->timeouts.stop = 30 * 1000;
-	conf->limits = limits;
-	if ((conf->spool_dir = getenv("TMPDIR")) == NULL)
-		conf->spool_dir = "/tmp";
-	conf->spool_memory = 256 * 1024;
-	conf->spool_limit = UINT64_C(4) << 30;
-	conf->options_ttl = 3600;
+	memset(&l, 0, sizeof(l));
+	l.arena = arena_new();
+	l.errors.arena = l.arena;
+	l.conf = arena_alloc(l.arena, 1, sizeof(*l.conf));
+	conf_key_init(l.conf);
+	l.conf->arena = l.arena;
+	if (args->name != NULL)
+		conf_build_name(&l, args);
+	else {
+		l.conf->file = args->file;
+		conf_parse(&l.text, args->file, l.arena, &l.errors);
+		conf_build(&l);
+		conf_check(&l, args->check_listeners);
+	}
+	if (l.errors.n > 0) {
+		conf_error_report(&l.errors, args->report);
+		conf_free(l.conf);
+		return NULL;
+	}
+	(void)conf_make_istag(l.conf);
+	return l.conf;
+}
+
+void
+conf_free(struct conf *conf)
+{
+	const struct conf_instance	*instance;
+	unsigned int			 i;
+
+	if (conf == NULL)
+		return;
+	for (i = 0; i < conf->npages; i++)
+		service_template_close(conf->page[i]);
+	for (i = 0; i < conf->ninstances; i++) {
+		instance = &conf->instance[i];
+		if (instance->is_open && instance->service->close != NULL)
+			instance->service->close(instance->instance);
+	}
+	if (conf->cfg != NULL)
+		(void)cfg_free(conf->cfg);
+	arena_free(conf->arena);
 }
 
 /* FNV-1a, 64 bits: no secret is kept by it, it only has to differ. */
@@ -49,29 +74,86 @@ mix(uint64_t hash, const char *text)
 	return hash;
 }
 
-void
-conf_make_istag(struct conf *conf)
+static uint64_t
+mix_instance(uint64_t hash, const struct conf_instance *instance)
 {
-	uint64_t	 hash = UINT64_C(0xcbf29ce484222325);
-	unsigned int	 i;
+	char	 version[256] = "";
 
-	hash = mix(hash, PACKAGE_VERSION);
-	for (i = 0; i < conf->nservices; i++) {
-		hash = mix(hash, conf->service[i].path);
-		hash = mix(hash, conf->service[i].service->name);
-		hash = mix(hash, conf->service[i].service->version);
-	}
-	(void)snprintf(conf->istag, sizeof(conf->istag), "icapd-%016llx",
-	    (unsigned long long)hash);
+	hash = mix(hash, instance->service->name);
+	hash = mix(hash, instance->text);
+	if (instance->service->version != NULL)
+		instance->service->version(instance->instance, version,
+		    sizeof(version));
+	return mix(hash, version);
 }
 
-const struct conf_service *
-conf_find_service(const struct conf *conf, const char *path)
+/* Everything a verdict of that plan depends on. */
+static uint64_t
+mix_plan(const struct conf *conf, unsigned int n)
+{
+	const struct txn_plan	*plan = &conf->plan[n];
+	uint64_t		 hash = UINT64_C(0xcbf29ce484222325);
+	unsigned int		 i;
+	char			 how[3];
+
+	how[0] = (char)('0' + plan->on_error);
+	how[1] = plan->shadow ? '1' : '0';
+	how[2] = '\0';
+	hash = mix(hash, PACKAGE_VERSION);
+	hash = mix(hash, how);
+	hash = mix(hash, plan->path);
+	for (i = 0; i < plan->nsteps; i++)
+		hash = mix_instance(hash,
+		    &conf->instance[conf->chain[n].instance[i]]);
+	return hash;
+}
+
+/* Returns whether it is another one. */
+static bool
+write_istag(char *dst, size_t size, uint64_t hash)
+{
+	char	 istag[33];
+
+	(void)snprintf(istag, sizeof(istag), "icapd-%016llx",
+	    (unsigned long long)hash);
+	if (strcmp(dst, istag) == 0)
+		return false;
+	(void)strlcpy(dst, istag, size);
+	return true;
+}
+
+bool
+conf_make_istag(struct conf *conf)
+{
+	uint64_t	 all = 0, hash;
+	unsigned int	 i;
+	bool		 changed = false;
+
+	for (i = 0; i < conf->nplans; i++) {
+		hash = mix_plan(conf, i);
+		all = all * 31 + hash;
+		if (write_istag(conf->chain[i].istag,
+		    sizeof(conf->chain[i].istag), hash))
+			changed = true;
+	}
+	return write_istag(conf->istag, sizeof(conf->istag), all) || changed;
+}
+
+const char *
+conf_get_istag(const struct conf *conf, const struct txn_plan *plan)
+{
+	if (plan == NULL)
+		return conf->istag;
+	return conf->chain[plan - conf->plan].istag;
+}
+
+const struct txn_plan *
+conf_find_plan(const struct conf *conf, const char *path)
 {
 	unsigned int	 i;
 
-	for (i = 0; i < conf->nservices; i++)
-		if (strcmp(conf->service[i].path, path) == 0)
-			return &conf->service[i];
+	for (i = 0; i < conf->nplans; i++)
+		if (strcmp(conf->plan[i].path, path) == 0)
+			return &conf->plan[i];
 	return NULL;
 }

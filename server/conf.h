@@ -2,12 +2,53 @@
 #ifndef SERVER_CONF_H
 #define SERVER_CONF_H
 
+#include <sys/types.h>
+
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "../proto/parse.h"
-#include "../services/service.h"
+#include "../services/plan.h"
 #include "log.h"
+
+struct arena;
+struct conf_service;
+
+/* Largest numbers of things, so that none of them is a way to run wild. */
+#define CONF_WORKERS_MAX	4096	/* of one listener */
+#define CONF_LISTEN_MAX		64
+#define CONF_PLANS_MAX		1024
+#define CONF_STEPS_MAX		16	/* services of one chain */
+
+/* An address with a length of prefix: "10.0.0.0/8". */
+struct conf_net {
+	int		 family;	/* AF_INET or AF_INET6 */
+	unsigned char	 address[16];	/* network order; 4 or 16 bytes */
+	unsigned int	 prefix;	/* bits */
+};
+
+struct conf_nets {
+	const struct conf_net	*net;
+	unsigned int		 n;		/* 0: everybody */
+};
+
+/* listen "address" { } */
+struct conf_listen {
+	const char		*address;	/* as it was written */
+	const char		*host;		/* of TCP; NULL: all addresses */
+	const char		*port;
+	const char		*path;		/* of unix:, else NULL */
+	unsigned int		 workers;
+	int			 backlog;
+	int64_t			 defer_accept;	/* ms, whole seconds; 0: off */
+	unsigned int		 max_per_client;	/* connections; 0: any */
+	struct conf_nets	 allow;		/* clients */
+	mode_t			 mode;		/* of path */
+	const char		*owner;		/* of path, "user:group" */
+	uid_t			 uid;		/* the same; -1: unchanged */
+	gid_t			 gid;
+};
 
 /* Times in milliseconds, sizes in bytes. */
 struct conf_timeouts {
@@ -17,44 +58,125 @@ struct conf_timeouts {
 	int64_t		 keep_alive;	/* idle between requests */
 	int64_t		 transaction;	/* everything */
 	int64_t		 stop;		/* drain before workers are killed */
+	int64_t		 grace;		/* over the time of a transaction */
+	int64_t		 queue;		/* without a free worker; 0: no end */
 };
 
-/* A path and what is served there. */
-struct conf_service {
-	const char		*path;	/* without slashes at the ends */
-	const struct service	*service;
-};
-
-struct conf {
-	const char		*host;
-	const char		*port;
-	unsigned int		 workers;
-	int			 backlog;
-	struct conf_timeouts	 timeouts;
-	struct limits		 limits;
-	const char		*spool_dir;
-	size_t			 spool_memory;
-	uint64_t		 spool_limit;
-	unsigned int		 options_ttl;	/* seconds */
-	bool			 print_requests;	/* on standard output */
-	struct conf_service	 service[1];
-	unsigned int		 nservices;
+/* What belongs to a plan and is nobody else's business. */
+struct conf_chain {
+	const unsigned int	*instance;	/* of each step, as an index */
+	/* "icapd-0123456789abcdef", at most 32 characters (RFC 3507 4.7) */
 	char			 istag[33];
 };
 
-#define CONF_WORKERS_MAX	4096
+/* A service that was opened: one section, or one without. */
+struct conf_instance {
+	const struct service	*service;
+	const char		*name;		/* title of its section */
+	void			*instance;
+	bool			 is_open;
+	cfg_t			*section;
+	const char		*text;		/* the section, canonical */
+};
 
-/* Fills in the defaults, which icapd(8) documents. */
-void	 conf_init(struct conf *conf);
+struct conf {
+	const char			*file;	/* read, or NULL */
+
+	const struct conf_listen	*listen;
+	unsigned int			 nlisten;
+	unsigned int			 workers;	/* of all listeners */
+
+	const char			*user;	/* NULL: stay who we are */
+	const char			*group;	/* NULL: those of the user */
+	const char			*chroot;	/* NULL: none */
+	const char			*pid_file;	/* NULL: none */
+	const char			*run_dir;	/* of the board, or NULL */
+
+	struct conf_timeouts		 timeouts;
+	struct limits			 limits;
+	const char			*spool_dir;
+	size_t				 spool_memory;
+	uint64_t			 spool_limit;
+
+	bool				 print_requests;	/* on stdout */
+
+	struct txn_plan			*plan;
+	struct conf_chain		*chain;		/* [i] of plan[i] */
+	const struct conf_service	*service;	/* the same, as written */
+	unsigned int			 nplans;
+	struct conf_instance		*instance;
+	unsigned int			 ninstances;
+	struct service_template		**page;		/* opened for plans */
+	unsigned int			 npages;
+	char				 istag[33];	/* of all of it */
+
+	struct arena			*arena;	/* holds all of the above */
+	cfg_t				*cfg;	/* what services look into */
+};
 
 /*
- * Computes the ISTag from everything that a verdict depends on.  Must be
- * called once, when the configuration is complete.
+ * What a configuration is made of: a file, or a name and the options that
+ * belong to it.
  */
-void	 conf_make_istag(struct conf *conf);
+struct conf_args {
+	const char	*file;		/* NULL: serve echo at name */
+	const char	*name;
+	const char	*host;
+	const char	*port;
+	unsigned int	 workers;
 
-/* The service at that path (as uri_decode_path() gives it), or NULL. */
-const struct conf_service *conf_find_service(const struct conf *conf,
+	/*
+	 * Also try whether each listener can be bound, unless the daemon that
+	 * runs now (by its pid file) holds it.  Not for a reload.
+	 */
+	bool		 check_listeners;
+
+	/* Gets each error: `file:line: what`, in order. */
+	void		(*report)(const char *message);
+};
+
+/*
+ * Loads a configuration and opens its services.  It is complete and checked
+ * as far as it can be without changing anything: it may be loaded while
+ * another one is in use.  Returns it, or NULL after args->report() was told
+ * all that is wrong.  Texts of args must outlive it.
+ */
+struct conf *conf_load(const struct conf_args *args);
+
+/* Closes its services and forgets it.  NULL is allowed. */
+void	 conf_free(struct conf *conf);
+
+/*
+ * Writes the configuration in effect, defaults included, as a file that can
+ * be loaded.
+ */
+void	 conf_print(const struct conf *conf, FILE *fp);
+
+/*
+ * Writes a line for each key: section, key, type, default, range, and
+ * whether a reload applies it; separated by TABs.
+ */
+void	 conf_print_keys(FILE *fp);
+
+/*
+ * Computes the ISTags from everything that a verdict depends on, with what
+ * version() of the services says now.  Each plan has its own, conf->istag is
+ * made of all.  Returns whether one of them has changed.
+ */
+bool	 conf_make_istag(struct conf *conf);
+
+/*
+ * Path of the ICAP URI, without the slashes at its ends: letters, digits and
+ * any of -._~/ (RFC 3986 2.3), so that it is never escaped.
+ */
+bool	 conf_is_path(const char *path);
+
+/* What runs at that path (as uri_decode_path() gives it), or NULL. */
+const struct txn_plan *conf_find_plan(const struct conf *conf,
 	    const char *path);
+
+/* The ISTag of one of its plans; of all of it for plan NULL. */
+const char *conf_get_istag(const struct conf *conf,
+	    const struct txn_plan *plan);
 
 #endif

@@ -55,10 +55,12 @@ log_escape(char *dst, size_t size, const char *src, size_t len)
 {
 	char	 c[5], *end;
 	size_t	 n = 0, i, w;
+	int	 next;
 
 	for (i = 0; i < len; i++) {
-		end = vis(c, (unsigned char)src[i], VIS_CSTYLE | VIS_OCTAL |
-		    VIS_TAB | VIS_NL, i + 1 < len ? (unsigned char)src[i + 1] : 0);
+		next = i + 1 < len ? (unsigned char)src[i + 1] : 0;
+		end = vis(c, (unsigned char)src[i],
+		    VIS_CSTYLE | VIS_OCTAL | VIS_TAB | VIS_NL, next);
 		w = (size_t)(end - c);
 		if (n + w >= size)
 			break;
@@ -125,6 +127,9 @@ log_time(char *dst, size_t size)
 	n = strftime(dst, size, "%Y-%m-%dT%H:%M:%S", &tm);
 	(void)snprintf(dst + n, size - n, ".%03ldZ", ts.tv_nsec / 1000000);
 }
+
+static void log_line(enum log_level level, const char *error,
+    const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));
 
 static void
 log_line(enum log_level level, const char *error, const char *fmt, va_list ap)

@@ -8,7 +8,7 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN,
     LOG_LEVEL_ERROR };
 
 enum log_format {
-	LOG_FORMAT_ECS,		/* one JSON object a line, Elastic Common Schema */
+	LOG_FORMAT_ECS,		/* JSON lines, Elastic Common Schema */
 	LOG_FORMAT_TEXT
 };
 

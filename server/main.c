@@ -18,13 +18,18 @@
 #include "log.h"
 #include "master.h"
 
+#ifndef CONF_FILE
+#define CONF_FILE	"/etc/icapd/icapd.conf"
+#endif
+
 #define EXIT_USAGE	2
 
-enum { OPT_HOST = 256, OPT_LOG_FORMAT, OPT_VERSION };
+enum { OPT_HOST = 256, OPT_LIST_KEYS, OPT_LOG_FORMAT, OPT_VERSION };
 
 static const struct option long_options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ "host", required_argument, NULL, OPT_HOST },
+	{ "list-keys", no_argument, NULL, OPT_LIST_KEYS },
 	{ "log-format", required_argument, NULL, OPT_LOG_FORMAT },
 	{ "port", required_argument, NULL, 'p' },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -33,9 +38,10 @@ static const struct option long_options[] = {
 };
 
 static const char synopsis[] =
-    "usage: icapd [-dhlnv] [-f file] [--host host] [-p | --port port]\n"
-    "             [-w | --workers number] [--log-format ecs | text]\n"
-    "             [--help] [--version] [name]\n";
+    "usage: icapd [-dnv] [-f file] [--log-format ecs | text]\n"
+    "       icapd [-nv] [--host host] [-p | --port port]\n"
+    "             [-w | --workers number] [--log-format ecs | text] name\n"
+    "       icapd -h | --help | -l | --list-keys | --version\n";
 
 static void usage(void) __attribute__((noreturn));
 
@@ -64,19 +70,6 @@ list_services(void)
 
 	for (svc = service_list(); *svc != NULL; svc++)
 		(void)printf("%s\t%s\n", (*svc)->name, (*svc)->summary);
-}
-
-/* NAME is a path of unreserved characters (RFC 3986 2.3), so never escaped. */
-static int
-is_service_path(const char *name)
-{
-	static const char	 allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "abcdefghijklmnopqrstuvwxyz"
-				    "0123456789-._~/";
-	size_t			 len = strlen(name);
-
-	return len > 0 && len < 256 && strspn(name, allowed) == len &&
-	    name[0] != '/' && name[len - 1] != '/';
 }
 
 static const char *
@@ -114,16 +107,15 @@ parse_log_format(const char *arg)
 struct arguments {
 	enum log_format	 log_format;
 	enum log_level	 log_level;
-	int		 check_only;
-	const char	*file;
-	const char	*name;
+	int		 check;		/* -n: check only; twice: and show */
+	struct conf_args conf;
 };
 
 static void
-parse_arguments(int argc, char *argv[], struct conf *conf,
-    struct arguments *args)
+parse_arguments(int argc, char *argv[], struct arguments *args)
 {
-	int	 ch;
+	struct conf_args	*conf = &args->conf;
+	int			 ch;
 
 	while ((ch = getopt_long(argc, argv, "df:hlnp:vw:", long_options,
 	    NULL)) != -1) {
@@ -131,7 +123,7 @@ parse_arguments(int argc, char *argv[], struct conf *conf,
 		case 'd':	/* with a name it never leaves the foreground */
 			break;
 		case 'f':
-			args->file = optarg;
+			conf->file = optarg;
 			break;
 		case 'h':
 			(void)fputs(synopsis, stdout);
@@ -140,7 +132,7 @@ parse_arguments(int argc, char *argv[], struct conf *conf,
 			list_services();
 			exit(0);
 		case 'n':
-			args->check_only = 1;
+			args->check++;
 			break;
 		case 'p':
 			conf->port = parse_port(optarg);
@@ -154,6 +146,9 @@ parse_arguments(int argc, char *argv[], struct conf *conf,
 		case OPT_HOST:
 			conf->host = optarg;
 			break;
+		case OPT_LIST_KEYS:
+			conf_print_keys(stdout);
+			exit(0);
 		case OPT_LOG_FORMAT:
 			args->log_format = parse_log_format(optarg);
 			break;
@@ -168,55 +163,79 @@ parse_arguments(int argc, char *argv[], struct conf *conf,
 	argv += optind;
 	if (argc > 1)
 		usage();
-	args->name = argv[0];
+	conf->name = argv[0];
+	if (conf->name != NULL && !conf_is_path(conf->name))
+		bad_usage("name", conf->name,
+		    "letters, digits and any of \"-._~/\"");
+	if (conf->name != NULL && conf->file != NULL)
+		bad_usage("name", conf->name, "either a name or -f");
+	if (conf->name == NULL && (conf->host != NULL ||
+	    conf->port != NULL || conf->workers != 0)) {
+		(void)fprintf(stderr, "icapd: --host, --port and --workers go "
+		    "with a name; a file has listen sections\n");
+		usage();
+	}
+	if (conf->name == NULL && conf->file == NULL)
+		conf->file = CONF_FILE;
 }
 
-/* The embedded default: echo at that path, requests on standard output. */
 static void
-serve_name(struct conf *conf, const char *name)
+report(const char *message)
 {
-	if (!is_service_path(name))
-		bad_usage("name", name,
-		    "letters, digits and any of \"-._~/\"");
-	conf->service[0].path = name;
-	conf->service[0].service = service_find("echo");
-	conf->nservices = 1;
-	conf->print_requests = true;
+	(void)fprintf(stderr, "%s\n", message);
+}
+
+/* -n: the configuration is loaded, so it is right. */
+static int
+show(const struct conf *conf, int verbose)
+{
+	if (verbose)
+		conf_print(conf, stdout);
+	else
+		(void)printf("configuration OK\n");
+	if (fflush(stdout) == EOF) {
+		(void)fprintf(stderr, "icapd: standard output: %s\n",
+		    strerror(errno));
+		return 1;
+	}
+	return 0;
 }
 
 int
 main(int argc, char *argv[])
 {
 	struct arguments	 args;
-	struct conf		 conf;
+	struct conf		*conf;
+	const struct conf_listen *l;
 	const char		*why;
-	int			 listener;
+	int			 listener, status;
 
 	memset(&args, 0, sizeof(args));
 	args.log_level = LOG_LEVEL_INFO;
-	conf_init(&conf);
-	parse_arguments(argc, argv, &conf, &args);
-	if (args.file != NULL || args.name == NULL) {
-		(void)fprintf(stderr, "icapd: configuration files are not "
-		    "supported yet, give a name to serve echo at\n");
-		usage();
-	}
-	serve_name(&conf, args.name);
-	conf_make_istag(&conf);
-	if (args.check_only) {
-		(void)printf("configuration OK\n");
-		return 0;
+	args.conf.report = report;
+	parse_arguments(argc, argv, &args);
+	args.conf.check_listeners = args.check > 0;
+	if ((conf = conf_load(&args.conf)) == NULL)
+		return 1;
+	if (args.check > 0) {
+		status = show(conf, args.check > 1);
+		conf_free(conf);
+		return status;
 	}
 
 	log_init(args.log_format, args.log_level);
 	log_role("master");
-	listener = listen_open(conf.host, conf.port, conf.backlog, &why);
+	l = &conf->listen[0];
+	if (conf->nlisten > 1 || l->path != NULL)
+		fatalx(1, "more than one listener, or one that is a unix: "
+		    "path, is not supported yet");
+	listener = listen_open(l->host, l->port, l->backlog, &why);
 	if (listener == -1) {
 		if (errno == 0)
-			fatalx(1, "cannot listen on %s port %s: %s", conf.host,
-			    conf.port, why);
-		fatal(1, "cannot listen on %s port %s: %s", conf.host,
-		    conf.port, why);
+			fatalx(1, "cannot listen on %s: %s", l->address, why);
+		fatal(1, "cannot listen on %s: %s", l->address, why);
 	}
-	return master_run(&conf, listener);
+	status = master_run(conf, listener);
+	conf_free(conf);
+	return status;
 }

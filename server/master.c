@@ -293,6 +293,8 @@ static void
 master_relieve(struct master *m, bool waiting)
 {
 	struct board_head	*head = board_head(m->board);
+	struct board_slot	*b;
+	union sigval		 which;
 	int			 i;
 
 	if (board_has_free(m->board, 0)) {
@@ -306,7 +308,9 @@ master_relieve(struct master *m, bool waiting)
 	if (!waiting || (i = board_find_idle(m->board)) == -1)
 		return;
 	head->parks++;
-	(void)kill(m->slot[i].pid, WORKER_PARK);
+	b = board_slot(m->board, (unsigned int)i);
+	which.sival_int = (int)b->connections;
+	(void)sigqueue(m->slot[i].pid, WORKER_PARK, which);
 }
 
 /* Waits for something to happen, at most until `next` (-1: for ever). */
@@ -326,6 +330,10 @@ master_wait(struct master *m, int64_t next)
 		if (left > RESPAWN_DELAY_MAX)
 			left = RESPAWN_DELAY_MAX;
 	}
+	/* whoever waited may have been served: look again soon */
+	if (board_head(m->board)->waiting && (left == -1 ||
+	    left > SHORT_TICK_MS))
+		left = SHORT_TICK_MS;
 	pfd[0].fd = m->signals;
 	pfd[1].fd = m->news[0];
 	pfd[0].events = pfd[1].events = POLLIN;

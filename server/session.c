@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +35,7 @@
  */
 #define LINGER_BYTES	(64 * 1024 * 1024)
 #define LINGER_MS	5000
+#define LINGER_IDLE_MS	1000		/* and when nothing comes */
 
 /* Body window of the buffer behind the largest heads, bytes. */
 #define BODY_WINDOW	(128 * 1024)
@@ -44,6 +46,13 @@
 /* Longest path of a service. */
 #define PATH_LENGTH_MAX	1024
 
+static void
+session_init_spool(const struct session *ss, struct spool *spool)
+{
+	spool_init(spool, ss->conf->spool_dir, ss->conf->spool_memory,
+	    ss->conf->spool_limit);
+}
+
 int
 session_init(struct session *ss)
 {
@@ -53,8 +62,9 @@ session_init(struct session *ss)
 	if (ss->fields == NULL || stream_init(&ss->stream, limits->head +
 	    limits->http_heads + BODY_WINDOW + BODY_RESERVE) == -1)
 		return -1;
-	spool_init(&ss->spool, ss->conf->spool_dir, ss->conf->spool_memory,
-	    ss->conf->spool_limit);
+	session_init_spool(ss, &ss->spools.body);
+	session_init_spool(ss, &ss->spools.out[0]);
+	session_init_spool(ss, &ss->spools.out[1]);
 	return 0;
 }
 
@@ -63,8 +73,16 @@ static bool
 session_closing(void *arg)
 {
 	struct session	*ss = arg;
+	struct pollfd	 pfd;
 
-	return ss->signals->park || board_head(ss->board)->waiting;
+	if (ss->signals->park)
+		return true;
+	if (!board_head(ss->board)->waiting)
+		return false;
+	/* the flag may be a moment old, the queue is not */
+	pfd.fd = ss->listener;
+	pfd.events = POLLIN;
+	return poll(&pfd, 1, 0) == 1;
 }
 
 static void
@@ -99,7 +117,7 @@ session_linger(struct session *ss)
 	if (shutdown(ss->fd, SHUT_WR) == -1)
 		return;
 	s->deadline = stream_now() + LINGER_MS;
-	s->patience_in = LINGER_MS;
+	s->patience_in = LINGER_IDLE_MS;
 	ss->sf.cancel = NULL;
 	while (total < LINGER_BYTES) {
 		s->in.rd = s->in.wr = 0;
@@ -201,25 +219,25 @@ session_read_head(struct session *ss)
 	}
 }
 
-/* Finds the service and checks that it serves the method. */
+/* Finds what runs at the path and checks that it serves the method. */
 static int
-session_find_service(struct session *ss, struct fault *fault)
+session_find_plan(struct session *ss, struct fault *fault)
 {
 	const struct request	*r = &ss->request;
 	char			 path[PATH_LENGTH_MAX];
 	unsigned int		 method;
 
-	ss->service = NULL;
+	ss->plan = NULL;
 	if (uri_decode_path(&r->uri, path, sizeof(path)) != -1)
-		ss->service = conf_find_service(ss->conf, path);
-	if (ss->service == NULL) {
+		ss->plan = conf_find_plan(ss->conf, path);
+	if (ss->plan == NULL) {
 		fault->status = 404;
 		fault->why = "no such service";
 		return -1;
 	}
 	method = r->method == ICAP_REQMOD ? SERVICE_REQMOD : SERVICE_RESPMOD;
 	if (r->method != ICAP_OPTIONS &&
-	    (ss->service->service->methods & method) == 0) {
+	    (ss->plan->methods & method) == 0) {
 		fault->status = 405;
 		fault->why = "service does not serve this method";
 		return -1;
@@ -266,16 +284,16 @@ session_options(struct session *ss)
 	bool		 drained;
 
 	r->has_preview = false;			/* has no meaning here (C142) */
-	body_init(&body, r, &ss->stream, &ss->spool);
+	body_init(&body, r, &ss->stream, &ss->spools.body);
 	drained = body_drain(&body) == 0;
 	body_fini(&body);
 	if (!drained)
 		return session_refuse(ss, &body.fault);
 	memset(&o, 0, sizeof(o));
-	o.service = ss->service->service;
-	o.istag = ss->conf->istag;
+	o.plan = ss->plan;
+	o.istag = conf_get_istag(ss->conf, ss->plan);
 	o.max_connections = ss->conf->workers;
-	o.ttl = ss->conf->options_ttl;
+	o.offers_trailers = (r->allow & ALLOW_TRAILERS) != 0;
 	o.now = time(NULL);
 	o.close = r->close || session_closing(ss);
 	options_format(&reply, &o);
@@ -308,26 +326,30 @@ session_print(struct slice line)
 static bool
 session_adapt(struct session *ss, struct slice req, struct slice res)
 {
-	struct txn	 t;
-	int		 result;
+	struct txn	*t = &ss->txn;
+	bool		 more;
 
-	memset(&t, 0, sizeof(t));
-	t.request = &ss->request;
-	t.stream = &ss->stream;
-	t.req_head = req;
-	t.res_head = res;
-	t.istag = ss->conf->istag;
-	t.spool = &ss->spool;
-	t.closing = session_closing;
-	t.closing_arg = ss;
-	result = txn_run(&t, ss->service->service);
-	if (result == -1)
-		return session_refuse(ss, &t.fault);
-	session_count(ss);
-	if (ss->conf->print_requests && ss->request.method == ICAP_REQMOD &&
-	    req.len > 0)
-		session_print(http_start_line(req));
-	return !t.close;
+	txn_init(t);
+	t->request = &ss->request;
+	t->stream = &ss->stream;
+	t->req_head = req;
+	t->res_head = res;
+	t->istag = conf_get_istag(ss->conf, ss->plan);
+	t->id = "";
+	t->spools = &ss->spools;
+	t->closing = session_closing;
+	t->closing_arg = ss;
+	if (txn_run(t, ss->plan) == -1)
+		more = session_refuse(ss, &t->fault);
+	else {
+		session_count(ss);
+		if (ss->conf->print_requests && req.len > 0 &&
+		    ss->request.method == ICAP_REQMOD)
+			session_print(http_start_line(req));
+		more = !t->close;
+	}
+	txn_fini(t);
+	return more;
 }
 
 /* One transaction.  Returns whether there may be another. */
@@ -343,7 +365,7 @@ session_transaction(struct session *ss)
 	if (!session_read_head(ss))
 		return false;
 	buf_consume(&s->in, r->len);
-	if (session_find_service(ss, &fault) == -1 ||
+	if (session_find_plan(ss, &fault) == -1 ||
 	    request_parse_body(r, &fault) == -1 ||
 	    session_read_http(ss, &req, &res, &fault) == -1)
 		return session_refuse(ss, &fault);

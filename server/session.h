@@ -3,8 +3,7 @@
 #define SERVER_SESSION_H
 
 #include "../proto/request.h"
-#include "../proto/spool.h"
-#include "../proto/stream.h"
+#include "../services/txn.h"
 #include "board.h"
 #include "conf.h"
 
@@ -20,14 +19,16 @@ struct session {
 	struct board		*board;
 	struct board_slot	*slot;
 	struct session_signals	*signals;
+	int			 listener;
 
 	int			 fd;
 	struct stream_fd	 sf;
 	struct stream		 stream;
-	struct spool		 spool;
+	struct txn_spools	 spools;
+	struct txn		 txn;
 	struct request		 request;
 	struct header_field	*fields;
-	const struct conf_service *service;
+	const struct txn_plan	*plan;
 };
 
 /*

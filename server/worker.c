@@ -30,37 +30,51 @@ static struct session_signals	 worker_signals = { 0, -1 };
 static volatile sig_atomic_t	 worker_leave;
 static int			 worker_listener = -1;
 static int			 worker_null = -1;
+static struct board_slot	*worker_slot;
 
 static void
-worker_on_park(int signo)
+worker_park(void)
+{
+	worker_signals.park = 1;
+	if (worker_signals.idle != -1)
+		stream_fd_wake(worker_signals.idle);
+}
+
+/* The master means one connection; it may be over, and another begun. */
+static void
+worker_on_park(int signo, siginfo_t *info, void *context)
 {
 	int	 saved = errno;
 
 	(void)signo;
-	worker_signals.park = 1;
-	if (worker_signals.idle != -1)
-		stream_fd_wake(worker_signals.idle);
+	(void)context;
+	if (info->si_value.sival_int == (int)worker_slot->connections)
+		worker_park();
 	errno = saved;
 }
 
 static void
-worker_on_leave(int signo)
+worker_on_leave(int signo, siginfo_t *info, void *context)
 {
 	int	 saved = errno;
 
+	(void)signo;
+	(void)info;
+	(void)context;
 	worker_leave = 1;
 	(void)dup2(worker_null, worker_listener);
-	worker_on_park(signo);
+	worker_park();
 	errno = saved;
 }
 
 static void
-worker_handle(int signo, void (*handler)(int))
+worker_handle(int signo, void (*handler)(int, siginfo_t *, void *))
 {
 	struct sigaction	 sa;
 
 	memset(&sa, 0, sizeof(sa));
-	sa.sa_handler = handler;
+	sa.sa_sigaction = handler;
+	sa.sa_flags = SA_SIGINFO;
 	sigemptyset(&sa.sa_mask);
 	sigaddset(&sa.sa_mask, WORKER_LEAVE);
 	sigaddset(&sa.sa_mask, WORKER_PARK);
@@ -75,12 +89,12 @@ worker_start_signals(void)
 
 	worker_handle(WORKER_LEAVE, worker_on_leave);
 	worker_handle(WORKER_PARK, worker_on_park);
-	worker_handle(SIGPIPE, SIG_IGN);
-	worker_handle(SIGHUP, SIG_IGN);
-	worker_handle(SIGUSR1, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGUSR1, SIG_IGN);
 	/* the terminal sends it to all of us; the master decides */
-	worker_handle(SIGINT, SIG_IGN);
-	worker_handle(SIGCHLD, SIG_DFL);
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGCHLD, SIG_DFL);
 	sigemptyset(&none);
 	if (sigprocmask(SIG_SETMASK, &none, NULL) == -1)
 		fatal(EXIT_CONFIG, "sigprocmask");
@@ -125,8 +139,8 @@ worker_serve(struct session *ss, const struct worker *w)
 			worker_accept_failed();
 			continue;
 		}
-		ss->slot->connections++;
 		worker_signals.park = 0;
+		ss->slot->connections++;
 		if (worker_leave)
 			worker_signals.park = 1;
 		board_enter(ss->slot, BOARD_IDLE, ss->slot->since);
@@ -145,9 +159,9 @@ worker_run(const struct worker *w)
 	memset(&ss, 0, sizeof(ss));
 	ss.conf = w->conf;
 	ss.board = w->board;
-	ss.slot = board_slot(w->board, w->number);
+	ss.slot = worker_slot = board_slot(w->board, w->number);
 	ss.signals = &worker_signals;
-	worker_listener = w->listener;
+	worker_listener = ss.listener = w->listener;
 	if ((worker_null = open("/dev/null", O_RDONLY | O_CLOEXEC)) == -1)
 		fatal(EXIT_SICK, "/dev/null");
 	/* if the master dies nobody would supervise us */

@@ -7,7 +7,9 @@
 
 /* Signals a worker understands; only the master sends them. */
 #define WORKER_LEAVE	SIGTERM		/* finish the transaction, then exit */
-#define WORKER_PARK	SIGUSR2		/* give up an idle connection */
+#define WORKER_PARK	SIGUSR2		/* give up that connection if idle */
+
+/* WORKER_PARK is queued with the slot's number of connections as its value. */
 
 /* Everything a worker may rely on after the fork. */
 struct worker {

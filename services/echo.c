@@ -10,9 +10,10 @@
 #define ECHO_PREVIEW	4096
 
 static enum verdict
-echo_serve(struct txn *txn)
+echo_serve(struct txn *txn, void *instance)
 {
 	(void)txn;
+	(void)instance;
 	return VERDICT_UNCHANGED;
 }
 
@@ -23,6 +24,5 @@ const struct service svc_echo = {
 	.summary = "returns every message unchanged",
 	.methods = SERVICE_REQMOD | SERVICE_RESPMOD,
 	.preview = ECHO_PREVIEW,
-	.version = "1",
 	.serve = echo_serve,
 };

@@ -4,14 +4,14 @@
 
 #include "../proto/reply.h"
 #include "../proto/request.h"
-#include "service.h"
+#include "plan.h"
 
 /* What an OPTIONS reply says beside the service's own words. */
 struct options {
-	const struct service	*service;
+	const struct txn_plan	*plan;
 	const char		*istag;
 	unsigned int		 max_connections;	/* workers */
-	unsigned int		 ttl;			/* seconds */
+	bool			 offers_trailers;	/* the request does */
 	time_t			 now;
 	bool			 close;
 };

@@ -5,12 +5,19 @@
 /*
  * The contract between icapd and a service: what looks at the messages.  A
  * service is a filter over one message at a time; it is straight-line code
- * that reads, decides and returns.  The server knows what the decision means
- * on the wire.
+ * that reads, decides, edits, writes and returns.  The server knows what the
+ * decision means on the wire.  See icapd_service(3), which has an example.
+ *
+ * Texts are pointer and length, not terminated, and valid until serve()
+ * returns unless said otherwise.
  */
 
-#include <stddef.h>
 #include <sys/types.h>
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <confuse.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -26,57 +33,275 @@ struct txn;
 enum verdict {
 	VERDICT_NONE,		/* forgotten: an error of the service */
 	VERDICT_UNCHANGED,	/* the message may pass as it is */
-	VERDICT_FAILED		/* not examined; see txn_fail() */
+	VERDICT_EDITED,		/* its head was edited, its body was not */
+	VERDICT_REWRITTEN,	/* the body is what txn_write() was given */
+	VERDICT_REPLACED,	/* the client gets what txn_respond() made */
+	VERDICT_FAILED		/* not examined; returned by txn_fail() */
+};
+
+/*
+ * A service's own section of the configuration while it is opened.  Errors
+ * are collected, so that an administrator sees all of them at once.
+ */
+struct service_setup {
+	cfg_t		*section;	/* `blocklist ads { ... }`, parsed */
+	const char	*name;		/* its title, "ads" */
+
+	/*
+	 * Reports an error in the section: what is wrong, and what was
+	 * expected.  The configuration is then refused.
+	 */
+	void		 (*error)(const struct service_setup *setup,
+			    const char *fmt, ...)
+			    __attribute__((format(printf, 2, 3)));
+	void		*arg;		/* the server's own */
 };
 
 struct service {
-	const char	*name;		/* one word, lower case */
+	const char	*name;		/* one word, its section's */
 	const char	*summary;	/* one line for people */
 	unsigned int	 methods;	/* SERVICE_* */
-	long		 preview;	/* bytes wanted; -1: no preview */
+	long		 preview;	/* bytes wanted; -1: none */
+	const cfg_opt_t	*options;	/* keys of its section, or NULL */
 
 	/*
-	 * What its verdicts depend on, as a short text; part of the ISTag.
+	 * All but serve may be NULL.
+	 *
+	 * open: in the master, before any worker exists and again for each
+	 * reload: checks and compiles the configuration into *instance, whose
+	 * memory all workers share until they write to it.  Privileges are
+	 * still there.  Returns 0, or -1 after setup->error().
 	 */
-	const char	*version;
+	int		 (*open)(const struct service_setup *setup,
+			    void **instance);
 
-	/* Handles one message and says what is to become of it. */
-	enum verdict	 (*serve)(struct txn *txn);
+	/*
+	 * start: in each worker, privileges gone: opens what a process must
+	 * have of its own.  Returns 0, or -1 with errno: the worker exits and
+	 * is tried again later.
+	 */
+	int		 (*start)(void *instance);
+
+	/* serve: handles one message and says what is to become of it. */
+	enum verdict	 (*serve)(struct txn *txn, void *instance);
+
+	/* stop: the worker leaves.  close: the master forgets the instance. */
+	void		 (*stop)(void *instance);
+	void		 (*close)(void *instance);
+
+	/*
+	 * poll: every few seconds, in one process of its own for the whole
+	 * daemon: looks whether lists or engines have changed.  May block.
+	 * What it finds goes to shared memory that open() has mapped.
+	 */
+	void		 (*poll)(void *instance);
+
+	/*
+	 * version: what its verdicts depend on beside its configuration, as a
+	 * short text: list digests, signature dates.  Part of the ISTag.
+	 * Called now and then, after poll(); must not block.
+	 */
+	void		 (*version)(void *instance, char *dst, size_t size);
 };
+
+/* ---- what was asked --------------------------------------------------- */
 
 /* Is it a response that is looked at (RESPMOD), or a request (REQMOD)? */
 int	 txn_is_response(const struct txn *txn);
 
 /*
- * The encapsulated HTTP heads, byte for byte, from the start line to the
- * empty line.  *len is 0 where the client sent none.  Valid until serve()
- * returns.
+ * The HTTP heads, from the start line to the empty line, with the edits made
+ * so far.  *len is 0 where the client sent none.  Valid until the next edit.
  */
 const char *txn_request_head(const struct txn *txn, size_t *len);
 const char *txn_response_head(const struct txn *txn, size_t *len);
 
+/* Start line of a head without its CRLF; *len is 0 where there is none. */
+const char *txn_request_line(const struct txn *txn, size_t *len);
+const char *txn_status_line(const struct txn *txn, size_t *len);
+
+/*
+ * Method and URI of the HTTP request; for a URI in origin form the host is
+ * not part of it, use txn_request_header("Host").  *len 0: unknown.
+ */
+const char *txn_method(const struct txn *txn, size_t *len);
+const char *txn_uri(const struct txn *txn, size_t *len);
+
+/* Status code of the HTTP response, 0 where there is none. */
+int	 txn_response_status(const struct txn *txn);
+
+/* First field of that name, whatever its case, trimmed; NULL if absent. */
+const char *txn_request_header(const struct txn *txn, const char *name,
+	    size_t *len);
+const char *txn_response_header(const struct txn *txn, const char *name,
+	    size_t *len);
+
+/* The same of the ICAP request itself. */
+const char *txn_icap_header(const struct txn *txn, const char *name,
+	    size_t *len);
+
 /* The query part of the ICAP URI; *len is 0 where there is none. */
 const char *txn_arguments(const struct txn *txn, size_t *len);
 
+/* Path of the ICAP URI that was asked for. */
+const char *txn_service_path(const struct txn *txn);
+
 /*
- * Reads up to size bytes of the body; blocks until there are some.  Reading
- * past the preview asks the client for the rest.  Returns their number, 0 at
- * the end, -1 when the body cannot be had: then return VERDICT_FAILED.
+ * Who caused the message, as the client of ours says: the address in
+ * X-Client-IP ("" if there is none), the user in X-Authenticated-User or
+ * X-Client-Username, the groups in X-Authenticated-Groups.  Base64 is decoded
+ * and a leading "scheme://" dropped.  Terminated, never NULL.
+ */
+const char *txn_client_address(struct txn *txn);
+const char *txn_user(struct txn *txn);
+const char *txn_groups(struct txn *txn);
+
+/* ---- its body --------------------------------------------------------- */
+
+/* Has the message a body at all? */
+int	 txn_has_body(const struct txn *txn);
+
+/*
+ * The first bytes at the reading position, at most `want`, without taking
+ * them and without asking for more than the preview.  Returns their number
+ * (fewer than wanted: preview or body end there), or -1 when the body cannot
+ * be had: then return VERDICT_FAILED.  *bytes is valid until the next call
+ * that reads.
+ */
+ssize_t	 txn_peek(struct txn *txn, size_t want, const char **bytes);
+
+/* Is all there is of the body within what txn_peek() can see? */
+int	 txn_peek_is_all(const struct txn *txn);
+
+/*
+ * Reads up to size bytes; blocks until there are some.  Reading past the
+ * preview asks the client for the rest.  Returns their number, 0 at the end,
+ * or -1 like txn_peek().
  */
 ssize_t	 txn_read(struct txn *txn, void *dst, size_t size);
 
 /*
- * The first bytes of the body, at most `want`, without taking them and
- * without asking for more than the preview.  Returns their number, or -1 like
- * txn_read().  *bytes is valid until the next call that reads.
+ * Receives the whole body and returns a descriptor of a file with all of it,
+ * at offset 0, to be read with pread() or passed on; it belongs to the
+ * transaction.  *size is its length.  Returns -1 like txn_peek().
  */
-ssize_t	 txn_peek(struct txn *txn, size_t want, const char **bytes);
+int	 txn_body_fd(struct txn *txn, uint64_t *size);
+
+/* ---- the answer ------------------------------------------------------- */
 
 /*
- * Says why the message could not be examined; `why` is a static text in lower
- * case for the log.  Returns VERDICT_FAILED, to be returned.
+ * Edit the head of the message that is adapted (the request in REQMOD, the
+ * response in RESPMOD); then return VERDICT_EDITED or VERDICT_REWRITTEN.
+ * set replaces the first field of that name in its place, drops others and
+ * appends where there is none; add appends; remove drops all.  Untouched lines
+ * stay as they are, byte for byte.  Return 0, or -1 with errno: EINVAL for a
+ * name that is no token or a value with a control character, EPERM for a
+ * framing field (Content-Length, Transfer-Encoding, Connection ...), E2BIG
+ * when the head would exceed its limit, ENOENT when there is no head.
+ */
+int	 txn_set_header(struct txn *txn, const char *name, const char *value);
+int	 txn_add_header(struct txn *txn, const char *name, const char *value);
+int	 txn_remove_header(struct txn *txn, const char *name);
+
+/* Replaces the start line; EINVAL for a control character in it. */
+int	 txn_set_start_line(struct txn *txn, const char *line, size_t len);
+
+/*
+ * Replaces the whole head, from its start line to the empty line; the framing
+ * fields must be those it had.  Errors as above.
+ */
+int	 txn_set_head(struct txn *txn, const char *head, size_t len);
+
+/*
+ * Appends to the new body; then return VERDICT_REWRITTEN.  Content-Length is
+ * corrected by the server.  Returns 0, or -1 when the client is gone or the
+ * spool is full: then return VERDICT_FAILED.
+ */
+int	 txn_write(struct txn *txn, const void *src, size_t size);
+
+/*
+ * The new body ends with the original from the reading position on.  A client
+ * that allows it is told so and keeps its own copy (206).
+ */
+void	 txn_write_rest(struct txn *txn);
+
+/*
+ * Makes the response that replaces the message; then return VERDICT_REPLACED.
+ * status is HTTP's, for instance 403.  type is the Content-Type, or NULL for
+ * a response without a body.  The body is copied.  Returns 0, or -1 with errno
+ * EINVAL or ENOMEM.  A second call starts over.
+ */
+int	 txn_respond(struct txn *txn, int status, const char *type,
+	    const void *body, size_t size);
+
+/* Adds a field to that response.  Errors as for txn_set_header(). */
+int	 txn_respond_header(struct txn *txn, const char *name,
+	    const char *value);
+
+/* A variable of a template; the value need not be escaped. */
+struct service_var {
+	const char	*name;
+	const char	*value;
+};
+
+/*
+ * A page with variables: %{name} stands for its value, escaped for HTML (or
+ * for JSON in a file that ends in ".json", not at all in ".txt"), and
+ * %{name:url} for the value as it may stand in a URL; %% is a per cent sign.
+ * Opened in open(), so that a file that is missing or malformed is an error
+ * of the configuration; path NULL gives NULL, which is the built-in page.
+ * Returns NULL after setup->error() as well: check path.
+ */
+struct service_template;
+struct service_template *service_template_open(
+	    const struct service_setup *setup, const char *path);
+void	 service_template_close(struct service_template *page);
+
+/*
+ * txn_respond() with a page.  vars ends with a NULL name; the built-in page
+ * shows `title` and `reason` and the others as a table.  `url`, `client`,
+ * `user`, `service`, `time` and `id` are added by the server.  Clients that
+ * prefer JSON (Accept) get the variables as one object.
+ */
+int	 txn_respond_template(struct txn *txn, int status,
+	    const struct service_template *page,
+	    const struct service_var *vars);
+
+/*
+ * Adds a header to the ICAP reply, whatever the verdict: X-Infection-Found
+ * and its like.  Errors as for txn_set_header().
+ */
+int	 txn_reply_header(struct txn *txn, const char *name,
+	    const char *value);
+
+/*
+ * Adds a note to the line of the access log: key is a word of the service's
+ * own ("threat"), the value is copied and cut at 255 bytes.
+ */
+void	 txn_note(struct txn *txn, const char *key, const char *value);
+
+/*
+ * Marks the transaction as not examined, in the log and in the metrics, while
+ * the service itself decides what becomes of it: for a policy finer than
+ * `on-error`.  `why` as in txn_fail().
+ */
+void	 txn_unscanned(struct txn *txn, const char *why);
+
+/*
+ * Says why the message could not be examined, in lower case and without a
+ * dot; the text is copied.  Returns VERDICT_FAILED, to be returned.  What
+ * becomes of the message is `on-error` of the configuration.
  */
 enum verdict txn_fail(struct txn *txn, const char *why);
+
+/* ---- a server of one's own --------------------------------------------- */
+
+/*
+ * The main() of an ICAP server with these services (ended by NULL) beside
+ * nothing else.  Takes the command line of icapd(8).  Returns its exit status.
+ */
+int	 icapd_main(int argc, char *argv[],
+	    const struct service *const services[]);
 
 #ifdef __cplusplus
 }

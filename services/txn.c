@@ -1,65 +1,77 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A transaction: what a service may ask of it, and what its verdict means on
- * the wire.  Called by session.c (txn_run) and by services (all else).  The
- * cheapest legal reply is chosen here and nowhere else:
+ * A transaction: runs the services of a plan on a message and turns what they
+ * say into the cheapest legal reply.  Called by session.c (txn_run) and by
+ * services (bodies, notes; heads are edit.c's, pages respond.c's, users
+ * identity.c's).  What a verdict means on the wire is decided here and
+ * nowhere else:
  *
  *	unchanged	204 where the client allows it (RFC 3507 4.6), which a
  *			preview always does; else 200 with the message
- *	failed		500, for silence must never mean clean
+ *	edited		206 with use-original-body=0 where allowed; else 200
+ *	rewritten	206 with the new beginning where the rest stays and
+ *			the client allows it; else 200, begun while the service
+ *			still writes once there is too much to keep
+ *	replaced	200 with a HTTP response, before the rest of the
+ *			request is read
+ *	failed		what `on-error` says: never silently unchanged
  *
  * It must not know any service, nor log.
  */
 #include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "../proto/http.h"
 #include "txn.h"
 
+/* What a service writes is kept so long, so that Content-Length can be had. */
+#define WRITTEN_MAX	(64 * 1024)
+
+/* Room for one copy between spools, bytes. */
+#define COPY_MAX	(16 * 1024)
+
+/*
+ * After an early reply so much of the request is still read, for the sake of
+ * the connection; a client that sends more loses it.  Bytes.
+ */
+#define EARLY_DRAIN_MAX	(UINT64_C(64) * 1024 * 1024)
+
+static const struct slice	 nothing = { NULL, 0 };
+
+/* ---- what services ask ------------------------------------------------- */
+
 int
-txn_is_response(const struct txn *t)
+txn_has_body(const struct txn *t)
 {
-	return t->request->method == ICAP_RESPMOD;
+	return t->request->encap.body != ENCAP_NULL_BODY;
 }
 
-const char *
-txn_request_head(const struct txn *t, size_t *len)
+/* A step that reads a body which an earlier one has rewritten. */
+static ssize_t
+txn_peek_source(struct txn *t, size_t want, const char **bytes)
 {
-	*len = t->req_head.len;
-	return t->req_head.p;
-}
+	struct slice	 mem;
+	uint64_t	 offset, len, pos = t->source->pos;
+	ssize_t		 n;
 
-const char *
-txn_response_head(const struct txn *t, size_t *len)
-{
-	*len = t->res_head.len;
-	return t->res_head.p;
-}
-
-const char *
-txn_arguments(const struct txn *t, size_t *len)
-{
-	*len = t->request->uri.query.len;
-	return t->request->uri.query.p;
-}
-
-/* May the answer be 204, now or, if nothing is read, later? */
-static bool
-txn_allows_204(const struct txn *t)
-{
-	return (t->request->allow & ALLOW_204) != 0 ||
-	    (t->request->has_preview && !t->body.continued);
-}
-
-ssize_t
-txn_read(struct txn *t, void *dst, size_t size)
-{
-	/*
-	 * Without a 204 to fall back on an unchanged message has to be sent
-	 * back, so what is read must be kept.
-	 */
-	if (!t->body.remember && (t->request->allow & ALLOW_204) == 0)
-		body_remember(&t->body);
-	return body_read(&t->body, dst, size);
+	if (spool_left(t->source) == 0)
+		return 0;
+	spool_peek(t->source, &mem, &offset, &len);
+	if (mem.len > 0) {
+		*bytes = mem.p;
+		return (ssize_t)(mem.len < want ? mem.len : want);
+	}
+	if (want > COPY_MAX)
+		want = COPY_MAX;
+	if (t->peeked.size < want && text_splice(&t->peeked, 0, t->peeked.len,
+	    t->body.s->in.mem, want) == -1)
+		return -1;
+	n = spool_read(t->source, t->peeked.p, want);
+	t->source->pos = pos;
+	*bytes = t->peeked.p;
+	return n;
 }
 
 ssize_t
@@ -67,18 +79,109 @@ txn_peek(struct txn *t, size_t want, const char **bytes)
 {
 	struct slice	 s;
 
+	*bytes = "";
+	if (t->source != NULL)
+		return txn_peek_source(t, want, bytes);
 	if (body_peek(&t->body, want, &s) == -1)
 		return -1;
-	*bytes = s.p;
+	if (s.len > 0)
+		*bytes = s.p;
 	return (ssize_t)(s.len < want ? s.len : want);
+}
+
+int
+txn_peek_is_all(const struct txn *t)
+{
+	return t->source != NULL || t->body.state == BODY_END;
+}
+
+ssize_t
+txn_read(struct txn *t, void *dst, size_t size)
+{
+	ssize_t	 n;
+
+	if (t->source != NULL)
+		return spool_read(t->source, dst, size);
+	/* until the reply begins the message may have to go back whole */
+	if (!t->started)
+		body_remember(&t->body);
+	if ((n = body_read(&t->body, dst, size)) > 0)
+		t->consumed += (uint64_t)n;
+	return n;
+}
+
+int
+txn_body_fd(struct txn *t, uint64_t *size)
+{
+	struct spool	*sp = t->source;
+	int		 fd;
+
+	assert(!t->started);
+	if (sp == NULL) {
+		body_remember(&t->body);
+		if (body_spool(&t->body) == -1)
+			return -1;
+		sp = t->body.spool;
+	}
+	if ((fd = spool_fd(sp)) != -1)
+		*size = sp->len;
+	return fd;
+}
+
+void
+txn_note(struct txn *t, const char *key, const char *value)
+{
+	struct txn_note	*note;
+
+	if (t->nnotes == TXN_NOTES_MAX)
+		return;
+	note = &t->note[t->nnotes++];
+	note->key = key;
+	(void)strlcpy(note->value, value, sizeof(note->value));
+}
+
+void
+txn_unscanned(struct txn *t, const char *why)
+{
+	t->unscanned = true;
+	(void)strlcpy(t->why, why, sizeof(t->why));
 }
 
 enum verdict
 txn_fail(struct txn *t, const char *why)
 {
-	t->why = why;
+	(void)strlcpy(t->why, why, sizeof(t->why));
 	return VERDICT_FAILED;
 }
+
+int
+txn_reply_header(struct txn *t, const char *name, const char *value)
+{
+	size_t	 nlen = strlen(name), vlen = strlen(value), n;
+	char	*p;
+
+	if (txn_check_field(name, value) == -1)
+		return -1;
+	n = nlen + vlen + 4;
+	if (vlen == 0 || strcasecmp(name, "Encapsulated") == 0 ||
+	    strcasecmp(name, "ISTag") == 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (n > sizeof(t->reply_headers) - t->reply_headers_len) {
+		errno = E2BIG;
+		return -1;
+	}
+	p = t->reply_headers + t->reply_headers_len;
+	memcpy(p, name, nlen);
+	memcpy(p + nlen, ": ", 2);
+	memcpy(p + nlen + 2, value, vlen);
+	memcpy(p + nlen + 2 + vlen, "\r\n", 2);
+	t->reply_headers_len += n;
+	return 0;
+}
+
+/* ---- sending ------------------------------------------------------------ */
 
 /* The body could not be had: the client is told if nothing was sent yet. */
 static int
@@ -102,115 +205,341 @@ txn_lost(struct txn *t)
 	return -1;
 }
 
+/* Something of ours failed. */
+static int
+txn_failed(struct txn *t, const char *why)
+{
+	t->fault.why = why;
+	t->fault.status = t->status != 0 ? 0 : 500;
+	return -1;
+}
+
 static void
-txn_start_reply(struct txn *t, struct reply *r, int status)
+txn_start_reply(struct txn *t, int status)
 {
 	t->close = t->request->close || t->closing(t->closing_arg);
 	t->status = status;
-	reply_start(r, status, t->istag, t->close);
+	t->started = true;
+	reply_start(&t->reply, status, t->istag, t->close);
+	reply_add_lines(&t->reply, t->reply_headers, t->reply_headers_len);
+}
+
+/* ICAP head and HTTP head wait for the first bytes of the body. */
+static void
+txn_start_message(struct txn *t, int status, enum encap_entity hdr,
+    struct slice head, enum encap_entity body)
+{
+	struct reply_body	*rb = &t->reply_body;
+
+	txn_start_reply(t, status);
+	reply_end(&t->reply, hdr, head.len, body);
+	rb->s = t->stream;
+	rb->lead[0].iov_base = t->reply.head;
+	rb->lead[0].iov_len = t->reply.len;
+	rb->lead[1].iov_base = (void *)(uintptr_t)head.p;
+	rb->lead[1].iov_len = head.len;
+	rb->nlead = 2;
+}
+
+/* The same for the message that is adapted. */
+static void
+txn_start_adapted(struct txn *t, int status, enum encap_entity body)
+{
+	txn_start_message(t, status,
+	    txn_is_response(t) ? ENCAP_RES_HDR : ENCAP_REQ_HDR, txn_head(t),
+	    body);
+}
+
+static int
+txn_send_chunk(struct txn *t, struct slice bytes, bool last,
+    struct slice trailers)
+{
+	t->body_out += bytes.len;
+	if (reply_send_chunk(&t->reply_body, bytes, last, trailers) == -1)
+		return txn_lost(t);
+	return 0;
+}
+
+/* A message without a body: its heads in one write. */
+static int
+txn_send_heads(struct txn *t)
+{
+	struct reply_body	*rb = &t->reply_body;
+
+	if (stream_writev(t->stream, rb->lead, rb->nlead) == -1)
+		return txn_lost(t);
+	return 0;
+}
+
+static struct slice
+txn_trailers(const struct txn *t)
+{
+	struct slice	 s = { t->body.trailers, t->body.trailers_len };
+
+	return s;
+}
+
+/*
+ * Sends what is left of the original body; `piece`, where more is 1, is the
+ * first of it.
+ */
+static int
+txn_send_original(struct txn *t, struct body_piece *piece, int more)
+{
+	for (; more == 1; more = body_next(&t->body, piece)) {
+		if (piece->fd != -1) {
+			t->body_out += piece->len;
+			if (reply_send_file(&t->reply_body, piece->fd,
+			    piece->offset, piece->len) == -1)
+				return txn_lost(t);
+		} else if (body_is_complete(&t->body))
+			return txn_send_chunk(t, piece->mem, true,
+			    txn_trailers(t));
+		else if (txn_send_chunk(t, piece->mem, false, nothing) == -1)
+			return -1;
+	}
+	if (more == -1)
+		return txn_broken(t);
+	return txn_send_chunk(t, nothing, true, txn_trailers(t));
+}
+
+/* Sends what is left of a spool, and ends the body. */
+static int
+txn_send_spool(struct txn *t, struct spool *sp)
+{
+	struct slice	 mem;
+	uint64_t	 offset, len;
+
+	while (spool_left(sp) > 0) {
+		spool_peek(sp, &mem, &offset, &len);
+		spool_consume(sp, len);
+		if (mem.len > 0) {
+			if (txn_send_chunk(t, mem, spool_left(sp) == 0,
+			    nothing) == -1)
+				return -1;
+			if (spool_left(sp) == 0)
+				return 0;
+			continue;
+		}
+		t->body_out += len;
+		if (reply_send_file(&t->reply_body, sp->fd, offset, len) == -1)
+			return txn_lost(t);
+	}
+	return txn_send_chunk(t, nothing, true, nothing);
+}
+
+/* ---- verdicts ----------------------------------------------------------- */
+
+/* RFC 3507 4.6; a preview may always be answered so, before any 100. */
+static bool
+txn_allows_204(const struct txn *t)
+{
+	return (t->request->allow & ALLOW_204) != 0 ||
+	    (t->request->has_preview && !t->body.continued);
+}
+
+/*
+ * draft-icap-ext-partial-content: offered with 204 it holds everywhere, alone
+ * only in answer to the preview.  A message needs a head and a body (C164).
+ */
+static bool
+txn_allows_206(const struct txn *t)
+{
+	if ((t->request->allow & ALLOW_206) == 0 || !txn_has_body(t) ||
+	    txn_head(t).len == 0)
+		return false;
+	return (t->request->allow & ALLOW_204) != 0 ||
+	    (t->request->has_preview && !t->body.continued);
 }
 
 /* 204: the client keeps what it has.  Its body is read to the end first. */
 static int
 txn_reply_204(struct txn *t)
 {
-	struct reply	 r;
-
 	if (body_drain(&t->body) == -1)
 		return txn_broken(t);
-	txn_start_reply(t, &r, 204);
-	reply_end(&r, ENCAP_RES_HDR, 0, ENCAP_NULL_BODY);
-	if (reply_send(&r, t->stream) == -1)
+	txn_start_reply(t, 204);
+	reply_end(&t->reply, ENCAP_RES_HDR, 0, ENCAP_NULL_BODY);
+	if (reply_send(&t->reply, t->stream) == -1)
 		return txn_lost(t);
 	return 0;
 }
 
-/* Sends the pieces of the original body, the first of which is given. */
-static int
-txn_send_original(struct txn *t, struct reply_body *rb,
-    struct body_piece *piece)
-{
-	struct slice	 none = { NULL, 0 }, trailers;
-	bool		 last = false;
-	int		 more = 1;
-
-	while (more == 1) {
-		t->body_out += piece->len;
-		if (piece->fd != -1) {
-			if (reply_send_file(rb, piece->fd, piece->offset,
-			    piece->len) == -1)
-				return txn_lost(t);
-		} else {
-			last = body_is_complete(&t->body);
-			trailers.p = t->body.trailers;
-			trailers.len = t->body.trailers_len;
-			if (reply_send_chunk(rb, piece->mem, last,
-			    last ? trailers : none) == -1)
-				return txn_lost(t);
-		}
-		more = last ? 0 : body_next(&t->body, piece);
-	}
-	if (more == -1)
-		return txn_broken(t);
-	if (last)
-		return 0;
-	trailers.p = t->body.trailers;
-	trailers.len = t->body.trailers_len;
-	if (reply_send_chunk(rb, none, true, trailers) == -1)
-		return txn_lost(t);
-	return 0;
-}
-
-/*
- * 200 with the message as it came: the head of the side that is adapted, byte
- * for byte, and the body.
- */
+/* 200 with the head as it is now and the body as it came. */
 static int
 txn_reply_original(struct txn *t)
 {
-	struct reply		 r;
-	struct reply_body	 rb;
 	struct body_piece	 piece;
-	struct slice		 head;
-	enum encap_entity	 hdr, body;
+	enum encap_entity	 body = t->request->encap.body;
 	int			 more;
 
-	if (txn_is_response(t)) {
-		head = t->res_head;
-		hdr = ENCAP_RES_HDR;
-	} else {
-		head = t->req_head;
-		hdr = ENCAP_REQ_HDR;
-	}
 	body_rewind(&t->body);
-	if (body_commit(&t->body) == -1)
+	if (body_commit(&t->body) == -1 ||
+	    (more = body_next(&t->body, &piece)) == -1)
 		return txn_broken(t);
-	if ((more = body_next(&t->body, &piece)) == -1)
-		return txn_broken(t);
-	body = t->request->encap.body;
 	/* g3 refuses an empty body after Content-Length: 0 (C196) */
-	if (more == 0 && head.len > 0 && t->body.trailers_len == 0)
+	if (more == 0 && txn_head(t).len > 0 && t->body.trailers_len == 0)
 		body = ENCAP_NULL_BODY;
+	txn_start_adapted(t, 200, body);
+	if (body == ENCAP_NULL_BODY)
+		return txn_send_heads(t);
+	return txn_send_original(t, &piece, more);
+}
 
-	txn_start_reply(t, &r, 200);
-	reply_end(&r, hdr, head.len, body);
-	rb.s = t->stream;
-	rb.lead[0].iov_base = r.head;
-	rb.lead[0].iov_len = r.len;
-	rb.lead[1].iov_base = (void *)(uintptr_t)head.p;
-	rb.lead[1].iov_len = head.len;
-	rb.nlead = 2;
-	if (body == ENCAP_NULL_BODY) {
-		if (stream_writev(t->stream, rb.lead, rb.nlead) == -1)
-			return txn_lost(t);
-		return 0;
+/* 206: new head, new beginning (maybe none), and the client's own rest. */
+static int
+txn_reply_206(struct txn *t)
+{
+	struct slice	 bytes = { t->written.p, t->written.len };
+
+	if (body_drain(&t->body) == -1)
+		return txn_broken(t);
+	txn_start_adapted(t, 206, t->request->encap.body);
+	if (txn_send_chunk(t, bytes, false, nothing) == -1)
+		return -1;
+	if (reply_send_original(&t->reply_body, t->consumed) == -1)
+		return txn_lost(t);
+	return 0;
+}
+
+/* Length of a message whose first bytes were replaced, or -1. */
+static int64_t
+txn_new_length(const struct txn *t)
+{
+	struct slice	 value;
+	uint64_t	 old;
+
+	if (!http_find(txn_head(t), "Content-Length", &value) ||
+	    chars_parse_uint(value, INT64_MAX / 2, &old) == -1 ||
+	    old < t->consumed)
+		return -1;
+	return (int64_t)(t->written.len + (old - t->consumed));
+}
+
+/*
+ * Begins the reply to a message whose body is being rewritten: the client is
+ * asked for the rest, and nothing can be taken back from here on.
+ */
+static int
+txn_start_rewritten(struct txn *t, int64_t len)
+{
+	enum encap_entity	 body = t->request->encap.body;
+
+	if (txn_set_length(t, len) == -1)
+		return txn_failed(t, "no memory for the head");
+	if (t->source == NULL && body_commit(&t->body) == -1)
+		return txn_broken(t);
+	if (body == ENCAP_NULL_BODY)
+		body = txn_is_response(t) ? ENCAP_RES_BODY : ENCAP_REQ_BODY;
+	if (len == 0 && txn_head(t).len > 0)
+		body = ENCAP_NULL_BODY;
+	txn_start_adapted(t, 200, body);
+	return 0;
+}
+
+static int
+txn_flush_written(struct txn *t, bool last, struct slice trailers)
+{
+	struct slice	 bytes = { t->written.p, t->written.len };
+
+	t->written.len = 0;
+	return txn_send_chunk(t, bytes, last, trailers);
+}
+
+int
+txn_write(struct txn *t, const void *src, size_t size)
+{
+	struct slice	 bytes = { src, size };
+
+	if (t->capture != NULL)
+		return spool_append(t->capture, src, size);
+	if (t->written.len + size <= WRITTEN_MAX)
+		return text_add(&t->written, src, size);
+	if (!t->started && txn_start_rewritten(t, -1) == -1)
+		return -1;
+	if (txn_flush_written(t, false, nothing) == -1)
+		return -1;
+	if (size > WRITTEN_MAX)
+		return txn_send_chunk(t, bytes, false, nothing);
+	return text_add(&t->written, src, size);
+}
+
+void
+txn_write_rest(struct txn *t)
+{
+	t->write_rest = true;
+}
+
+/* The last step has rewritten the body, in memory or already on the wire. */
+static int
+txn_reply_rewritten(struct txn *t)
+{
+	struct body_piece	 piece;
+	struct spool		*sp;
+	int			 more;
+
+	if (!t->started && t->write_rest && t->source == NULL &&
+	    txn_allows_206(t)) {
+		if (txn_set_length(t, txn_new_length(t)) == -1)
+			return txn_failed(t, "no memory for the head");
+		return txn_reply_206(t);
 	}
-	if (more == 0) {
-		piece.mem.len = 0;
-		piece.len = 0;
-		piece.fd = -1;
+	if (!t->started && !t->write_rest) {
+		/* all of it is here: read what nobody wanted, then answer */
+		if (body_drain(&t->body) == -1)
+			return txn_broken(t);
+		if (txn_start_rewritten(t, (int64_t)t->written.len) == -1)
+			return -1;
+		if (t->written.len == 0 && txn_head(t).len > 0)
+			return txn_send_heads(t);
+		return txn_flush_written(t, true, nothing);
 	}
-	return txn_send_original(t, &rb, &piece);
+	if (!t->started && txn_start_rewritten(t, t->source == NULL ?
+	    txn_new_length(t) : -1) == -1)
+		return -1;
+	if (!t->write_rest)
+		return txn_flush_written(t, true, nothing);
+	if (txn_flush_written(t, false, nothing) == -1)
+		return -1;
+	if ((sp = t->source) == NULL) {
+		more = body_next(&t->body, &piece);
+		return txn_send_original(t, &piece, more);
+	}
+	/* the rest of what an earlier step has written */
+	return txn_send_spool(t, sp);
+}
+
+/* An earlier step has rewritten the body, the last has left it as it is. */
+static int
+txn_reply_source(struct txn *t)
+{
+	if (body_drain(&t->body) == -1)
+		return txn_broken(t);
+	if (txn_start_rewritten(t, (int64_t)t->source->len) == -1)
+		return -1;
+	if (t->source->len == 0 && txn_head(t).len > 0)
+		return txn_send_heads(t);
+	spool_rewind(t->source);
+	return txn_send_spool(t, t->source);
+}
+
+/* 200 with a response of the service's own, as early as possible. */
+static int
+txn_reply_replaced(struct txn *t)
+{
+	struct slice	 head = { t->response.p, t->response_head };
+	struct slice	 body = { t->response.p + t->response_head,
+			    t->response.len - t->response_head };
+
+	if (t->response.len == 0)
+		return txn_failed(t, "service replaced a message by nothing");
+	if (body.len == 0) {
+		txn_start_message(t, 200, ENCAP_RES_HDR, head,
+		    ENCAP_NULL_BODY);
+		return txn_send_heads(t);
+	}
+	txn_start_message(t, 200, ENCAP_RES_HDR, head, ENCAP_RES_BODY);
+	return txn_send_chunk(t, body, true, nothing);
 }
 
 static int
@@ -221,32 +550,249 @@ txn_reply(struct txn *t)
 		if (txn_allows_204(t))
 			return txn_reply_204(t);
 		return txn_reply_original(t);
+	case VERDICT_EDITED:
+		t->consumed = 0;
+		t->written.len = 0;
+		return txn_allows_206(t) ? txn_reply_206(t) :
+		    txn_reply_original(t);
+	case VERDICT_REWRITTEN:
+		return t->rewritten ? txn_reply_rewritten(t) :
+		    txn_reply_source(t);
+	case VERDICT_REPLACED:
+		return txn_reply_replaced(t);
 	case VERDICT_FAILED:
 		if (t->body.state == BODY_BROKEN)
 			return txn_broken(t);
-		t->fault.status = 500;
-		t->fault.why = t->why != NULL ? t->why : "service failed";
-		return -1;
+		return txn_failed(t, t->why);
 	case VERDICT_NONE:
 		break;
 	}
-	t->fault.status = 500;
-	t->fault.why = "service returned no verdict";
-	return -1;
+	return txn_failed(t, "service returned no verdict");
+}
+
+/* ---- the chain ---------------------------------------------------------- */
+
+/* Appends what a step left unread to what it wrote. */
+static int
+txn_capture_rest(struct txn *t)
+{
+	char	 copy[COPY_MAX];
+	ssize_t	 n;
+
+	while ((n = txn_read(t, copy, sizeof(copy))) > 0)
+		if (spool_append(t->capture, copy, (size_t)n) == -1)
+			return -1;
+	return (int)n;
+}
+
+/*
+ * One service.  Each reads the body from its beginning: the original, or what
+ * an earlier one has made of it.
+ */
+static enum verdict
+txn_run_step(struct txn *t, const struct txn_step *step)
+{
+	struct text	 before = { NULL, 0, 0 };
+	enum verdict	 verdict;
+
+	t->consumed = 0;
+	t->write_rest = false;
+	t->capture = NULL;
+	if (t->source != NULL)
+		spool_rewind(t->source);
+	else if (!t->started)
+		body_rewind(&t->body);
+	if (!t->last_step) {
+		t->capture = t->source == &t->spools->out[0] ?
+		    &t->spools->out[1] : &t->spools->out[0];
+		if (spool_is_used(t->capture))
+			spool_clear(t->capture);
+	}
+	if (t->head.len > 0 && text_splice(&before, 0, 0, t->head.p,
+	    t->head.len) == -1)
+		return txn_fail(t, "no memory for the head");
+	verdict = step->service->serve(t, step->instance);
+	if (verdict != VERDICT_EDITED && verdict != VERDICT_REWRITTEN) {
+		/* what it did to the message does not count */
+		text_free(&t->head);
+		t->head = before;
+	} else
+		text_free(&before);
+	if (verdict != VERDICT_REWRITTEN) {
+		t->written.len = 0;
+		if (t->started)
+			return txn_fail(t, "service gave up while it wrote");
+	}
+	if (verdict == VERDICT_REWRITTEN && t->capture != NULL) {
+		if (t->write_rest && txn_capture_rest(t) == -1)
+			return txn_fail(t, "body could not be read or kept");
+		t->source = t->capture;
+	} else if (verdict == VERDICT_REWRITTEN)
+		t->rewritten = true;
+	return verdict;
+}
+
+/*
+ * A service has failed: on-error decides.  Returns the verdict that takes the
+ * failure's place.
+ */
+static enum verdict
+txn_on_error(struct txn *t)
+{
+	t->unscanned = true;
+	if (t->why[0] == '\0')
+		(void)txn_fail(t, t->body.state == BODY_BROKEN ?
+		    t->body.fault.why : "service failed");
+	/* nobody left to protect, or too late to choose */
+	if (t->body.state == BODY_BROKEN || t->started)
+		return VERDICT_FAILED;
+	switch (t->plan->on_error) {
+	case ON_ERROR_PASS:
+		return VERDICT_UNCHANGED;
+	case ON_ERROR_BLOCK:
+		if (txn_respond_unscanned(t) == 0)
+			return VERDICT_REPLACED;
+		break;
+	case ON_ERROR_FAIL:
+		break;
+	}
+	return VERDICT_FAILED;
+}
+
+/* Index of the last step that serves this method, or nsteps. */
+static unsigned int
+txn_last_step(const struct txn *t, unsigned int method)
+{
+	unsigned int	 i, last = t->plan->nsteps;
+
+	for (i = 0; i < t->plan->nsteps; i++)
+		if ((t->plan->step[i].service->methods & method) != 0)
+			last = i;
+	return last;
+}
+
+/* What all steps together have made of the message. */
+static enum verdict
+txn_combine(const struct txn *t)
+{
+	if (t->rewritten || t->source != NULL)
+		return VERDICT_REWRITTEN;
+	if (t->head.len > 0)
+		return VERDICT_EDITED;
+	return VERDICT_UNCHANGED;
+}
+
+static enum verdict
+txn_run_chain(struct txn *t)
+{
+	const struct txn_step	*step;
+	enum verdict		 verdict;
+	unsigned int		 method, i, last;
+
+	method = txn_is_response(t) ? SERVICE_RESPMOD : SERVICE_REQMOD;
+	last = txn_last_step(t, method);
+	for (i = 0; i < t->plan->nsteps; i++) {
+		step = &t->plan->step[i];
+		if ((step->service->methods & method) == 0)
+			continue;
+		/* a shadow must be able to take everything back */
+		t->last_step = i == last && !t->plan->shadow;
+		verdict = txn_run_step(t, step);
+		if (verdict != VERDICT_UNCHANGED)
+			t->decided = step->service;
+		if (verdict == VERDICT_NONE)
+			return txn_fail(t, "service returned no verdict");
+		if (verdict == VERDICT_FAILED)
+			verdict = txn_on_error(t);
+		if (verdict == VERDICT_REPLACED || verdict == VERDICT_FAILED)
+			return verdict;
+	}
+	return txn_combine(t);
+}
+
+/* What a shadow found is logged; the client gets its message back. */
+static void
+txn_take_back(struct txn *t)
+{
+	if (t->verdict == VERDICT_UNCHANGED ||
+	    t->body.state == BODY_BROKEN)
+		return;
+	t->shadowed = true;
+	t->source = NULL;
+	t->reply_headers_len = 0;
+	txn_forget_edits(t);
+}
+
+/*
+ * A reply may be sent before the request was read.  The rest is read for the
+ * sake of the connection, up to a limit.
+ */
+static int
+txn_finish(struct txn *t)
+{
+	uint64_t	 before = t->body.received;
+
+	while (!body_is_read(&t->body)) {
+		if (t->body.received - before > EARLY_DRAIN_MAX) {
+			t->fault.status = 0;
+			t->fault.why = "client sends on after an early reply";
+			return -1;
+		}
+		if (body_drain_some(&t->body) == -1)
+			return txn_broken(t);
+	}
+	return 0;
+}
+
+void
+txn_init(struct txn *t)
+{
+	memset(t, 0, offsetof(struct txn, why));
+	t->why[0] = '\0';
 }
 
 int
-txn_run(struct txn *t, const struct service *service)
+txn_run(struct txn *t, const struct txn_plan *plan)
 {
-	int	 result;
+	enum verdict	 found;
+	int		 result;
 
-	body_init(&t->body, t->request, t->stream, t->spool);
-	t->verdict = service->serve(t);
+	t->plan = plan;
+	body_init(&t->body, t->request, t->stream, &t->spools->body);
+	if (plan->nsteps > 1 || plan->shadow)
+		body_remember(&t->body);
+	found = t->verdict = txn_run_chain(t);
+	if (plan->shadow) {
+		txn_take_back(t);
+		if (t->shadowed)
+			t->verdict = VERDICT_UNCHANGED;
+	}
 	result = txn_reply(t);
-	/* RFC 3507 4.5: after a final reply to a preview nothing more comes */
-	if (result == 0 && body_drain(&t->body) == -1)
-		result = txn_broken(t);
+	if (t->shadowed)
+		t->verdict = found;
+	if (result == 0)
+		result = txn_finish(t);
 	t->stream->ahead = NULL;
-	body_fini(&t->body);
 	return result;
+}
+
+void
+txn_fini(struct txn *t)
+{
+	size_t	 i;
+
+	body_fini(&t->body);
+	for (i = 0; i < 2; i++)
+		if (spool_is_used(&t->spools->out[i]))
+			spool_clear(&t->spools->out[i]);
+	if (t->written.p != NULL)
+		text_free(&t->written);
+	if (t->head.p != NULL)
+		text_free(&t->head);
+	if (t->response.p != NULL)
+		text_free(&t->response);
+	if (t->peeked.p != NULL)
+		text_free(&t->peeked);
+	for (i = 0; i < TXN_NIDENTITY; i++)
+		free(t->identity[i]);
 }

@@ -5,11 +5,37 @@
 #include "../proto/body.h"
 #include "../proto/reply.h"
 #include "../proto/request.h"
+#include "plan.h"
 #include "service.h"
+#include "text.h"
+
+#define TXN_NOTES_MAX		8
+#define TXN_NOTE_MAX		256	/* bytes, with the NUL */
+#define TXN_REPLY_HEADERS_MAX	4096	/* bytes of added ICAP headers */
+
+struct txn_note {
+	const char	*key;
+	char		 value[TXN_NOTE_MAX];
+};
+
+/* Spools a transaction may need at once. */
+struct txn_spools {
+	struct spool	 body;		/* what was read or came too early */
+	struct spool	 out[2];	/* rewritten by a chain's steps */
+};
+
+/* What a client says of the user behind a message. */
+enum txn_identity {
+	TXN_CLIENT,
+	TXN_USER,
+	TXN_GROUPS,
+	TXN_NIDENTITY
+};
 
 /*
- * One ICAP request and its reply, as the server hands it to a service.  The
- * session fills in the first part, txn_run() the second.
+ * One ICAP request and its reply, as the server hands it to services.  The
+ * session fills in the first part, txn_run() the second; the third belongs to
+ * the files of services/ that txn.c names.
  */
 struct txn {
 	const struct request	*request;
@@ -17,27 +43,84 @@ struct txn {
 	struct slice		 req_head;	/* in the stream's buffer */
 	struct slice		 res_head;
 	const char		*istag;
-	struct spool		*spool;		/* empty */
+	const char		*id;		/* of the transaction, or "" */
+	struct txn_spools	*spools;	/* empty */
 	/* Asked when the reply begins: is it the last on this connection? */
 	bool			(*closing)(void *arg);
 	void			*closing_arg;
 
-	struct body		 body;
-	enum verdict		 verdict;
-	const char		*why;		/* of VERDICT_FAILED */
+	enum verdict		 verdict;	/* of the whole plan */
+	const struct service	*decided;	/* who gave it, or NULL */
+	bool			 unscanned;	/* not examined: see why */
+	bool			 shadowed;	/* and not executed */
 	int			 status;	/* ICAP status sent, or 0 */
+	int			 http_status;	/* of a replacing response */
 	bool			 close;		/* and it was announced */
 	struct fault		 fault;		/* not answered yet, or 0 */
 	uint64_t		 body_out;	/* body bytes sent */
+	unsigned int		 nnotes;
+
+	const struct txn_plan	*plan;
+	struct body		 body;		/* body_in is body.received */
+	struct spool		*source;	/* rewritten body, or NULL */
+	struct spool		*capture;	/* takes what a step writes */
+	bool			 last_step;
+	uint64_t		 consumed;	/* bytes a step has read */
+	bool			 write_rest;
+	bool			 rewritten;
+	struct text		 written;	/* not sent yet */
+	bool			 started;	/* part of the reply is sent */
+	struct reply_body	 reply_body;
+	struct text		 head;		/* edited; empty: as it came */
+	struct text		 response;	/* of txn_respond() */
+	size_t			 response_head;	/* length of its head */
+	struct text		 peeked;
+	size_t			 reply_headers_len;
+	char			*identity[TXN_NIDENTITY];
+
+	/* large, and not zeroed by txn_init() */
+	char			 why[TXN_NOTE_MAX];	/* "": no reason */
+	struct txn_note		 note[TXN_NOTES_MAX];
+	struct reply		 reply;
+	char			 reply_headers[TXN_REPLY_HEADERS_MAX];
 };
 
+/* Empties t; the first part is to be filled in next. */
+void	 txn_init(struct txn *t);
+
 /*
- * Runs the service on a transaction whose heads were consumed, and sends the
+ * Runs a plan on a transaction whose heads were consumed, and sends the
  * reply.  Returns 0 when the reply is complete and the request was read to
  * its end, so that the connection can go on (unless t->close).  Returns -1
  * when it must end: t->fault.status is what the client is still to be told,
  * or 0 when part of a reply was sent or nobody is there.
  */
-int	 txn_run(struct txn *t, const struct service *service);
+int	 txn_run(struct txn *t, const struct txn_plan *plan);
+
+/* Gives back what the transaction holds; after it was logged. */
+void	 txn_fini(struct txn *t);
+
+/* ---- between the files of services/ ------------------------------------ */
+
+/* The head that is adapted, with its edits: the reply's. */
+struct slice txn_head(const struct txn *t);
+
+/* edit.c: drops the edits made so far. */
+void	 txn_forget_edits(struct txn *t);
+
+/*
+ * edit.c: makes Content-Length say len, or (len < 0) nothing, where the head
+ * has one.  Returns 0, or -1 with errno.
+ */
+int	 txn_set_length(struct txn *t, int64_t len);
+
+/* respond.c: the page of `on-error = block`.  Returns 0, or -1. */
+int	 txn_respond_unscanned(struct txn *t);
+
+/*
+ * edit.c: may a field of that name and value stand in a head?  Returns 0, or
+ * -1 with errno EINVAL or EPERM (framing fields).
+ */
+int	 txn_check_field(const char *name, const char *value);
 
 #endif

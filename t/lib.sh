@@ -18,6 +18,7 @@ PAUSE=0.05
 test_name=$(basename "$0" .sh)
 ICAPD=${ICAPD:-${top_builddir:-.}/icapd}
 t_builddir=${top_builddir:-.}/t
+origin=${ORIGIN:-$t_builddir/origin}
 tmp=
 started=	# pids that cleanup has to end
 steps=0
@@ -78,6 +79,7 @@ cleanup() {
 	status=$?
 	trap - EXIT
 	trap '' HUP INT TERM PIPE
+	POLLS=100
 	for t_pid in $started; do
 		end "$t_pid"
 	done
@@ -162,8 +164,11 @@ start() {
 	shift
 	t_in=/dev/null
 	[ ! -e "$tmp/$t_name.in" ] || t_in=$tmp/$t_name.in
-	"$@" <"$t_in" >"$tmp/$t_name.out" 2>"$tmp/$t_name.err" \
-	    7>&- 8>&- 9>&- &
+	# Emptied here, as nobody may find what an earlier one has written.
+	: >"$tmp/$t_name.out"
+	: >"$tmp/$t_name.err"
+	"$@" <"$t_in" >>"$tmp/$t_name.out" 2>>"$tmp/$t_name.err" \
+	    8>&- 9>&- &
 	started_pid=$!
 	started="$started $started_pid"
 }
@@ -189,8 +194,8 @@ end() {
 	t_members="$1 $(family "$1")"
 	kill -TERM "$1" 2>/dev/null || :
 	# shellcheck disable=SC2086 # a list of pids
-	(POLLS=100; wait_until is_gone $t_members) || kill -KILL $t_members \
-	    2>/dev/null || :
+	wait_until is_gone $t_members ||
+	    kill -KILL $t_members 2>/dev/null || :
 	wait "$1" 2>/dev/null || :
 }
 
@@ -275,9 +280,7 @@ complaints() {
 # origin_start: the HTTP origin server; sets origin_port.  It ends when file
 # descriptor 9, the other end of its standard input, is closed.
 origin_start() {
-	origin=${ORIGIN:-$t_builddir/origin}
-	[ -x "$origin" ] || fail "$origin: no such program (make check builds it)"
-	mkfifo "$tmp/origin.in"
+	[ -p "$tmp/origin.in" ] || mkfifo "$tmp/origin.in"
 	start origin "$origin"
 	origin_pid=$started_pid
 	exec 9>"$tmp/origin.in"

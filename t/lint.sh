@@ -205,8 +205,9 @@ if has mandoc "manuals"; then
 	done | complain "mandoc finds nothing wrong"
 fi
 if has shellcheck "shell scripts"; then
+	# 2031: that a subshell changes a variable for itself is its purpose.
 	for script in $scripts; do
-		shellcheck -x -P SCRIPTDIR -f gcc "$script" 2>&1
+		shellcheck -x -P SCRIPTDIR -e 2031 -f gcc "$script" 2>&1
 	done | complain "shellcheck finds nothing wrong"
 fi
 

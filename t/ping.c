@@ -4,8 +4,9 @@
  * state that a shell cannot, says on standard output when it is there, and
  * checks every reply to its last byte.
  *
- *	count	sends COUNT header-only RESPMODs on one connection, one after
- *		the other; each is answered by a 204 and nothing else
+ *	count	sends COUNT header-only RESPMODs, one after the other; each is
+ *		answered by a 204 and nothing else.  On one connection, unless
+ *		the server announces that it closes that
  *	idle	does the same, prints "idle", waits for the server to close
  *	half	sends half of a REQMOD and knows that it is being read, prints
  *		"half", waits for a line on standard input, sends the rest; the
@@ -31,7 +32,7 @@
 
 #define REPLY_MAX	(4 * 1024 * 1024)	/* largest reply looked at */
 #define HALF_SIZE	(1024 * 1024)	/* bytes of each half of "half" */
-#define SNDBUF		65536		/* less than a half by far: see run_half */
+#define SNDBUF		65536		/* see run_half */
 #define CHUNK		65536		/* bytes of each chunk */
 #define GONE_CHUNKS	512		/* 32 MiB: no socket buffer holds it */
 #define HTTP_REQUEST	"POST http://127.0.0.1/half HTTP/1.1\r\n" \
@@ -40,7 +41,8 @@
 
 struct ping {
 	int		 fd;
-	int		 is_closed;	/* the server has ended its side */
+	int		 is_last;	/* the reply said that none follows */
+	unsigned long	 port;
 	size_t		 len;
 	const char	*service;
 	char		 buf[REPLY_MAX + 1];	/* always ends with a NUL */
@@ -53,7 +55,8 @@ struct ping_mode {
 
 static void	 usage(void) __attribute__((__noreturn__));
 static unsigned long number_parse(const char *, unsigned long);
-static int	 connect_loopback(unsigned long);
+static void	 connect_loopback(struct ping *);
+static void	 connect_again(struct ping *);
 static void	 run_count(struct ping *, unsigned long);
 static void	 run_idle(struct ping *, unsigned long);
 static void	 run_half(struct ping *, unsigned long);
@@ -79,7 +82,7 @@ int
 main(int argc, char *argv[])
 {
 	static struct ping ping;
-	unsigned long count = 1, port = 0;
+	unsigned long count = 1;
 	size_t i;
 	int ch;
 
@@ -90,7 +93,7 @@ main(int argc, char *argv[])
 			count = number_parse(optarg, 10000000);
 			break;
 		case 'p':
-			port = number_parse(optarg, 65535);
+			ping.port = number_parse(optarg, 65535);
 			break;
 		case 's':
 			ping.service = optarg;
@@ -99,7 +102,7 @@ main(int argc, char *argv[])
 			usage();
 		}
 	}
-	if (port == 0 || argc - optind != 1)
+	if (ping.port == 0 || argc - optind != 1)
 		usage();
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		err(1, "signal");
@@ -108,7 +111,7 @@ main(int argc, char *argv[])
 			break;
 	if (i == sizeof(modes) / sizeof(modes[0]))
 		usage();
-	ping.fd = connect_loopback(port);
+	connect_loopback(&ping);
 	modes[i].run(&ping, count);
 	return 0;
 }
@@ -138,21 +141,31 @@ number_parse(const char *s, unsigned long max)
 	return v;
 }
 
-static int
-connect_loopback(unsigned long port)
+static void
+connect_loopback(struct ping *p)
 {
 	struct sockaddr_in sin;
-	int fd;
 
 	memset(&sin, 0, sizeof(sin));
 	sin.sin_family = AF_INET;
-	sin.sin_port = htons((in_port_t)port);
+	sin.sin_port = htons((in_port_t)p->port);
 	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if ((fd = socket(AF_INET, SOCK_STREAM, 0)) == -1)
+	if ((p->fd = socket(AF_INET, SOCK_STREAM, 0)) == -1)
 		err(1, "socket");
-	if (connect(fd, (struct sockaddr *)&sin, sizeof(sin)) == -1)
-		err(1, "connect to port %lu", port);
-	return fd;
+	if (connect(p->fd, (struct sockaddr *)&sin, sizeof(sin)) == -1)
+		err(1, "connect to port %lu", p->port);
+}
+
+/* Another connection, once the server has closed as it said it would. */
+static void
+connect_again(struct ping *p)
+{
+	p->len = 0;
+	expect_close(p);
+	if (close(p->fd) == -1)
+		err(1, "close");
+	connect_loopback(p);
+	p->is_last = 0;
 }
 
 static void
@@ -168,6 +181,8 @@ run_count(struct ping *p, unsigned long count)
 	    "Encapsulated: res-hdr=0, null-body=%zu\r\n\r\n" HTTP_REPLY,
 	    p->service, strlen(HTTP_REPLY));
 	for (i = 0; i < count; i++) {
+		if (p->is_last)
+			connect_again(p);
 		p->len = 0;
 		send_text(p, request);
 		end = recv_head(p, 204);
@@ -175,13 +190,17 @@ run_count(struct ping *p, unsigned long count)
 			errx(1, "reply %lu: bytes after the 204", i);
 		if (strstr(p->buf, "\r\nISTag: \"") == NULL)
 			errx(1, "reply %lu: no ISTag", i);
+		p->is_last = strstr(p->buf,
+		    "\r\nConnection: close\r\n") != NULL;
 	}
 }
 
 static void
 run_idle(struct ping *p, unsigned long count)
 {
-	run_count(p, count);
+	do {
+		run_count(p, count);
+	} while (p->is_last);
 	say("idle\n");
 	p->len = 0;
 	expect_close(p);

@@ -56,7 +56,7 @@ squid_config() {
 	quick_abort_min 0 KB
 	quick_abort_max 0 KB
 	icap_enable on
-	icap_preview_enable on
+	icap_preview_enable $preview
 	icap_206_enable on
 	icap_persistent_connections on
 	icap_service_failure_limit -1
@@ -166,153 +166,176 @@ upload() {
 	    fail "upload arrived as $(cat "$tmp/body"), sent $(cksum <"$up_file")"
 }
 
-origin_start
-icapd_start "$@"
-squid_start
-url=http://127.0.0.1:$origin_port
+# browse on|off [OPTION...]: all of it once, with icapd started like this and
+# Squid's preview on or off.
+browse() {
+	preview=$1
+	shift
+	rm -rf "$tmp/squid" "$tmp/sent"
+	origin_start
+	url=http://127.0.0.1:$origin_port
+	icapd_start "$@"
+	squid_start
+
+	step "preview $preview; GET, sizes around every preview and buffer"
+	for size in 0 1 2 1023 1024 1025 4095 4096 4097 16384 65535 65536 65537; do
+		download "$url/size/$size/$((size + 1))" "$size" "$((size + 1))"
+	done
+
+	step "GET, length unknown"
+	for size in 0 1 1024 4096 70000; do
+		download "$url/chunked/$size/5" "$size" 5
+		download "$url/close/$size/6" "$size" 6
+	done
+
+	step "download of $BIG bytes"
+	download "$url/size/$BIG/7" "$BIG" 7
+	download "$url/chunked/$BIG/8" "$BIG" 8
+	download "$url/close/$BIG/9" "$BIG" 9
+
+	step "HEAD"
+	for path in "size/$BIG" "chunked/$BIG" size/0 status/204; do
+		sent HEAD "$url/$path"
+		via -I -D "$tmp/head" -o /dev/null "$url/$path"
+		case $path in
+		"size/$BIG")
+			grep -q -i "^Content-Length: $BIG" "$tmp/head" ||
+			    fail "Content-Length of a HEAD is lost"
+			expect_status "$tmp/head" 200 ;;
+		status/204)
+			expect_status "$tmp/head" 204 ;;
+		*)
+			expect_status "$tmp/head" 200 ;;
+		esac
+	done
+
+	step "204 and 304 have no body"
+	for code in 204 304; do
+		sent GET "$url/status/$code"
+		via -D "$tmp/head" -o "$tmp/body" "$url/status/$code"
+		expect_status "$tmp/head" "$code"
+		[ ! -s "$tmp/body" ] || fail "$code with a body"
+		: >"$tmp/body"
+	done
+
+	step "POST and PUT without Expect"
+	for file in empty small middle big; do
+		upload POST 200 "$tmp/$file" -H Expect:
+		upload PUT 201 "$tmp/$file" -H Expect:
+	done
+
+	step "POST and PUT with Expect"
+	for file in small big; do
+		upload POST 200 "$tmp/$file" -H 'Expect: 100-continue' \
+		    --expect100-timeout 55
+		has "$tmp/head" '^HTTP/1.1 100 ' || fail "no 100 Continue came"
+		upload PUT 201 "$tmp/$file" -H 'Expect: 100-continue' \
+		    --expect100-timeout 55
+		has "$tmp/head" '^HTTP/1.1 100 ' || fail "no 100 Continue came"
+	done
+
+	step "POST and PUT, chunked"
+	for file in empty small middle big; do
+		upload POST 200 "$tmp/$file" -H Expect: \
+		    -H 'Transfer-Encoding: chunked'
+		upload PUT 201 "$tmp/$file" -H Expect: \
+		    -H 'Transfer-Encoding: chunked'
+	done
+
+	step "CONNECT"
+	sent CONNECT "127.0.0.1:$origin_port"
+	via -p -o "$tmp/body" "$url/size/5000/14"
+	"$origin" -g 5000 14 | cmp - "$tmp/body" || fail "the tunnel changes bytes"
+
+	step "$CLIENTS clients at once"
+	i=0
+	while [ "$i" -lt "$CLIENTS" ]; do
+		i=$((i + 1))
+		sent GET "$url/barrier/$CLIENTS/$i"
+	done
+	via -Z --no-progress-meter --parallel-immediate --parallel-max "$CLIENTS" \
+	    -o "$tmp/client.#1" "$url/barrier/$CLIENTS/[1-$CLIENTS]"
+	while [ "$i" -gt 0 ]; do
+		"$origin" -g $((30000 + i)) "$i" | cmp - "$tmp/client.$i" ||
+		    fail "client $i got another's bytes"
+		i=$((i - 1))
+	done
+
+	step "a client aborts while it waits for the second half"
+	sent GET "$url/hold/200000"
+	start curl curl -q -sS -x "http://127.0.0.1:$squid_port" -o /dev/null \
+	    "$url/hold/200000"
+	wait_until has "$tmp/origin.out" '^held' || fail "the download never began"
+	kill -TERM "$started_pid"
+	reap "$started_pid"
+	wait_until has "$tmp/origin.out" '^gone' ||
+	    fail "Squid never gave the origin up"
+
+	step "a client aborts in the middle of a download"
+	sent GET "$url/size/50000000/15"
+	curl -q -sS --max-time 60 -x "http://127.0.0.1:$squid_port" \
+	    "$url/size/50000000/15" 9>&- 2>/dev/null | head -c 100000 >"$tmp/body"
+	"$origin" -g 100000 15 | cmp - "$tmp/body" ||
+	    fail "the bytes before the abort are wrong"
+	aborted=2
+
+	step "all is well afterwards"
+	download "$url/size/70000/16" 70000 16
+	upload POST 200 "$tmp/middle"
+
+	squid_stop
+	step "Squid's ICAP log shows no failed transaction"
+	log=$tmp/squid/icap.log
+	has "$log" '^ICAP_OPT ' || fail "Squid never asked for the options"
+	grep -v -E '^ICAP_(ECHO|MOD|SAT|OPT) ' "$log" >"$tmp/failed"
+	if [ "$preview" = on ]; then
+		has "$log" "^ICAP_ECHO 204 RESPMOD GET .*/size/$BIG/" ||
+		    fail "no answer to a preview"
+	else
+		has "$log" "^ICAP_MOD 200 REQMOD POST " ||
+		    fail "no body of a request came back"
+		has "$log" "^ICAP_MOD 200 RESPMOD GET .*/size/$BIG/" ||
+		    fail "no body of a reply came back"
+	fi
+	# A client that aborts may take its RESPMOD along; no other may fail.
+	if grep -v -E "^ICAP_ERR_GONE .* RESPMOD GET $url/(hold/|size/50000000)" \
+	    "$tmp/failed" >&2; then
+		fail "Squid reports the failed transactions above"
+	fi
+	[ "$(wc -l <"$tmp/failed")" -le "$aborted" ] ||
+	    fail "more failed transactions than clients that aborted"
+	if grep -E 'FATAL|(suspended|down|essential) .*ICAP|ICAP.* (suspended|down)' \
+	    "$tmp/squid/cache.log" >&2; then
+		fail "Squid's log says the above"
+	fi
+
+	step "Squid sent each request to icapd, once"
+	sort "$tmp/sent" >"$tmp/sent.sorted"
+	sed -n 's,^[^ ]* [^ ]* REQMOD \(.*\),\1 HTTP/1.1,p' "$log" | sort |
+	    diff "$tmp/sent.sorted" - >&2 ||
+	    fail "requests sent (<) and in Squid's ICAP log (>) differ"
+	grep -v ^CONNECT "$tmp/sent.sorted" >"$tmp/replies.sorted"
+	sed -n 's,^[^ ]* [^ ]* RESPMOD \(.*\),\1 HTTP/1.1,p' "$log" | sort |
+	    diff "$tmp/replies.sorted" - >&2 ||
+	    fail "replies expected (<) and in Squid's ICAP log (>) differ"
+
+	icapd_stop TERM
+	step "icapd printed the request lines, and nothing else"
+	sort "$tmp/icapd.out" | diff "$tmp/sent.sorted" - >&2 ||
+	    fail "requests sent (<) and printed by icapd (>) differ"
+	complaints >&2
+	[ -z "$(complaints)" ] || fail "icapd complains as above"
+	origin_stop
+	say "$(wc -l <"$tmp/sent") requests, $(wc -l <"$log") ICAP transactions"
+}
+
+[ -x "$origin" ] || fail "$origin: no such program (make check builds it)"
 "$origin" -g "$BIG" 11 >"$tmp/big"
 "$origin" -g 500 12 >"$tmp/small"
 "$origin" -g 40000 13 >"$tmp/middle"
 : >"$tmp/empty"
 
-step "GET, sizes around every preview and buffer"
-for size in 0 1 2 1023 1024 1025 4095 4096 4097 16384 65535 65536 65537; do
-	download "$url/size/$size/$((size + 1))" "$size" "$((size + 1))"
-done
-
-step "GET, length unknown"
-for size in 0 1 1024 4096 70000; do
-	download "$url/chunked/$size/5" "$size" 5
-	download "$url/close/$size/6" "$size" 6
-done
-
-step "download of $BIG bytes"
-download "$url/size/$BIG/7" "$BIG" 7
-download "$url/chunked/$BIG/8" "$BIG" 8
-download "$url/close/$BIG/9" "$BIG" 9
-
-step "HEAD"
-for path in "size/$BIG" "chunked/$BIG" size/0 status/204; do
-	sent HEAD "$url/$path"
-	via -I -D "$tmp/head" -o /dev/null "$url/$path"
-	case $path in
-	"size/$BIG")
-		grep -q -i "^Content-Length: $BIG" "$tmp/head" ||
-		    fail "Content-Length of a HEAD is lost"
-		expect_status "$tmp/head" 200 ;;
-	status/204)
-		expect_status "$tmp/head" 204 ;;
-	*)
-		expect_status "$tmp/head" 200 ;;
-	esac
-done
-
-step "204 and 304 have no body"
-for code in 204 304; do
-	sent GET "$url/status/$code"
-	via -D "$tmp/head" -o "$tmp/body" "$url/status/$code"
-	expect_status "$tmp/head" "$code"
-	[ ! -s "$tmp/body" ] || fail "$code with a body"
-	: >"$tmp/body"
-done
-
-step "POST and PUT without Expect"
-for file in empty small middle big; do
-	upload POST 200 "$tmp/$file" -H Expect:
-	upload PUT 201 "$tmp/$file" -H Expect:
-done
-
-step "POST and PUT with Expect"
-for file in small big; do
-	upload POST 200 "$tmp/$file" -H 'Expect: 100-continue' \
-	    --expect100-timeout 55
-	has "$tmp/head" '^HTTP/1.1 100 ' || fail "no 100 Continue came"
-	upload PUT 201 "$tmp/$file" -H 'Expect: 100-continue' \
-	    --expect100-timeout 55
-	has "$tmp/head" '^HTTP/1.1 100 ' || fail "no 100 Continue came"
-done
-
-step "POST and PUT, chunked"
-for file in empty small middle big; do
-	upload POST 200 "$tmp/$file" -H Expect: \
-	    -H 'Transfer-Encoding: chunked'
-	upload PUT 201 "$tmp/$file" -H Expect: \
-	    -H 'Transfer-Encoding: chunked'
-done
-
-step "CONNECT"
-sent CONNECT "127.0.0.1:$origin_port"
-via -p -o "$tmp/body" "$url/size/5000/14"
-"$origin" -g 5000 14 | cmp - "$tmp/body" || fail "the tunnel changes bytes"
-
-step "$CLIENTS clients at once"
-i=0
-while [ "$i" -lt "$CLIENTS" ]; do
-	i=$((i + 1))
-	sent GET "$url/barrier/$CLIENTS/$i"
-done
-via -Z --no-progress-meter --parallel-immediate --parallel-max "$CLIENTS" \
-    -o "$tmp/client.#1" "$url/barrier/$CLIENTS/[1-$CLIENTS]"
-while [ "$i" -gt 0 ]; do
-	"$origin" -g $((30000 + i)) "$i" | cmp - "$tmp/client.$i" ||
-	    fail "client $i got another's bytes"
-	i=$((i - 1))
-done
-
-step "a client aborts while it waits for the second half"
-sent GET "$url/hold/200000"
-start curl curl -q -sS -x "http://127.0.0.1:$squid_port" -o /dev/null \
-    "$url/hold/200000"
-wait_until has "$tmp/origin.out" '^held' || fail "the download never began"
-kill -TERM "$started_pid"
-reap "$started_pid"
-wait_until has "$tmp/origin.out" '^gone' ||
-    fail "Squid never gave the origin up"
-
-step "a client aborts in the middle of a download"
-sent GET "$url/size/50000000/15"
-curl -q -sS --max-time 60 -x "http://127.0.0.1:$squid_port" \
-    "$url/size/50000000/15" 9>&- 2>/dev/null | head -c 100000 >"$tmp/body"
-"$origin" -g 100000 15 | cmp - "$tmp/body" ||
-    fail "the bytes before the abort are wrong"
-aborted=2
-
-step "all is well afterwards"
-download "$url/size/70000/16" 70000 16
-upload POST 200 "$tmp/middle"
-
-squid_stop
-step "Squid's ICAP log shows no failed transaction"
-log=$tmp/squid/icap.log
-has "$log" '^ICAP_OPT ' || fail "Squid never asked for the options"
-grep -v -E '^ICAP_(ECHO|MOD|SAT|OPT) ' "$log" >"$tmp/failed"
-# A client that aborts may take its RESPMOD with it; nothing else may fail.
-if grep -v -E "^ICAP_ERR_GONE .* RESPMOD GET $url/(hold/|size/50000000)" \
-    "$tmp/failed" >&2; then
-	fail "Squid reports the failed transactions above"
-fi
-[ "$(wc -l <"$tmp/failed")" -le "$aborted" ] ||
-    fail "more failed transactions than clients that aborted"
-if grep -E 'FATAL|(suspended|down|essential) .*ICAP|ICAP.* (suspended|down)' \
-    "$tmp/squid/cache.log" >&2; then
-	fail "Squid's log says the above"
-fi
-
-step "Squid sent each request to icapd, once"
-sort "$tmp/sent" >"$tmp/sent.sorted"
-sed -n 's,^[^ ]* [^ ]* REQMOD \(.*\),\1 HTTP/1.1,p' "$log" | sort |
-    diff "$tmp/sent.sorted" - >&2 ||
-    fail "requests sent (<) and in Squid's ICAP log (>) differ"
-grep -v ^CONNECT "$tmp/sent.sorted" >"$tmp/replies.sorted"
-sed -n 's,^[^ ]* [^ ]* RESPMOD \(.*\),\1 HTTP/1.1,p' "$log" | sort |
-    diff "$tmp/replies.sorted" - >&2 ||
-    fail "replies expected (<) and in Squid's ICAP log (>) differ"
-
-icapd_stop TERM
-step "icapd printed the request lines, and nothing else"
-sort "$tmp/icapd.out" | diff "$tmp/sent.sorted" - >&2 ||
-    fail "requests sent (<) and printed by icapd (>) differ"
-complaints >&2
-[ -z "$(complaints)" ] || fail "icapd complains as above"
-origin_stop
-say "$(wc -l <"$tmp/sent") requests, $(wc -l <"$log") ICAP transactions"
+browse on "$@"
+# Without a preview large bodies come back in 200s.  Two workers are fewer than
+# the connections that Squid keeps: idle ones must make room.
+browse off --workers 2

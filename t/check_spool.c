@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The spool: the same bytes come back whether they lie in memory, in the
+ * file, or in both, and no file is left behind.
+ */
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../proto/spool.h"
+#include "unit.h"
+
+#define MAX	(UINT64_C(1) << 40)
+
+static char	 dir[] = "spool.XXXXXX";
+
+static void
+make_dir(void)
+{
+	memcpy(dir + sizeof(dir) - 7, "XXXXXX", 6);
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+}
+
+/* Fails when something was left in it. */
+static void
+remove_dir(void)
+{
+	ck_assert_int_eq(rmdir(dir), 0);
+}
+
+/* Reads what is left, at most `step` at once, and compares. */
+static void
+check_left(struct spool *sp, const char *expect, size_t len, size_t step)
+{
+	struct slice	 mem;
+	uint64_t	 offset, n;
+	size_t		 pos = 0;
+	char		*got = malloc(len + 1);
+
+	ck_assert_ptr_nonnull(got);
+	ck_assert_uint_eq(spool_left(sp), len);
+	while (spool_left(sp) > 0) {
+		spool_peek(sp, &mem, &offset, &n);
+		ck_assert_uint_gt(n, 0);
+		ck_assert_uint_le(n, len - pos);
+		if (n > step)
+			n = step;
+		if (mem.len > 0)
+			memcpy(got + pos, mem.p, (size_t)n);
+		else
+			ck_assert_int_eq(pread(sp->fd, got + pos, (size_t)n,
+			    (off_t)offset), (ssize_t)n);
+		spool_consume(sp, n);
+		pos += (size_t)n;
+	}
+	ck_assert_uint_eq(pos, len);
+	ck_assert_int_eq(memcmp(got, expect, len), 0);
+	free(got);
+}
+
+/* All bytes lie in one file, whatever was read of them. */
+static void
+check_file(struct spool *sp, const char *expect, size_t len)
+{
+	char	*got = malloc(len + 1);
+	int	 fd = spool_fd(sp);
+
+	ck_assert_ptr_nonnull(got);
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(pread(fd, got, len + 1, 0), (ssize_t)len);
+	ck_assert_int_eq(memcmp(got, expect, len), 0);
+	ck_assert_int_eq(spool_fd(sp), fd);
+	free(got);
+}
+
+/* Bytes kept in memory, appended at once, in all, read at once. */
+static const struct {
+	size_t	 mem_max;
+	size_t	 append;
+	size_t	 len;
+	size_t	 step;
+	bool	 has_file;
+} sizes[] = {
+	{ 4096, 1, 1, 1, false },
+	{ 4096, 100, 4095, 4096, false },	/* n - 1, n, n + 1 */
+	{ 4096, 100, 4096, 4096, false },
+	{ 4096, 100, 4097, 4096, true },
+	{ 4096, 5000, 5000, 5000, true },
+	{ 4096, 4096, 12288, 7, true },
+	{ 1, 3, 100, 9, true },
+	{ 0, 3, 100, 9, true },
+	{ 4096, 65536, 1 << 20, 65536, true },
+};
+
+START_TEST(bytes_come_back)
+{
+	const size_t	 len = sizes[_i].len;
+	char		*p = unit_pattern(len), *got = malloc(len);
+	struct spool	 sp;
+	size_t		 pos, n;
+
+	ck_assert_ptr_nonnull(got);
+	make_dir();
+	spool_init(&sp, dir, sizes[_i].mem_max, MAX);
+	ck_assert_uint_eq(spool_left(&sp), 0);
+	for (pos = 0; pos < len; pos += n) {
+		n = sizes[_i].append < len - pos ? sizes[_i].append :
+		    len - pos;
+		ck_assert_int_eq(spool_append(&sp, p + pos, n), 0);
+	}
+	ck_assert_int_eq(sp.fd != -1, sizes[_i].has_file);
+	check_left(&sp, p, len, sizes[_i].step);
+	/* all over again: read, from the start, and from the middle */
+	spool_rewind(&sp);
+	for (pos = 0; pos < len; pos += n) {
+		n = sizes[_i].step < len - pos ? sizes[_i].step : len - pos;
+		n = (size_t)spool_read(&sp, got, n);
+		ck_assert(n > 0 && n <= sizes[_i].step);
+		ck_assert_int_eq(memcmp(got, p + pos, n), 0);
+	}
+	ck_assert_int_eq(spool_read(&sp, got, 1), 0);
+	spool_rewind(&sp);
+	check_left(&sp, p, len, 1000);
+	spool_rewind(&sp);
+	spool_consume(&sp, len / 2);
+	spool_forget(&sp);			/* too early: some are left */
+	check_left(&sp, p + len / 2, len - len / 2, len);
+	check_file(&sp, p, len);
+	/* forgotten, and used anew */
+	spool_forget(&sp);
+	ck_assert_uint_eq(spool_left(&sp), 0);
+	spool_rewind(&sp);
+	ck_assert_uint_eq(spool_left(&sp), 0);
+	ck_assert_int_eq(spool_append(&sp, p + len / 2, len - len / 2), 0);
+	check_left(&sp, p + len / 2, len - len / 2, len);
+	spool_clear(&sp);
+	ck_assert_int_eq(sp.fd, -1);
+	ck_assert_uint_eq(spool_left(&sp), 0);
+	remove_dir();
+	free(got);
+	free(p);
+}
+END_TEST
+
+/* The limit on all bytes; what did not fit changes nothing. */
+START_TEST(the_limit_holds_to_the_byte)
+{
+	struct spool	 sp;
+
+	make_dir();
+	spool_init(&sp, dir, 4, 10);
+	ck_assert_int_eq(spool_append(&sp, "012345678", 9), 0);
+	ck_assert_int_eq(spool_append(&sp, "9a", 2), -1);
+	ck_assert_int_eq(errno, EFBIG);
+	ck_assert_int_eq(spool_append(&sp, "9", 1), 0);
+	errno = 0;
+	ck_assert_int_eq(spool_append(&sp, "a", 1), -1);
+	ck_assert_int_eq(errno, EFBIG);
+	ck_assert_int_eq(spool_append(&sp, "", 0), 0);
+	check_left(&sp, "0123456789", 10, 10);
+	spool_forget(&sp);
+	ck_assert_int_eq(spool_append(&sp, "0123456789a", 11), -1);
+	ck_assert_int_eq(spool_append(&sp, "0123456789", 10), 0);
+	spool_clear(&sp);
+	remove_dir();
+}
+END_TEST
+
+/* C120: a full disk is an error of its own, with nothing spoilt. */
+START_TEST(a_full_disk_is_reported)
+{
+	struct spool	 sp;
+	int		 full;
+
+	make_dir();
+	spool_init(&sp, dir, 4, MAX);
+	ck_assert_int_eq(spool_append(&sp, "0123", 4), 0);
+	if ((full = open("/dev/full", O_RDWR)) == -1)
+		ck_abort_msg("/dev/full: %s", strerror(errno));
+	sp.fd = full;
+	ck_assert_int_eq(spool_append(&sp, "4", 1), -1);
+	ck_assert_int_eq(errno, ENOSPC);
+	check_left(&sp, "0123", 4, 4);
+	spool_clear(&sp);
+	remove_dir();
+}
+END_TEST
+
+START_TEST(a_missing_folder_is_reported)
+{
+	struct spool	 sp;
+
+	spool_init(&sp, "no-such-folder", 4, MAX);
+	ck_assert_int_eq(spool_append(&sp, "0123", 4), 0);
+	ck_assert_int_eq(spool_append(&sp, "4", 1), -1);
+	ck_assert_int_eq(errno, ENOENT);
+	check_left(&sp, "0123", 4, 4);
+	spool_clear(&sp);
+}
+END_TEST
+
+/* Nobody else can open the file, by name or by mode. */
+START_TEST(the_file_has_no_name)
+{
+	struct spool	 sp;
+	struct dirent	*entry;
+	struct stat	 st;
+	DIR		*d;
+
+	make_dir();
+	spool_init(&sp, dir, 0, MAX);
+	ck_assert_int_eq(spool_append(&sp, "x", 1), 0);
+	ck_assert_ptr_nonnull(d = opendir(dir));
+	while ((entry = readdir(d)) != NULL)
+		ck_assert_int_eq(entry->d_name[0], '.');
+	closedir(d);
+	ck_assert_int_eq(fstat(sp.fd, &st), 0);
+	ck_assert_uint_eq(st.st_nlink, 0);
+	ck_assert_uint_eq(st.st_mode & 077, 0);
+	spool_clear(&sp);
+	remove_dir();
+}
+END_TEST
+
+START_TEST(clear_does_no_harm_to_an_empty_one)
+{
+	struct spool	 sp;
+
+	spool_init(&sp, "no-such-folder", 4096, MAX);
+	spool_clear(&sp);
+	spool_clear(&sp);
+	spool_forget(&sp);
+	spool_rewind(&sp);
+	ck_assert_uint_eq(spool_left(&sp), 0);
+}
+END_TEST
+
+static void
+add(TCase *tc)
+{
+	unit_add_rows(tc, bytes_come_back, sizes);
+	tcase_add_test(tc, the_limit_holds_to_the_byte);
+	tcase_add_test(tc, a_full_disk_is_reported);
+	tcase_add_test(tc, a_missing_folder_is_reported);
+	tcase_add_test(tc, the_file_has_no_name);
+	tcase_add_test(tc, clear_does_no_harm_to_an_empty_one);
+}
+
+int
+main(void)
+{
+	return unit_main("spool", add);
+}
