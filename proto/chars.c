@@ -4,9 +4,6 @@
  * Called by every module of proto/ and by services.  It must not depend on
  * the locale, so nothing of <ctype.h> is used here.
  */
-#include <string.h>
-#include <strings.h>
-
 #include "chars.h"
 
 #define CTL	0
@@ -129,18 +126,6 @@ slice_trim(struct slice s)
 	    (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
 		s.len--;
 	return s;
-}
-
-bool
-slice_is(struct slice s, const char *is)
-{
-	return s.len == strlen(is) && memcmp(s.p, is, s.len) == 0;
-}
-
-bool
-slice_is_nocase(struct slice s, const char *is)
-{
-	return s.len == strlen(is) && strncasecmp(s.p, is, s.len) == 0;
 }
 
 bool
