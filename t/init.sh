@@ -11,7 +11,7 @@ set -u
 
 setup
 script=${top_builddir:-.}/rc/icapd.init
-[ -x "$script" ] || fail "$script: no such script (make builds it)"
+[ -f "$script" ] || fail "$script: no such script (make builds it)"
 case $script in
 /*) ;;
 *) script=$PWD/$script ;;
