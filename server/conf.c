@@ -11,10 +11,6 @@
 #include "conf.h"
 #include "conf_build.h"
 
-#ifndef PACKAGE_VERSION
-#define PACKAGE_VERSION "0"
-#endif
-
 struct conf *
 conf_load(const struct conf_args *args)
 {

@@ -13,6 +13,7 @@
 #include "admit.h"
 #include "log.h"
 #include "priv.h"
+#include "record.h"
 
 struct arena;
 struct conf_service;
@@ -29,13 +30,13 @@ struct conf_service;
 /* listen "address" { } */
 struct conf_listen {
 	const char		*address;	/* as it was written */
-	const char		*host;		/* of TCP; NULL: any of ours */
+	const char		*host;		/* of TCP; NULL: all */
 	const char		*port;
 	const char		*path;		/* of unix:, else NULL */
 	unsigned int		 workers;
 	int			 backlog;
 	int64_t			 defer_accept;	/* ms, whole seconds; 0: off */
-	unsigned int		 max_per_client; /* connections; 0: any */
+	unsigned int		 max_per_client;	/* 0: no limit */
 	struct admit_list	 allow;		/* clients */
 	mode_t			 mode;		/* of path */
 	const char		*owner;		/* of path, "user:group" */
@@ -53,6 +54,32 @@ struct conf_timeouts {
 	int64_t		 stop;		/* drain before workers are killed */
 	int64_t		 grace;		/* over the time of a transaction */
 	int64_t		 queue;		/* without a free worker; 0: no end */
+};
+
+/* Most logs. */
+#define CONF_LOGS_MAX	8
+
+/* One log, as configured. */
+struct conf_log {
+	const char	*path;		/* absolute, or "-" or "syslog" */
+	bool		 access;	/* has a line for each transaction */
+	bool		 events;	/* has the daemon's own messages */
+	enum record_form form;		/* events: custom means text */
+	const char	*format;	/* the text of a custom form */
+	struct record_format *compiled;
+	unsigned int	 only;		/* RECORD_*, 0: all transactions */
+};
+
+/* What an administrator gets to see. */
+struct conf_view {
+	struct conf_log	 log[CONF_LOGS_MAX];
+	unsigned int	 nlogs;
+	size_t		 log_ring;	/* of each worker, a power of two */
+	size_t		 log_cut;	/* bytes of one value from the wire */
+	const char	*id_header;	/* ICAP header with the id, or NULL */
+	const char	*status_host;	/* of the status listener, or NULL */
+	const char	*status_port;
+	unsigned int	 status_connections;
 };
 
 /* What belongs to a plan and is nobody else's business. */
@@ -93,6 +120,7 @@ struct conf {
 	uint64_t			 spool_limit;
 
 	bool				 print_requests;	/* on stdout */
+	struct conf_view		 view;
 
 	struct txn_plan			*plan;
 	struct conf_chain		*chain;		/* [i] of plan[i] */

@@ -17,6 +17,7 @@
 
 #include "../proto/chars.h"
 #include "conf_key.h"
+#include "ring.h"
 
 #define SECOND	INT64_C(1000)
 #define MINUTE	(60 * SECOND)
@@ -198,6 +199,9 @@ conf_key_init(struct conf *conf)
 	conf->spool_memory = 256 * KIB;
 	conf->spool_limit = 4 * GIB;
 	priv_init(&conf->priv);
+	conf->view.log_ring = RING_SIZE_MIN;
+	conf->view.log_cut = RECORD_CUT_DEFAULT;
+	conf->view.status_connections = 16;
 }
 
 void

@@ -145,7 +145,7 @@ listen_unix(const struct conf_listen *l, const char **why)
 	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) == -1)
 		return -1;
 	*why = "bind";
-	mask = umask(0177);		/* nobody, until owner and mode are set */
+	mask = umask(0177);		/* until owner and mode are set */
 	result = bind(fd, (struct sockaddr *)&sun, sizeof(sun));
 	(void)umask(mask);
 	if (result == 0) {
@@ -247,8 +247,9 @@ listen_format(const struct sockaddr_storage *ss, socklen_t len, char *dst,
 		sun = (const struct sockaddr_un *)ss;
 		(void)snprintf(dst, size, "unix:%.*s",
 		    (int)sizeof(sun->sun_path), sun->sun_path);
-	} else if (getnameinfo((const struct sockaddr *)ss, len, host, sizeof(host),
-	    port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+	} else if (getnameinfo((const struct sockaddr *)ss, len, host,
+	    sizeof(host), port, sizeof(port),
+	    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
 		(void)snprintf(dst, size, "unknown");
 	else if (ss->ss_family == AF_INET6)
 		(void)snprintf(dst, size, "[%s]:%s", host, port);

@@ -45,6 +45,14 @@
  */
 #define SHORT_TICK_MS	2
 
+/*
+ * Only a connection that has been idle for so long is given up, milliseconds.
+ * A client that sends request after request is told to close by its next
+ * reply, and loses nothing; to close its connection between two of them could
+ * cross with the next.
+ */
+#define PARK_IDLE_MS	20
+
 /* Looks for hung transactions at least this often, milliseconds. */
 #define WATCH_MAX_MS	5000
 
@@ -900,13 +908,15 @@ master_relieve(struct master *m, unsigned int k)
 		queue_reset(&pool->queue);
 		return;
 	}
-	if ((i = board_find_idle(m->board, k)) != -1) {
+	now = stream_now();
+	if ((i = board_find_idle(m->board, k)) != -1 &&
+	    now - board_slot(m->board, (unsigned int)i)->since >=
+	    PARK_IDLE_MS) {
 		m->head->parks++;
 		which.sival_int = (int)board_slot(m->board,
 		    (unsigned int)i)->connections;
 		(void)sigqueue(m->roster.place[i].pid, WORKER_PARK, which);
 	}
-	now = stream_now();
 	waiting = pool_count_waiting(pool);
 	accepted = master_count_accepted(m, k);
 	m->head->queued[k] = waiting;

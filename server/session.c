@@ -72,6 +72,7 @@ session_init(struct session *ss)
 	if (ss->fields == NULL || stream_init(&ss->stream, limits->head +
 	    limits->http_heads + BODY_WINDOW + BODY_RESERVE) == -1)
 		return -1;
+	report_init(&ss->report, view_get(), ss->number, ss->conf);
 	session_init_spool(ss, &ss->spools.body);
 	session_init_spool(ss, &ss->spools.out[0]);
 	session_init_spool(ss, &ss->spools.out[1]);
@@ -85,6 +86,7 @@ session_closing(void *arg)
 	struct session	*ss = arg;
 	struct pollfd	 pfd;
 
+	report_reply(&ss->report);
 	if (ss->signals->park)
 		return true;
 	if (!board_head(ss->board)->waiting[ss->pool])
@@ -95,9 +97,14 @@ session_closing(void *arg)
 	return poll(&pfd, 1, 0) == 1;
 }
 
+/* A transaction is over, well or not: status 0 if nothing could be said. */
 static void
-session_count(struct session *ss)
+session_count(struct session *ss, int status, const char *why)
 {
+	report_end(&ss->report, status, why, &ss->request, ss->running,
+	    &ss->stream);
+	if (status == 0)
+		return;
 	ss->slot->transactions++;
 	ss->slot->bytes_in += ss->stream.bytes_in;
 	ss->slot->bytes_out += ss->stream.bytes_out;
@@ -144,14 +151,20 @@ session_linger(struct session *ss, int ms)
 static bool
 session_refuse(struct session *ss, const struct fault *fault)
 {
+	bool	 sent;
+
 	session_log(ss, fault);
-	if (fault->status == 0)
+	if (fault->status == 0) {
+		session_count(ss, 0, fault->why);
 		return false;
+	}
 	ss->stream.deadline = stream_now() + LINGER_MS;
 	ss->stream.ahead = NULL;
-	if (reply_refuse(&ss->stream, fault, ss->conf->istag) == 0)
+	report_reply(&ss->report);
+	sent = reply_refuse(&ss->stream, fault, ss->conf->istag) == 0;
+	session_count(ss, sent ? fault->status : 0, fault->why);
+	if (sent)
 		session_linger(ss, LINGER_MS);
-	session_count(ss);
 	return false;
 }
 
@@ -167,6 +180,7 @@ session_wait(struct session *ss)
 	s->deadline = 0;
 	s->patience_in = ss->conf->timeouts.keep_alive;
 	ss->sf.cancel = &ss->signals->park;
+	ss->sf.hurry = false;
 	ss->signals->idle = ss->fd;
 	n = stream_fill(s, s->in.size - BODY_RESERVE);
 	ss->signals->idle = -1;
@@ -215,9 +229,11 @@ session_read_head(struct session *ss)
 	s->deadline = stream_now();
 	ss->slot->deadline = s->deadline + ss->conf->timeouts.transaction;
 	board_enter(ss->slot, BOARD_READING, s->deadline);
+	report_begin(&ss->report);
 	s->deadline += ss->conf->timeouts.head;
 	s->patience_in = ss->conf->timeouts.head;
 	s->patience_out = ss->conf->timeouts.write;
+	ss->sf.hurry = true;
 	for (;;) {
 		switch (request_parse(r, buf_data(&s->in), buf_len(&s->in),
 		    &fault)) {
@@ -316,9 +332,11 @@ session_options(struct session *ss)
 	o.now = time(NULL);
 	o.close = r->close || session_closing(ss);
 	options_format(&reply, &o);
-	if (reply_send(&reply, &ss->stream) == -1)
+	if (reply_send(&reply, &ss->stream) == -1) {
+		session_count(ss, 0, "client went away while we wrote");
 		return false;
-	session_count(ss);
+	}
+	session_count(ss, 200, NULL);
 	return !o.close;
 }
 
@@ -354,19 +372,23 @@ session_adapt(struct session *ss, struct slice req, struct slice res)
 	t->req_head = req;
 	t->res_head = res;
 	t->istag = conf_get_istag(ss->conf, ss->plan);
-	t->id = "";
+	t->id = ss->report.id;
 	t->spools = &ss->spools;
 	t->closing = session_closing;
 	t->closing_arg = ss;
+	if (ss->conf->view.id_header != NULL)
+		(void)txn_reply_header(t, ss->conf->view.id_header, t->id);
+	ss->running = t;
 	if (txn_run(t, ss->plan) == -1)
 		more = session_refuse(ss, &t->fault);
 	else {
-		session_count(ss);
+		session_count(ss, t->status, NULL);
 		if (ss->conf->print_requests && req.len > 0 &&
 		    ss->request.method == ICAP_REQMOD)
 			session_print(http_start_line(req));
 		more = !t->close;
 	}
+	ss->running = NULL;
 	txn_fini(t);
 	return more;
 }
@@ -394,6 +416,7 @@ session_transaction(struct session *ss)
 	s->patience_in = ss->conf->timeouts.body;
 	ss->slot->service = ss->plan - ss->conf->plan;
 	board_enter(ss->slot, BOARD_SERVICE, ss->slot->since);
+	report_heads(&ss->report, r, ss->plan, req, res);
 	if (r->method == ICAP_OPTIONS)
 		more = session_options(ss);
 	else
@@ -407,6 +430,7 @@ void
 session_run(struct session *ss, int fd)
 {
 	ss->fd = fd;
+	report_connect(&ss->report, fd, &ss->slot->peer);
 	stream_start_fd(&ss->stream, &ss->sf, fd);
 	while (session_transaction(ss))
 		;
@@ -428,8 +452,13 @@ session_refuse_busy(struct session *ss, int fd)
 	ss->stream.patience_in = LINGER_BUSY_MS;
 	(void)stream_fill(&ss->stream, ss->stream.in.size);
 	ss->stream.deadline = stream_now() + LINGER_BUSY_MS;
-	if (reply_refuse(&ss->stream, &busy, ss->conf->istag) == 0)
+	report_connect(&ss->report, fd, &ss->slot->peer);
+	report_begin(&ss->report);
+	if (reply_refuse(&ss->stream, &busy, ss->conf->istag) == 0) {
+		report_end(&ss->report, busy.status, busy.why, NULL, NULL,
+		    &ss->stream);
 		session_linger(ss, LINGER_BUSY_MS);
+	}
 	(void)close(fd);
 	buf_trim(&ss->stream.in, BUFFER_KEEP);
 }

@@ -6,6 +6,7 @@
 #include "../services/txn.h"
 #include "board.h"
 #include "conf.h"
+#include "report.h"
 
 /* How a signal handler reaches into a session. */
 struct session_signals {
@@ -21,9 +22,11 @@ struct session {
 	struct board_slot	*slot;
 	struct session_signals	*signals;
 	int			 listener;	/* its descriptor */
+	unsigned int		 number;	/* of the worker */
 	unsigned int		 pool;		/* of the listener */
 	const struct conf_listen *listen;	/* the same */
 
+	struct report		 report;
 	int			 fd;
 	struct stream_fd	 sf;
 	struct stream		 stream;
@@ -32,6 +35,7 @@ struct session {
 	struct request		 request;
 	struct header_field	*fields;
 	const struct txn_plan	*plan;
+	struct txn		*running;	/* &txn while a plan runs */
 };
 
 /*

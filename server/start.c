@@ -32,6 +32,7 @@
 #include "priv.h"
 #include "sandbox.h"
 #include "start.h"
+#include "view.h"
 
 /* The successor's descriptors, after the listeners. */
 #define ENV_READY	"ICAPD_READY_FD"
@@ -53,13 +54,19 @@ struct starting {
 	int			 pid_fd;	/* the file itself, or -1 */
 	int			 ready_fd;	/* to the old master, or -1 */
 	int			 launcher_fd;	/* to who started us, or -1 */
-	bool			 is_successor;
+	bool			 is_successor;	/* that is not ready yet */
 };
 
 void
 start_init(int argc, char *argv[])
 {
+	char	*name = strdup(argv[0]);
+
+	if (name == NULL)
+		fatal(1, "no memory");
 	priv_init_title(argc, argv);
+	/* the title is written over the original */
+	argv[0] = name;
 }
 
 /* A descriptor that the old master has left us, or -1. */
@@ -130,7 +137,8 @@ start_lock(struct starting *st)
 		if (errno == EEXIST && other > 0)
 			log_errorx("already running, pid %ld (%s)",
 			    (long)other, path);
-		else if (errno == EEXIST || errno == EAGAIN)
+		else if (errno == EEXIST || errno == EAGAIN ||
+		    errno == EINVAL)
 			log_errorx("already running, or starting (%s is "
 			    "locked)", path);
 		else
@@ -149,7 +157,8 @@ start_write_pid(const struct starting *st)
 
 	if (st->pid_fd == -1)
 		return;
-	n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	/* without a newline, which pidfile_open() would not read back */
+	n = snprintf(text, sizeof(text), "%ld", (long)getpid());
 	if (ftruncate(st->pid_fd, 0) == -1 ||
 	    pwrite(st->pid_fd, text, (size_t)n, 0) != n)
 		log_warn("pid file %s", st->pid_file);
@@ -167,11 +176,11 @@ start_owns_pid_file(const struct starting *st)
 }
 
 static void
-start_unlock(struct starting *st, bool is_replaced)
+start_unlock(struct starting *st, bool keep)
 {
 	if (st->pid_fd == -1)
 		return;
-	if (!is_replaced && st->pid_file != NULL && start_owns_pid_file(st))
+	if (!keep && st->pid_file != NULL && start_owns_pid_file(st))
 		(void)unlink(st->pid_file);
 	if (st->pidfh != NULL)
 		(void)pidfile_close(st->pidfh);
@@ -264,12 +273,15 @@ start_name_board(const struct starting *st, char *path, size_t size)
 	return n > 0 && (size_t)n < size ? 0 : -1;
 }
 
+static int start_name_view(const struct starting *st, char *path,
+    size_t size);
+
 /* The first worker is ready. */
 static void
 start_ready(void *arg)
 {
 	struct starting	*st = arg;
-	char		 path[PATH_MAX];
+	char		 path[PATH_MAX], to[PATH_MAX];
 	int		 null;
 
 	start_write_pid(st);
@@ -277,8 +289,13 @@ start_ready(void *arg)
 	    start_name_board(st, path, sizeof(path)) == 0) {
 		if (rename(path, st->board) == -1)
 			log_warn("board %s", st->board);
-		st->is_successor = false;
+		(void)start_name_view(st, path, sizeof(path));
+		(void)snprintf(to, sizeof(to), "%s%s", st->board,
+		    TALLY_SUFFIX);
+		if (rename(path, to) == -1)
+			log_warn("counters %s", to);
 	}
+	st->is_successor = false;
 	notify_send("MAINPID=%ld\nREADY=1\nSTATUS=serving", (long)getpid());
 	if (st->ready_fd != -1) {
 		(void)!write(st->ready_fd, "r", 1);
@@ -353,6 +370,9 @@ start_reload(void *arg, struct conf **next, char *why, size_t size)
 			st->start->release(st->start->arg, *next);
 		return -1;
 	}
+	if (view_add(view_get(), *next) == -1)
+		log_warn("new logs");
+	view_use(view_get(), RING_MASTER, *next);
 	return 0;
 }
 
@@ -434,6 +454,44 @@ start_remove_board(const struct starting *st)
 	if (st->board != NULL &&
 	    start_name_board(st, path, sizeof(path)) == 0)
 		(void)unlink(path);
+	if (st->board != NULL &&
+	    start_name_view(st, path, sizeof(path)) == 0)
+		(void)unlink(path);
+}
+
+/* What administrators see: the same name as the board, and a suffix. */
+static int
+start_name_view(const struct starting *st, char *path, size_t size)
+{
+	char	 board[PATH_MAX];
+	int	 n;
+
+	if (start_name_board(st, board, sizeof(board)) == -1)
+		return -1;
+	n = snprintf(path, size, "%s%s", board, TALLY_SUFFIX);
+	return n > 0 && (size_t)n < size ? 0 : -1;
+}
+
+static int
+start_view(const struct starting *st)
+{
+	const struct conf	*conf = st->start->conf;
+	char			 path[PATH_MAX];
+	struct view		*v;
+
+	if (st->board != NULL && start_name_view(st, path,
+	    sizeof(path)) == -1) {
+		log_errorx("name of the run directory is too long");
+		return -1;
+	}
+	v = view_open(CONF_PROCESSES_MAX, &conf->view,
+	    st->board != NULL ? path : NULL);
+	if (v == NULL || view_add(v, conf) == -1) {
+		log_error("logs and counters");
+		return -1;
+	}
+	view_use(v, RING_MASTER, conf);
+	return 0;
 }
 
 static int
@@ -446,6 +504,8 @@ start_master(struct starting *st)
 	setup.conf = st->start->conf;
 	if ((setup.board = start_board(st)) == NULL)
 		return 1;
+	if (start_view(st) == -1)
+		return 1;
 	setup.listener = st->listener;
 	setup.nlisteners = st->nlisteners;
 	setup.ready = start_ready;
@@ -457,7 +517,8 @@ start_master(struct starting *st)
 	end = master_run(&setup);
 	if (end != MASTER_REPLACED)
 		start_remove_board(st);
-	start_unlock(st, end == MASTER_REPLACED);
+	/* one that never got ready leaves it to the one that serves */
+	start_unlock(st, end == MASTER_REPLACED || st->is_successor);
 	return end == MASTER_FAILED ? 1 : 0;
 }
 

@@ -114,12 +114,16 @@ worker_start_signals(void)
 static void
 worker_accept_failed(void)
 {
+	static bool	 is_told;
+
 	switch (errno) {
 	case EMFILE:
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
-		log_warn("accept");
+		if (!is_told)
+			log_warn("accept");
+		is_told = true;
 		(void)poll(NULL, 0, SICK_PAUSE_MS);
 		break;
 	case EBADF:
@@ -266,16 +270,17 @@ worker_stop_services(const struct conf *conf)
 void
 worker_run(const struct worker *w)
 {
-	struct session	 ss;
+	/* here, not on the stack: most of it is never touched */
+	static struct session ss;
 	bool		 with_names;
 
-	memset(&ss, 0, sizeof(ss));
 	ss.conf = w->conf;
 	ss.board = w->board;
 	ss.slot = worker_slot = board_slot(w->board, w->number);
 	ss.pool = ss.slot->pool;
 	ss.listen = conf_listen_of(w->conf, ss.pool);
 	ss.signals = &worker_signals;
+	ss.number = w->number;
 	worker_listener = ss.listener = w->listener;
 	if ((worker_null = open("/dev/null", O_RDONLY | O_CLOEXEC)) == -1)
 		fatal(EXIT_SICK, "/dev/null");
