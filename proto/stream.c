@@ -13,6 +13,9 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -278,6 +281,19 @@ fd_is_cancelled(const struct stream_fd *sf)
 	return sf->cancel != NULL && *sf->cancel;
 }
 
+/*
+ * A peer that writes a message in pieces may hold the next one back until it
+ * has our acknowledgement (Nagle), which is delayed by 40 ms.
+ */
+static void
+fd_ask_for_more(const struct stream_fd *sf)
+{
+	static const int	 on = 1;
+
+	/* not every socket is TCP */
+	(void)setsockopt(sf->fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+}
+
 static ssize_t
 fd_recv(void *arg, void *dst, size_t len, int64_t wait)
 {
@@ -285,10 +301,12 @@ fd_recv(void *arg, void *dst, size_t len, int64_t wait)
 	int64_t			 until = 0, left = wait;
 	ssize_t			 n;
 
-	if (!sf->armed || wait < TICK_MS) {
+	if (!sf->armed || sf->hurry || wait < TICK_MS) {
 		n = fd_recv_now(sf, dst, len);
 		if (n != -1 || errno != EAGAIN)
 			return n;
+		if (sf->hurry)
+			fd_ask_for_more(sf);
 		if (!sf->armed && fd_set_tick(sf->fd, TICK_MS) == -1)
 			return -1;
 		sf->armed = true;
@@ -363,6 +381,7 @@ stream_start_fd(struct stream *s, struct stream_fd *sf, int fd)
 {
 	sf->fd = fd;
 	sf->armed = false;
+	sf->hurry = false;
 	sf->cancel = NULL;
 	stream_start(s, &stream_fd_ops, sf);
 }

@@ -75,6 +75,7 @@ void	 stream_start(struct stream *s, const struct stream_ops *ops,
 struct stream_fd {
 	int	 fd;
 	bool	 armed;		/* SO_RCVTIMEO is set on it */
+	bool	 hurry;		/* the peer is in the middle of a message */
 
 	/*
 	 * Where not NULL: a signal handler sets it and calls

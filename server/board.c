@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The board: what every worker does, in memory that all processes share.
+ * The board: what every process does, in memory that all of them share.
  * Called by the master (reads), by workers (each writes its own slot) and by
  * whoever shows the state.  Plain numbers, one writer each, no pointers and
  * no locks: a reader may see a slot a moment old, never a broken one.
  */
 #include <sys/mman.h>
+#include <sys/stat.h>
 
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "board.h"
@@ -16,12 +22,16 @@
 
 struct board {
 	struct board_head	 head;
-	char			 pad[LINE - sizeof(struct board_head)];
+	char			 pad[BOARD_HEAD_SIZE -
+				    sizeof(struct board_head)];
 	struct board_slot	 slot[];
 };
 
-_Static_assert(sizeof(struct board_slot) == LINE, "a slot is a cache line");
-_Static_assert(offsetof(struct board, slot) == LINE, "slots are aligned");
+_Static_assert(sizeof(struct board_slot) == 2 * LINE, "a slot is two lines");
+_Static_assert(offsetof(struct board_slot, refused) == LINE,
+    "what a transaction writes is in the first line");
+_Static_assert(offsetof(struct board, slot) == BOARD_HEAD_SIZE,
+    "slots are aligned");
 
 static const char *const state_name[] = {
 	[BOARD_FREE] = "free",
@@ -31,18 +41,121 @@ static const char *const state_name[] = {
 	[BOARD_READING] = "reading",
 	[BOARD_SERVICE] = "service",
 	[BOARD_LEAVING] = "leaving",
+	[BOARD_AUX] = "running",
 };
 
+static struct board *
+board_map_shared(int fd, size_t size)
+{
+	int	 flags = MAP_SHARED | MAP_NORESERVE;
+	void	*p;
+
+	if (fd == -1)
+		flags |= MAP_ANONYMOUS;
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, fd, 0);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/*
+ * A file of its own that takes the name over: whoever maps the file of a
+ * daemon before us keeps what he has.
+ */
+static struct board *
+board_map_file(const char *path, size_t size)
+{
+	char		 temp[PATH_MAX];
+	struct board	*b = NULL;
+	int		 fd, n, saved;
+
+	n = snprintf(temp, sizeof(temp), "%s.%ld", path, (long)getpid());
+	if (n < 0 || (size_t)n >= sizeof(temp)) {
+		errno = ENAMETOOLONG;
+		return NULL;
+	}
+	(void)unlink(temp);
+	fd = open(temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+	    0640);
+	if (fd == -1)
+		return NULL;
+	if (ftruncate(fd, (off_t)size) == 0 &&
+	    (b = board_map_shared(fd, size)) != NULL &&
+	    rename(temp, path) == -1) {
+		(void)munmap(b, size);
+		b = NULL;
+	}
+	saved = errno;
+	(void)close(fd);
+	if (b == NULL)
+		(void)unlink(temp);
+	errno = saved;
+	return b;
+}
+
 struct board *
-board_open(unsigned int n)
+board_open(unsigned int max, const char *path)
 {
 	struct board	*b;
+	size_t		 size = sizeof(*b) + max * sizeof(b->slot[0]);
 
-	b = mmap(NULL, sizeof(*b) + n * sizeof(b->slot[0]),
-	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (b == MAP_FAILED)
+	b = path != NULL ? board_map_file(path, size) :
+	    board_map_shared(-1, size);
+	if (b == NULL)
 		return NULL;
-	b->head.nslots = n;
+	b->head.version = BOARD_VERSION;
+	b->head.size = size;
+	b->head.head_size = BOARD_HEAD_SIZE;
+	b->head.slot_size = sizeof(b->slot[0]);
+	b->head.max = max;
+	/* last: a reader that sees it sees the rest */
+	__atomic_store_n(&b->head.magic, BOARD_MAGIC, __ATOMIC_RELEASE);
+	return b;
+}
+
+static const char *
+board_check(const struct board_head *head, off_t size)
+{
+	if (head->magic != BOARD_MAGIC)
+		return "not a board of icapd";
+	if (head->version != BOARD_VERSION ||
+	    head->head_size != BOARD_HEAD_SIZE ||
+	    head->slot_size != sizeof(struct board_slot))
+		return "board of another version of icapd";
+	if (head->size != (uint64_t)size || head->nslots > head->max ||
+	    BOARD_HEAD_SIZE + (uint64_t)head->max * head->slot_size !=
+	    head->size)
+		return "damaged board";
+	return NULL;
+}
+
+const struct board *
+board_map(const char *path, const char **why)
+{
+	struct board	*b;
+	struct stat	 st;
+	void		*p;
+	int		 fd;
+
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1) {
+		*why = errno == ENOENT ? "no such file" : "cannot be opened";
+		return NULL;
+	}
+	*why = "not a board of icapd";
+	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
+	    st.st_size < BOARD_HEAD_SIZE) {
+		(void)close(fd);
+		return NULL;
+	}
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+	(void)close(fd);
+	if (p == MAP_FAILED) {
+		*why = "cannot be mapped";
+		return NULL;
+	}
+	b = p;
+	if ((*why = board_check(&b->head, st.st_size)) != NULL) {
+		(void)munmap(p, (size_t)st.st_size);
+		return NULL;
+	}
 	return b;
 }
 
@@ -52,8 +165,20 @@ board_head(struct board *b)
 	return &b->head;
 }
 
+const struct board_head *
+board_see_head(const struct board *b)
+{
+	return &b->head;
+}
+
 struct board_slot *
 board_slot(struct board *b, unsigned int i)
+{
+	return &b->slot[i];
+}
+
+const struct board_slot *
+board_see_slot(const struct board *b, unsigned int i)
 {
 	return &b->slot[i];
 }
@@ -75,37 +200,75 @@ board_state(struct board *b, unsigned int i)
 bool
 board_has_free(struct board *b, unsigned int i)
 {
-	unsigned int	 n = b->head.nslots, k;
+	const struct board_slot	*mine = &b->slot[i];
+	unsigned int		 n = b->head.nslots, k, j;
 
-	for (k = 1; k <= n; k++)
-		if (board_state(b, (i + k) % n) == BOARD_ACCEPT)
+	for (k = 1; k <= n; k++) {
+		j = (i + k) % n;
+		if (board_state(b, j) == BOARD_ACCEPT &&
+		    b->slot[j].pool == mine->pool)
 			return true;
+	}
 	return false;
+}
+
+int
+board_tell(int pipe, char kind, unsigned int i)
+{
+	char	 news[BOARD_NEWS_SIZE];
+
+	news[0] = kind;
+	news[1] = (char)(i >> 8);
+	news[2] = (char)i;
+	if (write(pipe, news, sizeof(news)) == -1 && errno != EAGAIN)
+		return -1;
+	return 0;
 }
 
 void
 board_tell_short(struct board *b, unsigned int i, int pipe)
 {
-	static const char	 news = BOARD_NEWS_SHORT;
-
 	/* of two that take the last two places one must see the other */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (!board_has_free(b, i))
-		/* a full pipe has told the master already */
-		(void)!write(pipe, &news, 1);
+		(void)board_tell(pipe, BOARD_NEWS_SHORT, i);
 }
 
 int
-board_find_idle(struct board *b)
+board_find_idle(struct board *b, unsigned int pool)
 {
 	unsigned int	 i;
 	int		 found = -1;
 
 	for (i = 0; i < b->head.nslots; i++)
-		if (board_state(b, i) == BOARD_IDLE && (found == -1 ||
+		if (board_state(b, i) == BOARD_IDLE &&
+		    b->slot[i].pool == pool &&
+		    b->slot[i].generation == b->head.generation &&
+		    (found == -1 ||
 		    b->slot[i].since < b->slot[found].since))
 			found = (int)i;
 	return found;
+}
+
+unsigned int
+board_count_peer(struct board *b, const struct board_peer *peer)
+{
+	const struct board_slot	*slot;
+	unsigned int		 i, n = 0;
+	enum board_state	 state;
+
+	/* of two that come at once one at least must see the other */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (i = 0; i < b->head.nslots; i++) {
+		slot = &b->slot[i];
+		state = board_state(b, i);
+		if (state >= BOARD_IDLE && state <= BOARD_SERVICE &&
+		    slot->peer.family == peer->family &&
+		    memcmp(slot->peer.address, peer->address,
+		    sizeof(peer->address)) == 0)
+			n++;
+	}
+	return n;
 }
 
 const char *

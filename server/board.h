@@ -8,8 +8,26 @@
 #include <stdint.h>
 
 /*
- * What a worker does.  Everything from BOARD_READING on is a transaction that
- * must not be given up.
+ * The layout, from the start of the region or of the file:
+ *
+ *	0		struct board_head, padded to BOARD_HEAD_SIZE
+ *	head_size	max places, slot_size (struct board_slot) each
+ *
+ * Only [0, nslots) of the places were ever used; the rest is a hole that
+ * costs no memory until it is read.  A change of the layout is a new
+ * BOARD_VERSION; readers must refuse any other than theirs (board_map does).
+ */
+#define BOARD_MAGIC	0x42504143u	/* "CAPB" in memory */
+#define BOARD_VERSION	1
+#define BOARD_HEAD_SIZE	4096
+#define BOARD_FILE	"icapd.board"	/* in the run directory */
+
+/* Most listeners, each with workers of its own. */
+#define BOARD_POOLS	16
+
+/*
+ * What a process does.  Everything from BOARD_READING to BOARD_SERVICE is a
+ * transaction that must not be given up.
  */
 enum board_state {
 	BOARD_FREE,		/* no process */
@@ -18,57 +36,135 @@ enum board_state {
 	BOARD_IDLE,		/* waits for a request on a connection */
 	BOARD_READING,		/* a request has begun */
 	BOARD_SERVICE,		/* a service runs, or its reply is written */
-	BOARD_LEAVING		/* told to stop, or done */
+	BOARD_LEAVING,		/* told to stop, or done */
+	BOARD_AUX		/* an auxiliary process, not a worker */
+};
+
+/* A client's address as the kernel gave it; family 0: none. */
+struct board_peer {
+	uint16_t	 family;	/* AF_INET, AF_INET6 */
+	uint16_t	 port;		/* network order */
+	uint8_t		 address[16];	/* 4 of them with AF_INET */
 };
 
 /*
- * One worker's place, a cache line of its own.  The worker alone writes to
- * it; the master does while the place is BOARD_FREE.  Times are stream_now().
+ * One process's place, two cache lines of its own.  The process alone writes
+ * to it; the master does while the place is BOARD_FREE.  Times are
+ * stream_now(); the counters are of this process and start at 0 with it.
  */
 struct board_slot {
 	int32_t		 pid;
 	uint32_t	 state;		/* enum board_state */
 	int64_t		 since;		/* of that state */
-	uint64_t	 connections;	/* accepted by this process */
-	uint64_t	 transactions;	/* answered by this process */
+	int64_t		 deadline;	/* of the transaction, 0: none */
+	uint64_t	 connections;	/* accepted */
+	uint64_t	 transactions;	/* answered */
 	uint64_t	 bytes_in;
 	uint64_t	 bytes_out;
 	int32_t		 service;	/* index in the configuration, or -1 */
-	int32_t		 reserved;
-	int64_t		 reserved2;
+	uint32_t	 generation;	/* of the configuration */
+
+	uint64_t	 refused;	/* connections of clients not allowed */
+	uint64_t	 overload;	/* and answered 503, nobody had time */
+	struct board_peer peer;		/* of the connection */
+	uint32_t	 pool;		/* index of the listener */
+	int64_t		 started;	/* when it was forked */
+	int64_t		 reserved[2];
 };
 
-/* The part the master writes. */
+enum board_reload {
+	BOARD_RELOAD_NONE,
+	BOARD_RELOAD_RUNNING,	/* the new generation is starting */
+	BOARD_RELOAD_OK,
+	BOARD_RELOAD_BAD	/* everything stayed, see reload_why */
+};
+
+/* The part the master writes.  Texts end with a NUL. */
 struct board_head {
-	uint32_t	 nslots;
-	uint32_t	 waiting;	/* a client waits, nobody is free */
+	uint32_t	 magic;
+	uint32_t	 version;
+	uint64_t	 size;		/* bytes of the region */
+	uint32_t	 head_size;
+	uint32_t	 slot_size;
+	uint32_t	 max;		/* places there can be */
+	uint32_t	 nslots;	/* places ever used */
+
+	int32_t		 master;	/* pid */
+	uint32_t	 generation;	/* of the configuration, from 1 */
+	int64_t		 started;	/* stream_now() */
+	int64_t		 started_time;	/* seconds since 1970 */
+
+	uint32_t	 workers;	/* wanted, of the current generation */
+	uint32_t	 reload;	/* enum board_reload, of the last one */
+	int64_t		 reload_time;	/* its end, seconds since 1970 */
+	uint64_t	 reloads;	/* that succeeded */
+
 	uint64_t	 parks;		/* idle connections given up */
-	uint64_t	 deaths;
+	uint64_t	 forks;
+	uint64_t	 deaths;	/* that were not asked for */
+	uint64_t	 hung;		/* of those: killed past the deadline */
+
+	/* Counters of processes that have ended, by what they counted. */
+	uint64_t	 past_connections;
+	uint64_t	 past_transactions;
+	uint64_t	 past_bytes_in;
+	uint64_t	 past_bytes_out;
+	uint64_t	 past_refused;
+	uint64_t	 past_overload;
+
+	/* By listener: a client waits and none of its workers is free. */
+	uint32_t	 waiting[BOARD_POOLS];
+	uint32_t	 queued[BOARD_POOLS];	/* clients, when last looked */
+
+	char		 istag[64];
+	char		 program[64];	/* "icapd 0.1.0" */
+	char		 reload_why[256];
 };
 
 struct board;
 
-/* Maps a board for n workers, shared with children.  NULL with errno. */
-struct board *board_open(unsigned int n);
-
-struct board_head *board_head(struct board *b);
-struct board_slot *board_slot(struct board *b, unsigned int i);
+/*
+ * Maps a board for at most max processes, shared with children.  With path
+ * not NULL it is that file, made anew, that others may map read-only;
+ * without, it is anonymous.  NULL with errno.
+ */
+struct board *board_open(unsigned int max, const char *path);
 
 /*
- * A worker enters a state.  Plain stores; the state is last, so that who sees
- * it sees the rest.
+ * Maps the board that another process has at path, to be read only.  NULL
+ * with *why, a static text, when there is none or it is of another version.
+ */
+const struct board *board_map(const char *path, const char **why);
+
+struct board_head *board_head(struct board *b);
+const struct board_head *board_see_head(const struct board *b);
+struct board_slot *board_slot(struct board *b, unsigned int i);
+const struct board_slot *board_see_slot(const struct board *b,
+	    unsigned int i);
+
+/*
+ * A process enters a state.  Plain stores; the state is last, so that who
+ * sees it sees the rest.
  */
 void	 board_enter(struct board_slot *slot, enum board_state state,
 	    int64_t now);
 
-/* Is any worker waiting for a connection?  Looks first at those after i. */
+/*
+ * Is any worker of the same listener as i waiting for a connection?  Looks
+ * first at those after i.
+ */
 bool	 board_has_free(struct board *b, unsigned int i);
 
 /*
- * What workers tell the master through its pipe, a byte each.
+ * What processes tell the master through its pipe.  A message is one byte of
+ * kind and two of the sender's place, so that writes never mix.
  */
 #define BOARD_NEWS_READY	'r'
 #define BOARD_NEWS_SHORT	's'
+#define BOARD_NEWS_SIZE		3
+
+/* Tells it.  A full pipe is no failure: the master has enough to do. */
+int	 board_tell(int pipe, char kind, unsigned int i);
 
 /*
  * Worker i has just taken a connection: if it was the last free one, the
@@ -76,8 +172,14 @@ bool	 board_has_free(struct board *b, unsigned int i);
  */
 void	 board_tell_short(struct board *b, unsigned int i, int pipe);
 
-/* Index of the worker whose connection is idle longest, or -1. */
-int	 board_find_idle(struct board *b);
+/*
+ * Index of the worker whose connection is idle longest, or -1: of those of
+ * the listener, and of the current generation, who will accept another.
+ */
+int	 board_find_idle(struct board *b, unsigned int pool);
+
+/* How many connections are open from that client's address? */
+unsigned int board_count_peer(struct board *b, const struct board_peer *peer);
 
 const char *board_state_name(enum board_state state);
 

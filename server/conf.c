@@ -11,10 +11,6 @@
 #include "conf.h"
 #include "conf_build.h"
 
-#ifndef PACKAGE_VERSION
-#define PACKAGE_VERSION "0"
-#endif
-
 struct conf *
 conf_load(const struct conf_args *args)
 {
@@ -156,4 +152,10 @@ conf_find_plan(const struct conf *conf, const char *path)
 		if (strcmp(conf->plan[i].path, path) == 0)
 			return &conf->plan[i];
 	return NULL;
+}
+
+const struct conf_listen *
+conf_listen_of(const struct conf *conf, unsigned int i)
+{
+	return &conf->listen[i < conf->nlisten ? i : conf->nlisten - 1];
 }

@@ -10,40 +10,34 @@
 
 #include "../proto/parse.h"
 #include "../services/plan.h"
+#include "admit.h"
 #include "log.h"
+#include "priv.h"
+#include "record.h"
 
 struct arena;
 struct conf_service;
 
 /* Largest numbers of things, so that none of them is a way to run wild. */
-#define CONF_WORKERS_MAX	4096	/* of one listener */
-#define CONF_LISTEN_MAX		64
+#define CONF_WORKERS_MAX	4096	/* of all listeners */
+#define CONF_LISTEN_MAX		BOARD_POOLS
 #define CONF_PLANS_MAX		1024
 #define CONF_STEPS_MAX		16	/* services of one chain */
 
-/* An address with a length of prefix: "10.0.0.0/8". */
-struct conf_net {
-	int		 family;	/* AF_INET or AF_INET6 */
-	unsigned char	 address[16];	/* network order; 4 or 16 bytes */
-	unsigned int	 prefix;	/* bits */
-};
-
-struct conf_nets {
-	const struct conf_net	*net;
-	unsigned int		 n;		/* 0: everybody */
-};
+/* Processes of two generations, some more, and auxiliary ones. */
+#define CONF_PROCESSES_MAX	(2 * CONF_WORKERS_MAX + 64)
 
 /* listen "address" { } */
 struct conf_listen {
 	const char		*address;	/* as it was written */
-	const char		*host;		/* of TCP; NULL: all addresses */
+	const char		*host;		/* of TCP; NULL: all */
 	const char		*port;
 	const char		*path;		/* of unix:, else NULL */
 	unsigned int		 workers;
 	int			 backlog;
 	int64_t			 defer_accept;	/* ms, whole seconds; 0: off */
-	unsigned int		 max_per_client;	/* connections; 0: any */
-	struct conf_nets	 allow;		/* clients */
+	unsigned int		 max_per_client;	/* 0: no limit */
+	struct admit_list	 allow;		/* clients */
 	mode_t			 mode;		/* of path */
 	const char		*owner;		/* of path, "user:group" */
 	uid_t			 uid;		/* the same; -1: unchanged */
@@ -60,6 +54,32 @@ struct conf_timeouts {
 	int64_t		 stop;		/* drain before workers are killed */
 	int64_t		 grace;		/* over the time of a transaction */
 	int64_t		 queue;		/* without a free worker; 0: no end */
+};
+
+/* Most logs. */
+#define CONF_LOGS_MAX	8
+
+/* One log, as configured. */
+struct conf_log {
+	const char	*path;		/* absolute, or "-" or "syslog" */
+	bool		 access;	/* has a line for each transaction */
+	bool		 events;	/* has the daemon's own messages */
+	enum record_form form;		/* events: custom means text */
+	const char	*format;	/* the text of a custom form */
+	struct record_format *compiled;
+	unsigned int	 only;		/* RECORD_*, 0: all transactions */
+};
+
+/* What an administrator gets to see. */
+struct conf_view {
+	struct conf_log	 log[CONF_LOGS_MAX];
+	unsigned int	 nlogs;
+	size_t		 log_ring;	/* of each worker, a power of two */
+	size_t		 log_cut;	/* bytes of one value from the wire */
+	const char	*id_header;	/* ICAP header with the id, or NULL */
+	const char	*status_host;	/* of the status listener, or NULL */
+	const char	*status_port;
+	unsigned int	 status_connections;
 };
 
 /* What belongs to a plan and is nobody else's business. */
@@ -88,9 +108,10 @@ struct conf {
 
 	const char			*user;	/* NULL: stay who we are */
 	const char			*group;	/* NULL: those of the user */
-	const char			*chroot;	/* NULL: none */
+	struct priv			 priv;	/* start_check() looks up */
 	const char			*pid_file;	/* NULL: none */
-	const char			*run_dir;	/* of the board, or NULL */
+	bool				 daemonise;	/* main() says so */
+	const char			*run_dir;	/* of the board */
 
 	struct conf_timeouts		 timeouts;
 	struct limits			 limits;
@@ -99,10 +120,11 @@ struct conf {
 	uint64_t			 spool_limit;
 
 	bool				 print_requests;	/* on stdout */
+	struct conf_view		 view;
 
 	struct txn_plan			*plan;
 	struct conf_chain		*chain;		/* [i] of plan[i] */
-	const struct conf_service	*service;	/* the same, as written */
+	const struct conf_service	*service;	/* as written */
 	unsigned int			 nplans;
 	struct conf_instance		*instance;
 	unsigned int			 ninstances;
@@ -170,6 +192,13 @@ bool	 conf_make_istag(struct conf *conf);
  * any of -._~/ (RFC 3986 2.3), so that it is never escaped.
  */
 bool	 conf_is_path(const char *path);
+
+/*
+ * The section of the listener with that number.  Listeners that are inherited
+ * may be more than the configuration names; they are like the last one.
+ */
+const struct conf_listen *conf_listen_of(const struct conf *conf,
+	    unsigned int i);
 
 /* What runs at that path (as uri_decode_path() gives it), or NULL. */
 const struct txn_plan *conf_find_plan(const struct conf *conf,

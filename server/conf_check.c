@@ -143,9 +143,9 @@ check_folders(struct conf_load *l)
 		conf_error(&l->errors, where, "spool directory \"%s\": %s: "
 		    "expected a folder the workers can write to",
 		    conf->spool_dir, strerror(errno));
-	if (conf->chroot != NULL && !is_folder(conf->chroot))
+	if (conf->priv.chroot != NULL && !is_folder(conf->priv.chroot))
 		conf_error(&l->errors, conf_where_of(l, "", "chroot"),
-		    "chroot \"%s\": %s: expected a folder", conf->chroot,
+		    "chroot \"%s\": %s: expected a folder", conf->priv.chroot,
 		    strerror(errno));
 	if (conf->run_dir != NULL && !is_folder(conf->run_dir))
 		conf_error(&l->errors, conf_where_of(l, "", "run-dir"),

@@ -17,6 +17,7 @@
 
 #include "../proto/chars.h"
 #include "conf_key.h"
+#include "ring.h"
 
 #define SECOND	INT64_C(1000)
 #define MINUTE	(60 * SECOND)
@@ -39,6 +40,7 @@ static const struct conf_word	 yes_no[] = {
 };
 static const struct conf_word	 any[] = { { "any", 0 }, { NULL, 0 } };
 static const struct conf_word	 off[] = { { "off", 0 }, { NULL, 0 } };
+static const struct conf_word	 inherit[] = { { "inherit", 0 }, { NULL, 0 } };
 static const struct conf_word	 preview[] = {
 	{ "auto", CONF_PREVIEW_AUTO }, { "none", CONF_PREVIEW_NONE },
 	{ NULL, 0 }
@@ -49,14 +51,23 @@ static const struct conf_word	 on_error[] = {
 };
 
 static const struct conf_key	 keys[] = {
-	KEY("", "user", CONF_TEXT, 0, 0, NULL, false, conf, user),
-	KEY("", "group", CONF_TEXT, 0, 0, NULL, false, conf, group),
-	KEY("", "chroot", CONF_PATH, 0, 0, NULL, false, conf, chroot),
+	KEY("", "user", CONF_TEXT, 0, 0, NULL, true, conf, user),
+	KEY("", "group", CONF_TEXT, 0, 0, NULL, true, conf, group),
+	KEY("", "chroot", CONF_PATH, 0, 0, NULL, true, conf, priv.chroot),
 	KEY("", "pidfile", CONF_PATH, 0, 0, NULL, false, conf, pid_file),
 	KEY("", "run-dir", CONF_PATH, 0, 0, NULL, false, conf, run_dir),
 
+	KEY("worker", "sandbox", CONF_WORD, 0, 0, yes_no, true, conf,
+	    priv.sandbox),
+	KEY("worker", "core", CONF_WORD, 0, 0, yes_no, true, conf,
+	    priv.core),
+	KEY("worker", "files", CONF_NUMBER, 16, 1 << 20, inherit, true, conf,
+	    priv.files),
+	KEY("worker", "memory", CONF_SIZE, 16 * MIB, TIB, inherit, true,
+	    conf, priv.memory),
+
 	KEY("listen", "workers", CONF_NUMBER, 1, CONF_WORKERS_MAX, NULL,
-	    false, conf_listen, workers),
+	    true, conf_listen, workers),
 	KEY("listen", "backlog", CONF_NUMBER, 1, 65535, NULL, false,
 	    conf_listen, backlog),
 	KEY("listen", "defer-accept", CONF_TIME, SECOND, HOUR, off, false,
@@ -187,6 +198,10 @@ conf_key_init(struct conf *conf)
 		conf->spool_dir = "/tmp";
 	conf->spool_memory = 256 * KIB;
 	conf->spool_limit = 4 * GIB;
+	priv_init(&conf->priv);
+	conf->view.log_ring = RING_SIZE_MIN;
+	conf->view.log_cut = RECORD_CUT_DEFAULT;
+	conf->view.status_connections = 16;
 }
 
 void
@@ -328,46 +343,13 @@ load(const void *field, size_t size)
 	return value;
 }
 
-int
-conf_parse_net(struct conf_net *net, const char *text)
-{
-	const char	*slash = strchr(text, '/');
-	size_t		 len = slash != NULL ? (size_t)(slash - text) :
-			    strlen(text);
-	struct slice	 digits;
-	char		 address[INET6_ADDRSTRLEN];
-	uint64_t	 n;
-	unsigned int	 bits, i;
-
-	if (len >= sizeof(address))
-		return -1;
-	memcpy(address, text, len);
-	address[len] = '\0';
-	memset(net, 0, sizeof(*net));
-	net->family = strchr(address, ':') != NULL ? AF_INET6 : AF_INET;
-	if (inet_pton(net->family, address, net->address) != 1)
-		return -1;
-	bits = net->family == AF_INET6 ? 128 : 32;
-	net->prefix = bits;
-	if (slash == NULL)
-		return 0;
-	digits.p = slash + 1;
-	digits.len = strlen(digits.p);
-	if (chars_parse_uint(digits, bits, &n) == -1)
-		return -1;
-	net->prefix = (unsigned int)n;
-	for (i = net->prefix; i < bits; i++)
-		if ((net->address[i / 8] & (0x80 >> i % 8)) != 0)
-			return -1;
-	return 0;
-}
-
 static int
-add_net(struct conf_nets *nets, const char *text, struct arena *arena)
+add_net(struct admit_list *nets, const char *text, struct arena *arena)
 {
-	struct conf_net	 net, *grown;
+	struct admit_net	 net, *grown;
+	const char		*why;
 
-	if (conf_parse_net(&net, text) == -1)
+	if (admit_parse_net(text, &net, &why) == -1)
 		return -1;
 	grown = arena_grow(arena, nets->net, nets->n, sizeof(net));
 	grown[nets->n++] = net;
@@ -558,9 +540,9 @@ conf_write_text(const char *text, FILE *fp)
 }
 
 static void
-write_nets(const struct conf_nets *nets, FILE *fp)
+write_nets(const struct admit_list *nets, FILE *fp)
 {
-	const struct conf_net	*net;
+	const struct admit_net	*net;
 	char			 address[INET6_ADDRSTRLEN];
 	unsigned int		 i;
 
@@ -570,7 +552,7 @@ write_nets(const struct conf_nets *nets, FILE *fp)
 		    sizeof(address)) == NULL)
 			abort();	/* it came from inet_pton() */
 		(void)fprintf(fp, "%s\"%s/%u\"", i > 0 ? ", " : "", address,
-		    net->prefix);
+		    net->bits);
 	}
 }
 

@@ -19,7 +19,7 @@ enum conf_type {
 	CONF_WORD,		/* one of `words` */
 	CONF_MODE,		/* octal */
 	CONF_LIST,		/* struct conf_texts */
-	CONF_NETS		/* struct conf_nets */
+	CONF_NETS		/* struct admit_list */
 };
 
 struct conf_texts {
@@ -48,7 +48,8 @@ struct conf_key {
 
 /* service "/path" { } as it was written. */
 struct conf_service {
-	const char		*path;		/* without slashes at the ends */
+	const char		*title;
+	const char		*path;		/* of the plan */
 	struct conf_texts	 run;
 	int64_t			 preview;	/* or one of these: */
 #define CONF_PREVIEW_NONE	-1
@@ -97,11 +98,5 @@ void	 conf_key_write(const struct conf_key *key, const void *base,
 
 /* Writes text in quotes, so that it is read back as the same. */
 void	 conf_write_text(const char *text, FILE *fp);
-
-/*
- * "10.0.0.0/8", "::1", "192.0.2.7".  Returns 0, or -1 if it is none or has
- * bits set beyond its prefix.
- */
-int	 conf_parse_net(struct conf_net *net, const char *text);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -18,13 +19,27 @@
 #include <vis.h>
 
 #include "log.h"
+#include "ring.h"
 
 /* One message, without what the format adds, bytes. */
 #define MESSAGE_MAX	1024
 
+/* The whole of it. */
+#define LINE_MAX_EVENT	(4 * MESSAGE_MAX)
+
+/* Most logs of events. */
+#define LOG_TARGETS	8
+
 static enum log_format	 log_format = LOG_FORMAT_ECS;
 static enum log_level	 log_level = LOG_LEVEL_INFO;
 static char		 log_who[32] = "master";
+
+/* Set once there are rings. */
+static struct rings	*log_rings;
+static unsigned int	 log_ring;
+static const struct log_target *log_target;
+static unsigned int	 log_ntargets;
+static bool		 log_waits;
 
 static const char *const level_name[] = {
 	[LOG_LEVEL_DEBUG] = "debug",
@@ -128,19 +143,16 @@ log_time(char *dst, size_t size)
 	(void)snprintf(dst + n, size - n, ".%03ldZ", ts.tv_nsec / 1000000);
 }
 
-static void log_line(enum log_level level, const char *error,
-    const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));
-
-static void
-log_line(enum log_level level, const char *error, const char *fmt, va_list ap)
+/* Formats one event with its newline.  Returns its length. */
+static size_t
+log_format_line(char *line, size_t size, enum log_format format,
+    enum log_level level, const char *message, const char *error)
 {
-	char	 message[MESSAGE_MAX], line[4 * MESSAGE_MAX], when[40];
-	size_t	 n = 0, max = sizeof(line) - 2;	/* for "}\n" */
-	int	 saved = errno;
+	char	 when[40];
+	size_t	 n = 0, max = size - 2;		/* for "}\n" */
 
-	(void)vsnprintf(message, sizeof(message), fmt, ap);
 	log_time(when, sizeof(when));
-	if (log_format == LOG_FORMAT_TEXT) {
+	if (format == LOG_FORMAT_TEXT) {
 		n = append(line, max, n, "%s icapd[%ld] %s: %s: %s%s%s", when,
 		    (long)getpid(), log_who, level_name[level], message,
 		    error != NULL ? ": " : "", error != NULL ? error : "");
@@ -160,10 +172,96 @@ log_line(enum log_level level, const char *error, const char *fmt, va_list ap)
 		line[n++] = '}';
 	}
 	line[n++] = '\n';
+	return n;
+}
+
+/* Puts an event into the logs of events, and where the last errors are. */
+static void
+log_put(enum log_level level, const char *message, const char *error)
+{
+	static char		 text[LOG_TARGETS][LINE_MAX_EVENT];
+	char			 recent[256];
+	struct ring_line	 line[LOG_TARGETS + 1];
+	unsigned int		 i, n;
+
+	for (n = 0; n < log_ntargets; n++) {
+		line[n].log = log_target[n].log;
+		line[n].p = text[n];
+		line[n].len = (uint32_t)log_format_line(text[n],
+		    sizeof(text[n]), log_target[n].format, level, message,
+		    error);
+	}
+	if (level >= LOG_LEVEL_WARN) {
+		(void)snprintf(recent, sizeof(recent), "%s: %.180s%s%.40s",
+		    log_who, message, error != NULL ? ": " : "",
+		    error != NULL ? error : "");
+		line[n].log = RING_RECENT;
+		line[n].p = recent;
+		line[n++].len = (uint32_t)strlen(recent);
+	}
+	for (i = 0; i < n; i++) {
+		line[i].level = (uint8_t)level;
+		line[i].kind = RING_EVENT;
+	}
+	if (n > 0)
+		(void)ring_put(log_rings, log_ring, line, n, log_waits,
+		    false);
+}
+
+static void log_line(enum log_level level, const char *error,
+    const char *fmt, va_list ap) __attribute__((format(printf, 3, 0)));
+
+static void
+log_line(enum log_level level, const char *error, const char *fmt, va_list ap)
+{
+	char	 message[MESSAGE_MAX], line[LINE_MAX_EVENT];
+	size_t	 n;
+	int	 saved = errno;
+
+	(void)vsnprintf(message, sizeof(message), fmt, ap);
+	n = log_format_line(line, sizeof(line), log_format, level, message,
+	    error);
 	/* there is nobody to tell that this failed */
-	if (write(STDERR_FILENO, line, n) == -1)
-		errno = saved;
+	(void)!write(STDERR_FILENO, line, n);
+	if (log_rings != NULL)
+		log_put(level, message, error);
 	errno = saved;
+}
+
+void
+log_use_ring(struct rings *rs, unsigned int i,
+    const struct log_target *target, unsigned int n, bool wait)
+{
+	log_rings = rs;
+	log_ring = i;
+	log_target = target;
+	log_ntargets = n < LOG_TARGETS ? n : LOG_TARGETS;
+	log_waits = wait;
+}
+
+void
+log_syslog(enum log_level level, const char *text, size_t len)
+{
+	static const int	 priority[] = {
+		[LOG_LEVEL_DEBUG] = LOG_DEBUG,
+		[LOG_LEVEL_INFO] = LOG_INFO,
+		[LOG_LEVEL_WARN] = LOG_WARNING,
+		[LOG_LEVEL_ERROR] = LOG_ERR,
+	};
+	static bool		 is_open;
+
+	if (!is_open)
+		openlog("icapd", LOG_PID | LOG_NDELAY, LOG_DAEMON);
+	is_open = true;
+	if (level > LOG_LEVEL_ERROR)
+		level = LOG_LEVEL_ERROR;
+	syslog(priority[level], "%.*s", (int)len, text);
+}
+
+const char *
+log_level_name(enum log_level level)
+{
+	return level <= LOG_LEVEL_ERROR ? level_name[level] : "error";
 }
 
 #define LOG_FUNCTION(name, level, error)				\

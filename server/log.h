@@ -2,7 +2,9 @@
 #ifndef SERVER_LOG_H
 #define SERVER_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN,
     LOG_LEVEL_ERROR };
@@ -21,6 +23,27 @@ enum log_format {
  * write(2), so lines of several processes do not mix.
  */
 void	 log_init(enum log_format format, enum log_level level);
+
+struct rings;
+
+/* A log of events, beside standard error. */
+struct log_target {
+	uint16_t	 log;		/* rings_add_log() */
+	enum log_format	 format;
+};
+
+/*
+ * From now on events also go into ring i of rs for each of the n logs
+ * (n <= 8), which the caller keeps; beside standard error.  When there is no
+ * room an event waits only if told to, else it is left out of the logs.
+ */
+void	 log_use_ring(struct rings *rs, unsigned int i,
+	    const struct log_target *target, unsigned int n, bool wait);
+
+/* For the logger: one line without its newline into syslog. */
+void	 log_syslog(enum log_level level, const char *text, size_t len);
+
+const char *log_level_name(enum log_level level);
 
 /* Who speaks: "master", "worker 3".  Copied, cut at 31 bytes. */
 void	 log_role(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

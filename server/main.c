@@ -14,9 +14,8 @@
 #include "../proto/chars.h"
 #include "../services/list.h"
 #include "conf.h"
-#include "listen.h"
 #include "log.h"
-#include "master.h"
+#include "start.h"
 
 #ifndef CONF_FILE
 #define CONF_FILE	"/etc/icapd/icapd.conf"
@@ -108,6 +107,7 @@ struct arguments {
 	enum log_format	 log_format;
 	enum log_level	 log_level;
 	int		 check;		/* -n: check only; twice: and show */
+	bool		 daemonise;
 	struct conf_args conf;
 };
 
@@ -115,12 +115,14 @@ static void
 parse_arguments(int argc, char *argv[], struct arguments *args)
 {
 	struct conf_args	*conf = &args->conf;
+	bool			 stay = false;
 	int			 ch;
 
 	while ((ch = getopt_long(argc, argv, "df:hlnp:vw:", long_options,
 	    NULL)) != -1) {
 		switch (ch) {
-		case 'd':	/* with a name it never leaves the foreground */
+		case 'd':
+			stay = true;
 			break;
 		case 'f':
 			conf->file = optarg;
@@ -177,12 +179,26 @@ parse_arguments(int argc, char *argv[], struct arguments *args)
 	}
 	if (conf->name == NULL && conf->file == NULL)
 		conf->file = CONF_FILE;
+	/* with a name it never leaves the foreground */
+	args->daemonise = conf->name == NULL && !stay;
 }
 
+/* Errors of the configuration at the start go to who has started us. */
 static void
 report(const char *message)
 {
 	(void)fprintf(stderr, "%s\n", message);
+}
+
+/* Those of a reload go to the log; the first is remembered for the board. */
+static char	 reload_why[256];
+
+static void
+report_reload(const char *message)
+{
+	log_errorx("%s", message);
+	if (reload_why[0] == '\0')
+		(void)strlcpy(reload_why, message, sizeof(reload_why));
 }
 
 /* -n: the configuration is loaded, so it is right. */
@@ -201,19 +217,45 @@ show(const struct conf *conf, int verbose)
 	return 0;
 }
 
+/* SIGHUP: the same configuration, read again. */
+static int
+reload(void *arg, struct conf **next, char *why, size_t size)
+{
+	struct arguments	*args = arg;
+
+	args->conf.check_listeners = false;
+	reload_why[0] = '\0';
+	args->conf.report = report_reload;
+	if ((*next = conf_load(&args->conf)) != NULL) {
+		(*next)->daemonise = args->daemonise;
+		return 0;
+	}
+	(void)strlcpy(why, reload_why, size);
+	return -1;
+}
+
+static void
+release(void *arg, struct conf *conf)
+{
+	(void)arg;
+	conf_free(conf);
+}
+
 int
 main(int argc, char *argv[])
 {
 	struct arguments	 args;
+	struct start		 start;
 	struct conf		*conf;
-	const struct conf_listen *l;
-	const char		*why;
-	int			 listener, status;
+	int			 status;
 
+	start_init(argc, argv);
 	memset(&args, 0, sizeof(args));
 	args.log_level = LOG_LEVEL_INFO;
 	args.conf.report = report;
 	parse_arguments(argc, argv, &args);
+	log_init(args.log_format, args.log_level);
+	log_role("master");
 	args.conf.check_listeners = args.check > 0;
 	if ((conf = conf_load(&args.conf)) == NULL)
 		return 1;
@@ -223,19 +265,12 @@ main(int argc, char *argv[])
 		return status;
 	}
 
-	log_init(args.log_format, args.log_level);
-	log_role("master");
-	l = &conf->listen[0];
-	if (conf->nlisten > 1 || l->path != NULL)
-		fatalx(1, "more than one listener, or one that is a unix: "
-		    "path, is not supported yet");
-	listener = listen_open(l->host, l->port, l->backlog, &why);
-	if (listener == -1) {
-		if (errno == 0)
-			fatalx(1, "cannot listen on %s: %s", l->address, why);
-		fatal(1, "cannot listen on %s: %s", l->address, why);
-	}
-	status = master_run(conf, listener);
-	conf_free(conf);
-	return status;
+	conf->daemonise = args.daemonise;
+	memset(&start, 0, sizeof(start));
+	start.argv = argv;
+	start.conf = conf;
+	start.reload = reload;
+	start.release = release;
+	start.arg = &args;
+	return start_run(&start);
 }

@@ -15,6 +15,9 @@
  */
 #include "respawn.h"
 
+/* So many missed looks are a gap in the clock. */
+#define RESPAWN_GAP	4
+
 static int64_t
 respawn_delay(unsigned int bad)
 {
@@ -50,4 +53,21 @@ respawn_due(struct respawn *r, struct respawn_slot *slot,
 		return death->now;
 	}
 	return death->now + respawn_delay(slot->bad++);
+}
+
+bool
+respawn_is_hopeless(const struct respawn *r)
+{
+	return !r->healthy && r->bad >= RESPAWN_ROUNDS;
+}
+
+bool
+respawn_may_kill(struct respawn_watch *w, int64_t now, int64_t period,
+    int64_t grace)
+{
+	/* a busy machine may delay us by some periods; a suspend is longer */
+	if (w->last != 0 && now - w->last > RESPAWN_GAP * period)
+		w->not_before = now + grace;
+	w->last = now;
+	return now >= w->not_before;
 }

@@ -10,6 +10,9 @@
 #define RESPAWN_DELAY_MIN	1000
 #define RESPAWN_DELAY_MAX	60000
 
+/* Rounds of bad starts before a start that nobody survived is given up. */
+#define RESPAWN_ROUNDS		3
+
 /* What is known about all workers together; zeroed at the start. */
 struct respawn {
 	bool		 healthy;	/* a worker has done its job once */
@@ -38,5 +41,26 @@ struct respawn_death {
  */
 int64_t	 respawn_due(struct respawn *r, struct respawn_slot *slot,
 	    const struct respawn_death *death);
+
+/*
+ * Has the pool failed to start so often, without any worker that did its job,
+ * that a start should be given up?
+ */
+bool	 respawn_is_hopeless(const struct respawn *r);
+
+/* When the master looked for hung transactions; zeroed at the start. */
+struct respawn_watch {
+	int64_t		 last;		/* time it looked */
+	int64_t		 not_before;	/* nobody is killed until then */
+};
+
+/*
+ * The master looks again, which it means to do every `period` ms.  Returns
+ * whether overdue transactions may be killed.  They may not after a gap in
+ * the clock (the machine was suspended, or stopped otherwise): nobody could
+ * work meanwhile, so everybody gets `grace` ms to go on.
+ */
+bool	 respawn_may_kill(struct respawn_watch *w, int64_t now, int64_t period,
+	    int64_t grace);
 
 #endif

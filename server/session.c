@@ -37,6 +37,16 @@
 #define LINGER_MS	5000
 #define LINGER_IDLE_MS	1000		/* and when nothing comes */
 
+/* The same for a client that is refused because nobody has time. */
+#define LINGER_BUSY_MS	200
+
+/*
+ * A worker that is to leave closes a connection that has been idle for so
+ * long, milliseconds: a client that sends request after request gets to send
+ * one more, and is told with its reply not to send another here.
+ */
+#define LEAVE_IDLE_MS	1000
+
 /* Body window of the buffer behind the largest heads, bytes. */
 #define BODY_WINDOW	(128 * 1024)
 
@@ -62,6 +72,7 @@ session_init(struct session *ss)
 	if (ss->fields == NULL || stream_init(&ss->stream, limits->head +
 	    limits->http_heads + BODY_WINDOW + BODY_RESERVE) == -1)
 		return -1;
+	report_init(&ss->report, view_get(), ss->number, ss->conf);
 	session_init_spool(ss, &ss->spools.body);
 	session_init_spool(ss, &ss->spools.out[0]);
 	session_init_spool(ss, &ss->spools.out[1]);
@@ -75,9 +86,10 @@ session_closing(void *arg)
 	struct session	*ss = arg;
 	struct pollfd	 pfd;
 
+	report_reply(&ss->report);
 	if (ss->signals->park)
 		return true;
-	if (!board_head(ss->board)->waiting)
+	if (!board_head(ss->board)->waiting[ss->pool])
 		return false;
 	/* the flag may be a moment old, the queue is not */
 	pfd.fd = ss->listener;
@@ -85,9 +97,14 @@ session_closing(void *arg)
 	return poll(&pfd, 1, 0) == 1;
 }
 
+/* A transaction is over, well or not: status 0 if nothing could be said. */
 static void
-session_count(struct session *ss)
+session_count(struct session *ss, int status, const char *why)
 {
+	report_end(&ss->report, status, why, &ss->request, ss->running,
+	    &ss->stream);
+	if (status == 0)
+		return;
 	ss->slot->transactions++;
 	ss->slot->bytes_in += ss->stream.bytes_in;
 	ss->slot->bytes_out += ss->stream.bytes_out;
@@ -109,15 +126,15 @@ session_log(struct session *ss, const struct fault *fault)
 
 /* Reads what the client still sends until it has seen our answer and closes. */
 static void
-session_linger(struct session *ss)
+session_linger(struct session *ss, int ms)
 {
 	struct stream	*s = &ss->stream;
 	size_t		 total = 0;
 
 	if (shutdown(ss->fd, SHUT_WR) == -1)
 		return;
-	s->deadline = stream_now() + LINGER_MS;
-	s->patience_in = LINGER_IDLE_MS;
+	s->deadline = stream_now() + ms;
+	s->patience_in = ms < LINGER_IDLE_MS ? ms : LINGER_IDLE_MS;
 	ss->sf.cancel = NULL;
 	while (total < LINGER_BYTES) {
 		s->in.rd = s->in.wr = 0;
@@ -134,14 +151,20 @@ session_linger(struct session *ss)
 static bool
 session_refuse(struct session *ss, const struct fault *fault)
 {
+	bool	 sent;
+
 	session_log(ss, fault);
-	if (fault->status == 0)
+	if (fault->status == 0) {
+		session_count(ss, 0, fault->why);
 		return false;
+	}
 	ss->stream.deadline = stream_now() + LINGER_MS;
 	ss->stream.ahead = NULL;
-	if (reply_refuse(&ss->stream, fault, ss->conf->istag) == 0)
-		session_linger(ss);
-	session_count(ss);
+	report_reply(&ss->report);
+	sent = reply_refuse(&ss->stream, fault, ss->conf->istag) == 0;
+	session_count(ss, sent ? fault->status : 0, fault->why);
+	if (sent)
+		session_linger(ss, LINGER_MS);
 	return false;
 }
 
@@ -150,18 +173,27 @@ static bool
 session_wait(struct session *ss)
 {
 	struct stream	*s = &ss->stream;
+	int64_t		 left;
 	int		 n;
 
 	board_enter(ss->slot, BOARD_IDLE, stream_now());
 	s->deadline = 0;
 	s->patience_in = ss->conf->timeouts.keep_alive;
 	ss->sf.cancel = &ss->signals->park;
+	ss->sf.hurry = false;
 	ss->signals->idle = ss->fd;
 	n = stream_fill(s, s->in.size - BODY_RESERVE);
 	ss->signals->idle = -1;
 	ss->sf.cancel = NULL;
 	if (ss->signals->park)
 		ss->sf.armed = false;	/* the handler changed the tick */
+	if (n == -1 && errno == ECANCELED && ss->signals->leave) {
+		left = ss->slot->since + LEAVE_IDLE_MS - stream_now();
+		if (left > 0) {
+			s->patience_in = left;
+			n = stream_fill(s, s->in.size - BODY_RESERVE);
+		}
+	}
 	return n == 1;
 }
 
@@ -195,10 +227,13 @@ session_read_head(struct session *ss)
 	if (buf_len(&s->in) == 0 && !session_wait(ss))
 		return false;
 	s->deadline = stream_now();
+	ss->slot->deadline = s->deadline + ss->conf->timeouts.transaction;
 	board_enter(ss->slot, BOARD_READING, s->deadline);
+	report_begin(&ss->report);
 	s->deadline += ss->conf->timeouts.head;
 	s->patience_in = ss->conf->timeouts.head;
 	s->patience_out = ss->conf->timeouts.write;
+	ss->sf.hurry = true;
 	for (;;) {
 		switch (request_parse(r, buf_data(&s->in), buf_len(&s->in),
 		    &fault)) {
@@ -292,14 +327,16 @@ session_options(struct session *ss)
 	memset(&o, 0, sizeof(o));
 	o.plan = ss->plan;
 	o.istag = conf_get_istag(ss->conf, ss->plan);
-	o.max_connections = ss->conf->workers;
+	o.max_connections = ss->listen->workers;
 	o.offers_trailers = (r->allow & ALLOW_TRAILERS) != 0;
 	o.now = time(NULL);
 	o.close = r->close || session_closing(ss);
 	options_format(&reply, &o);
-	if (reply_send(&reply, &ss->stream) == -1)
+	if (reply_send(&reply, &ss->stream) == -1) {
+		session_count(ss, 0, "client went away while we wrote");
 		return false;
-	session_count(ss);
+	}
+	session_count(ss, 200, NULL);
 	return !o.close;
 }
 
@@ -335,19 +372,23 @@ session_adapt(struct session *ss, struct slice req, struct slice res)
 	t->req_head = req;
 	t->res_head = res;
 	t->istag = conf_get_istag(ss->conf, ss->plan);
-	t->id = "";
+	t->id = ss->report.id;
 	t->spools = &ss->spools;
 	t->closing = session_closing;
 	t->closing_arg = ss;
+	if (ss->conf->view.id_header != NULL)
+		(void)txn_reply_header(t, ss->conf->view.id_header, t->id);
+	ss->running = t;
 	if (txn_run(t, ss->plan) == -1)
 		more = session_refuse(ss, &t->fault);
 	else {
-		session_count(ss);
+		session_count(ss, t->status, NULL);
 		if (ss->conf->print_requests && req.len > 0 &&
 		    ss->request.method == ICAP_REQMOD)
 			session_print(http_start_line(req));
 		more = !t->close;
 	}
+	ss->running = NULL;
 	txn_fini(t);
 	return more;
 }
@@ -373,7 +414,9 @@ session_transaction(struct session *ss)
 	s->deadline += ss->conf->timeouts.transaction -
 	    ss->conf->timeouts.head;
 	s->patience_in = ss->conf->timeouts.body;
+	ss->slot->service = ss->plan - ss->conf->plan;
 	board_enter(ss->slot, BOARD_SERVICE, ss->slot->since);
+	report_heads(&ss->report, r, ss->plan, req, res);
 	if (r->method == ICAP_OPTIONS)
 		more = session_options(ss);
 	else
@@ -387,12 +430,35 @@ void
 session_run(struct session *ss, int fd)
 {
 	ss->fd = fd;
+	report_connect(&ss->report, fd, &ss->slot->peer);
 	stream_start_fd(&ss->stream, &ss->sf, fd);
 	while (session_transaction(ss))
 		;
 	/* unread bytes would turn our close into a reset (C118) */
 	if (buf_len(&ss->stream.in) > 0)
-		session_linger(ss);
+		session_linger(ss, LINGER_MS);
+	(void)close(fd);
+	buf_trim(&ss->stream.in, BUFFER_KEEP);
+}
+
+void
+session_refuse_busy(struct session *ss, int fd)
+{
+	static const struct fault	 busy = { 503, "no worker was free" };
+
+	ss->fd = fd;
+	stream_start_fd(&ss->stream, &ss->sf, fd);
+	/* what has come of the request; an unread rest would reset the reply */
+	ss->stream.patience_in = LINGER_BUSY_MS;
+	(void)stream_fill(&ss->stream, ss->stream.in.size);
+	ss->stream.deadline = stream_now() + LINGER_BUSY_MS;
+	report_connect(&ss->report, fd, &ss->slot->peer);
+	report_begin(&ss->report);
+	if (reply_refuse(&ss->stream, &busy, ss->conf->istag) == 0) {
+		report_end(&ss->report, busy.status, busy.why, NULL, NULL,
+		    &ss->stream);
+		session_linger(ss, LINGER_BUSY_MS);
+	}
 	(void)close(fd);
 	buf_trim(&ss->stream.in, BUFFER_KEEP);
 }

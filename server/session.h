@@ -6,10 +6,12 @@
 #include "../services/txn.h"
 #include "board.h"
 #include "conf.h"
+#include "report.h"
 
 /* How a signal handler reaches into a session. */
 struct session_signals {
 	volatile sig_atomic_t	 park;	/* give the connection up when idle */
+	volatile sig_atomic_t	 leave;	/* the process is to end, not at once */
 	volatile sig_atomic_t	 idle;	/* its descriptor while idle, or -1 */
 };
 
@@ -19,8 +21,12 @@ struct session {
 	struct board		*board;
 	struct board_slot	*slot;
 	struct session_signals	*signals;
-	int			 listener;
+	int			 listener;	/* its descriptor */
+	unsigned int		 number;	/* of the worker */
+	unsigned int		 pool;		/* of the listener */
+	const struct conf_listen *listen;	/* the same */
 
+	struct report		 report;
 	int			 fd;
 	struct stream_fd	 sf;
 	struct stream		 stream;
@@ -29,6 +35,7 @@ struct session {
 	struct request		 request;
 	struct header_field	*fields;
 	const struct txn_plan	*plan;
+	struct txn		*running;	/* &txn while a plan runs */
 };
 
 /*
@@ -39,5 +46,11 @@ int	 session_init(struct session *ss);
 
 /* Serves one connection to its end and closes it. */
 void	 session_run(struct session *ss, int fd);
+
+/*
+ * Answers the first request of a connection with 503, whatever it is, and
+ * closes it: nobody has time for the client.
+ */
+void	 session_refuse_busy(struct session *ss, int fd);
 
 #endif

@@ -8,9 +8,14 @@
  * Handlers set a flag and make the call that may be blocking return, wherever
  * the signal fell: /dev/null is put over the listener, and the tick of an
  * idle connection is cut short.
+ *
+ * A relief worker is one that the master starts when clients have waited too
+ * long: it tells so many of them that nobody has time, and leaves.
  */
-#include <sys/prctl.h>
 #include <sys/socket.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,14 +25,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "admit.h"
+#include "priv.h"
+#include "sandbox.h"
 #include "session.h"
 #include "worker.h"
 
 /* After running out of descriptors or memory in accept, milliseconds. */
 #define SICK_PAUSE_MS	100
 
-static struct session_signals	 worker_signals = { 0, -1 };
-static volatile sig_atomic_t	 worker_leave;
+static struct session_signals	 worker_signals = { 0, 0, -1 };
 static int			 worker_listener = -1;
 static int			 worker_null = -1;
 static struct board_slot	*worker_slot;
@@ -61,7 +68,7 @@ worker_on_leave(int signo, siginfo_t *info, void *context)
 	(void)signo;
 	(void)info;
 	(void)context;
-	worker_leave = 1;
+	worker_signals.leave = 1;
 	(void)dup2(worker_null, worker_listener);
 	worker_park();
 	errno = saved;
@@ -119,7 +126,7 @@ worker_accept_failed(void)
 	case EINVAL:
 	case ENOTSOCK:
 	case EOPNOTSUPP:
-		if (!worker_leave)
+		if (!worker_signals.leave)
 			fatal(EXIT_CONFIG, "accept");
 		break;
 	default:
@@ -127,54 +134,171 @@ worker_accept_failed(void)
 	}
 }
 
+/* Is this client welcome?  Says so on the board if not. */
+static bool
+worker_admits(struct session *ss, const struct worker *w,
+    const struct sockaddr_storage *from)
+{
+	const struct conf_listen	*l = ss->listen;
+	struct board_slot		*slot = ss->slot;
+
+	admit_read_peer(from, &slot->peer);
+	if (!admit_is_allowed(&l->allow, &slot->peer)) {
+		slot->refused++;
+		return false;
+	}
+	board_enter(slot, BOARD_IDLE, slot->since);
+	if (l->max_per_client != 0 && slot->peer.family != 0 &&
+	    board_count_peer(w->board, &slot->peer) > l->max_per_client) {
+		slot->refused++;
+		return false;
+	}
+	return true;
+}
+
+/* Has the client that was just accepted waited for too long? */
+static bool
+worker_is_overdue(const struct session *ss, int fd)
+{
+	struct tcp_info	 info;
+	socklen_t	 len = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == -1)
+		return false;
+	return info.tcpi_last_data_recv >= ss->conf->timeouts.queue;
+}
+
 static void
 worker_serve(struct session *ss, const struct worker *w)
 {
-	int	 fd;
+	struct sockaddr_storage	 from;
+	socklen_t		 len;
+	unsigned int		 relief = w->relief;
+	int			 fd;
 
-	while (!worker_leave) {
-		board_enter(ss->slot, BOARD_ACCEPT, stream_now());
-		fd = accept4(worker_listener, NULL, NULL, SOCK_CLOEXEC);
+	while (!worker_signals.leave) {
+		if (w->relief == 0)
+			board_enter(ss->slot, BOARD_ACCEPT, stream_now());
+		len = sizeof(from);
+		from.ss_family = AF_UNSPEC;
+		fd = accept4(worker_listener, (struct sockaddr *)&from, &len,
+		    SOCK_CLOEXEC);
 		if (fd == -1) {
 			worker_accept_failed();
 			continue;
 		}
 		worker_signals.park = 0;
 		ss->slot->connections++;
-		if (worker_leave)
+		if (worker_signals.leave)
 			worker_signals.park = 1;
-		board_enter(ss->slot, BOARD_IDLE, ss->slot->since);
-		board_tell_short(w->board, w->number, w->ready);
-		session_run(ss, fd);
+		if (!worker_admits(ss, w, &from))
+			(void)close(fd);
+		else if (w->relief == 0) {
+			board_tell_short(w->board, w->number, w->ready);
+			priv_title("worker %u [busy]", w->number);
+			session_run(ss, fd);
+			priv_title("worker %u [idle]", w->number);
+		} else if (worker_is_overdue(ss, fd)) {
+			ss->slot->overload++;
+			session_refuse_busy(ss, fd);
+			relief--;
+		} else
+			session_run(ss, fd);
+		ss->slot->peer.family = 0;
+		if (w->relief != 0 && relief == 0)
+			break;
 	}
+}
+
+/*
+ * Can large bodies be kept?  Better to say so now than with the first one.
+ * Returns whether their files need names.
+ */
+static bool
+worker_check_spool(const char *dir)
+{
+	int	 fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd != -1) {
+		(void)close(fd);
+		return false;
+	}
+	if ((errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) ||
+	    access(dir, W_OK | X_OK) == -1)
+		fatal(EXIT_CONFIG, "cannot write to the spool directory %s",
+		    dir);
+	return true;
+}
+
+/* What a service needs in each process. */
+static void
+worker_start_services(const struct conf *conf)
+{
+	const struct txn_step	*step;
+	unsigned int		 i, k;
+
+	for (i = 0; i < conf->nplans; i++)
+		for (k = 0; k < conf->plan[i].nsteps; k++) {
+			step = &conf->plan[i].step[k];
+			if (step->service->start != NULL &&
+			    step->service->start(step->instance) == -1)
+				fatal(EXIT_SICK, "service \"/%s\": %s does "
+				    "not start", conf->plan[i].path,
+				    step->service->name);
+		}
+}
+
+static void
+worker_stop_services(const struct conf *conf)
+{
+	const struct txn_step	*step;
+	unsigned int		 i, k;
+
+	for (i = 0; i < conf->nplans; i++)
+		for (k = 0; k < conf->plan[i].nsteps; k++) {
+			step = &conf->plan[i].step[k];
+			if (step->service->stop != NULL)
+				step->service->stop(step->instance);
+		}
 }
 
 void
 worker_run(const struct worker *w)
 {
-	static const char	 ready = BOARD_NEWS_READY;
-	struct session		 ss;
+	/* here, not on the stack: most of it is never touched */
+	static struct session ss;
+	bool		 with_names;
 
-	log_role("worker %u", w->number);
-	memset(&ss, 0, sizeof(ss));
 	ss.conf = w->conf;
 	ss.board = w->board;
 	ss.slot = worker_slot = board_slot(w->board, w->number);
+	ss.pool = ss.slot->pool;
+	ss.listen = conf_listen_of(w->conf, ss.pool);
 	ss.signals = &worker_signals;
+	ss.number = w->number;
 	worker_listener = ss.listener = w->listener;
 	if ((worker_null = open("/dev/null", O_RDONLY | O_CLOEXEC)) == -1)
 		fatal(EXIT_SICK, "/dev/null");
+	priv_title(w->relief == 0 ? "worker %u [starting]" :
+	    "worker %u [relief]", w->number);
 	/* if the master dies nobody would supervise us */
-	if (prctl(PR_SET_PDEATHSIG, WORKER_LEAVE) == -1)
-		fatal(EXIT_CONFIG, "prctl");
-	worker_start_signals();
-	if (getppid() != w->master)
+	if (priv_follow(w->master) == -1)
 		exit(0);
+	worker_start_signals();
+	priv_drop(&w->conf->priv, w->master);
+	with_names = worker_check_spool(w->conf->spool_dir);
 	if (session_init(&ss) == -1)
 		fatal(EXIT_SICK, "session");
-	if (write(w->ready, &ready, 1) == -1 && errno != EAGAIN)
+	worker_start_services(w->conf);
+	if (w->conf->priv.sandbox && sandbox_enter(with_names) == -1)
+		fatal(EXIT_CONFIG, "sandbox");
+	if (w->relief == 0)
+		priv_title("worker %u [idle]", w->number);
+	if (board_tell(w->ready, BOARD_NEWS_READY, w->number) == -1)
 		fatal(EXIT_SICK, "pipe to the master");
 	worker_serve(&ss, w);
 	board_enter(ss.slot, BOARD_LEAVING, stream_now());
+	worker_stop_services(w->conf);
 	exit(0);
 }

@@ -11,12 +11,13 @@
 
 /* WORKER_PARK is queued with the slot's number of connections as its value. */
 
-/* Everything a worker may rely on after the fork. */
+/* Everything a worker or auxiliary process may rely on after the fork. */
 struct worker {
 	const struct conf	*conf;
 	struct board		*board;
 	unsigned int		 number;	/* of its slot */
-	int			 listener;
+	unsigned int		 relief;	/* refuse so many, then leave */
+	int			 listener;	/* -1: not a worker */
 	int			 ready;		/* pipe to the master */
 	pid_t			 master;
 };

@@ -204,6 +204,8 @@ end() {
 # own, it runs in another: both have to be empty at its end.
 icapd_start() {
 	mkdir -p "$tmp/spool" "$tmp/run"
+	# Workers of root are somebody else.
+	chmod 1777 "$tmp/spool"
 	start icapd icapd_exec --host 127.0.0.1 --port 0 "$@" echo
 	icapd_pid=$started_pid
 	wait_until icapd_is_up || fail "icapd is not ready"

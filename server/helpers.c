@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The list of auxiliary processes that the master keeps running beside the
+ * workers, in the order in which they are started.  Called by master.c.  To
+ * add one see struct master_aux in master.h; this is the line to write.
+ */
+#include <stddef.h>
+
+#include "helpers.h"
+#include "priv.h"
+#include "status.h"
+#include "view.h"
+
+/* Neither needs to be in the workers' root directory: logs are outside. */
+static void
+helper_drop(const struct worker *w)
+{
+	struct priv	 priv = w->conf->priv;
+
+	priv.chroot = NULL;
+	priv_drop(&priv, w->master);
+}
+
+static void
+helper_run_logger(const struct worker *w)
+{
+	helper_drop(w);
+	priv_title("logger");
+	view_run_logger(view_get(), w->conf, w->master);
+}
+
+static void
+helper_run_status(const struct worker *w)
+{
+	helper_drop(w);
+	priv_title("status");
+	view_use(view_get(), RING_STATUS, w->conf);
+	status_run(w->conf, w->board, view_get(), w->master);
+}
+
+static const struct master_aux	 helpers[] = {
+	{ "logger", helper_run_logger, NULL },
+	{ "status", helper_run_status, status_is_wanted },
+	{ NULL, NULL, NULL },
+};
+
+const struct master_aux *
+helper_list(void)
+{
+	return helpers;
+}

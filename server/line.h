@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SERVER_LINE_H
+#define SERVER_LINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "../proto/chars.h"
+
+/*
+ * A line being composed in the caller's memory.  What does not fit is left
+ * out, silently: line_room() says in advance.
+ */
+struct line {
+	char	*p;
+	size_t	 len;
+	size_t	 max;
+};
+
+void	 line_init(struct line *l, char *p, size_t max);
+
+/* Appends bytes that need no care. */
+static inline void
+line_add(struct line *l, const char *p, size_t len)
+{
+	if (len > l->max - l->len)
+		len = l->max - l->len;
+	memcpy(l->p + l->len, p, len);
+	l->len += len;
+}
+
+#define line_lit(l, text)	line_add((l), "" text, sizeof(text) - 1)
+
+void	 line_text(struct line *l, const char *text);
+void	 line_char(struct line *l, char c);
+void	 line_uint(struct line *l, uint64_t n);
+void	 line_int(struct line *l, int64_t n);
+/* n with at least width digits, zeros before it. */
+void	 line_padded(struct line *l, uint64_t n, unsigned int width);
+void	 line_hex(struct line *l, uint64_t n);	/* 16 digits */
+
+/* A time on the wall clock, microseconds since 1970, as ISO 8601 in UTC. */
+void	 line_time(struct line *l, int64_t us);
+
+/*
+ * Bytes from the wire, at most `cut` bytes of output, the last three of which
+ * are "..." when something was cut.  Both write printable ASCII only.
+ *
+ * line_json: for the inside of a JSON string.  Characters in valid UTF-8
+ * become \uXXXX, bytes that are not become \\xXX (two characters \ and x
+ * once parsed).
+ *
+ * line_escape: for text; control and other bytes, the backslash and the
+ * quotation mark become \xXX, \\ and \".
+ */
+void	 line_json(struct line *l, struct slice s, size_t cut);
+void	 line_escape(struct line *l, struct slice s, size_t cut);
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SERVER_LOGGER_H
+#define SERVER_LOGGER_H
+
+#include "ring.h"
+
+/* Signals the logger understands; only the master sends them. */
+#define LOGGER_FINISH	SIGTERM		/* write what is there, then exit */
+#define LOGGER_REOPEN	SIGUSR1		/* the files were renamed */
+
+/* Paths that are no files. */
+#define LOGGER_STDOUT	"-"
+#define LOGGER_SYSLOG	"syslog"
+
+/*
+ * May be NULL.  Called for a ring whose worker has died in a transaction and
+ * has no successor, when the logger finishes: puts the line of that
+ * transaction.
+ */
+typedef void logger_orphan(struct rings *rs, unsigned int ring);
+
+/*
+ * Takes lines out of the rings and writes them until told to finish, or until
+ * the master (its pid) has died and no process is left that could put
+ * another.  Never returns.
+ */
+void	 logger_run(struct rings *rs, pid_t master, logger_orphan *orphan)
+	    __attribute__((noreturn));
+
+#endif

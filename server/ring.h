@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SERVER_RING_H
+#define SERVER_RING_H
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Different logs there can be between a start and a stop. */
+#define RING_LOGS	16
+
+/* Pseudo log: the last errors and blocks, for icapctl and the status page. */
+#define RING_RECENT	0xffff
+
+/* Longest line with its newline; longer ones are cut. */
+#define RING_LINE_MAX	8192
+
+/* Sizes of one ring; a power of two. */
+#define RING_SIZE_MIN	(128 * 1024)
+#define RING_SIZE_MAX	(16 * 1024 * 1024)
+
+/* Rings before those of the workers, that of place i is RING_WORKER + i. */
+enum ring_extra { RING_MASTER, RING_LOGGER, RING_STATUS, RING_SPARE,
+    RING_WORKER };
+
+/* A line on its way; p ends with a newline. */
+struct ring_line {
+	uint16_t	 log;		/* ring_add_log(), or RING_RECENT */
+	uint8_t		 level;		/* enum log_level */
+	uint8_t		 kind;		/* enum ring_kind */
+	uint32_t	 len;
+	const char	*p;
+};
+
+enum ring_kind { RING_EVENT, RING_ACCESS, RING_BLOCKED };
+
+/* One of the last errors; the logger alone writes it. */
+struct ring_recent {
+	uint64_t	 number;	/* 1, 2, ...; 0 while being written */
+	int64_t		 when;		/* seconds since 1970 */
+	uint8_t		 level;
+	uint8_t		 kind;
+	char		 text[246];	/* printable ASCII, NUL-terminated */
+};
+
+#define RING_RECENTS	32
+
+/* Where a log goes and what became of it; the logger writes but the path. */
+struct ring_log {
+	char		 path[256];
+	uint64_t	 lines;		/* written */
+	uint64_t	 bytes;
+	uint64_t	 lost;		/* lines given up */
+	uint64_t	 errors;	/* writes and opens that failed */
+	uint32_t	 failing;	/* now */
+	uint32_t	 phase;		/* see logger.c */
+	uint64_t	 dev;		/* the write under way: file, */
+	uint64_t	 ino;
+	uint64_t	 offset;	/* its length before, */
+	uint64_t	 len;		/* and bytes */
+};
+
+/* How far a log has got in a ring; the logger's. */
+struct ring_cursor {
+	uint64_t	 tail;		/* written up to here */
+	uint64_t	 next;		/* and to here when the write is done */
+};
+
+/* What others may see, too: in shared memory, and zeroed at the start. */
+struct ring_public {
+	uint32_t		 nlogs;
+	uint32_t		 reserved;
+	uint64_t		 waits;		/* of workers for room */
+	struct ring_log		 log[RING_LOGS];
+	struct ring_recent	 recent[RING_RECENTS];
+};
+
+struct rings;
+
+/*
+ * Maps rings for at most n places (and RING_WORKER more) of size bytes each,
+ * shared with children.  pub is the caller's, in shared memory.  NULL with
+ * errno.
+ */
+struct rings *rings_open(unsigned int n, size_t size,
+	    struct ring_public *pub);
+void	 rings_close(struct rings *rs);
+
+/* For the master: finds or adds a log.  Returns its number, or -1. */
+int	 rings_add_log(struct rings *rs, const char *path);
+
+unsigned int rings_count(const struct rings *rs);	/* ever taken */
+unsigned int rings_logs(const struct rings *rs);
+struct ring_log *rings_log(struct rings *rs, unsigned int log);
+struct ring_recent *rings_recent(struct rings *rs);	/* RING_RECENTS */
+
+/*
+ * The producer of ring i is this process from now on.  The ring has one
+ * producer at a time: a worker's place.
+ */
+void	 ring_take(struct rings *rs, unsigned int i, pid_t pid);
+pid_t	 ring_owner(const struct rings *rs, unsigned int i);
+
+/*
+ * Puts n lines into ring i, all of them or none: who is killed half-way has
+ * put none.  When there is no room it waits for the logger if `wait`, else
+ * returns -1.  `done` says that these are the lines of the transaction that
+ * ring_intend() announced.
+ */
+int	 ring_put(struct rings *rs, unsigned int i,
+	    const struct ring_line *line, unsigned int n, bool wait,
+	    bool done);
+
+/*
+ * Announces a transaction whose line will come: should its worker die
+ * before, the worker's successor finds here what is known about it.  At most
+ * RING_INTENT_MAX bytes.  ring_intent_space() is where to write them,
+ * ring_intend() declares them valid.
+ */
+#define RING_INTENT_MAX	1000
+void	*ring_intent_space(struct rings *rs, unsigned int i);
+void	 ring_intend(struct rings *rs, unsigned int i);
+void	 ring_forget(struct rings *rs, unsigned int i);
+bool	 ring_has_intent(struct rings *rs, unsigned int i);
+
+/* What follows is the logger's. */
+
+/* Ends of ring i: bytes ever put, and bytes that may be overwritten. */
+uint64_t ring_head(const struct rings *rs, unsigned int i);
+uint64_t ring_tail(const struct rings *rs, unsigned int i);
+struct ring_cursor *ring_cursor(struct rings *rs, unsigned int i,
+	    unsigned int log);
+struct ring_cursor *ring_recent_cursor(struct rings *rs, unsigned int i);
+
+/* Where the log of that cursor goes on in ring i. */
+uint64_t ring_start(const struct rings *rs, unsigned int i,
+	    const struct ring_cursor *cursor);
+
+/*
+ * The line at *pos, which moves on to the next one.  Its text lies in two
+ * pieces where the ring ends: line->p is not set, ring_copy() fetches it.
+ * Returns the position of the text.
+ */
+uint64_t ring_next(const struct rings *rs, unsigned int i, uint64_t *pos,
+	    struct ring_line *line);
+void	 ring_copy(const struct rings *rs, unsigned int i, uint64_t at,
+	    char *dst, size_t len);
+
+/* Gives back what all cursors have passed, and wakes who waits for it. */
+void	 ring_release(struct rings *rs, unsigned int i);
+
+/* Is ring i more than half full? */
+bool	 ring_is_crowded(const struct rings *rs, unsigned int i);
+
+/*
+ * Sleeps until a ring is crowded (or, if `any`, holds anything), a signal
+ * handler has called rings_alarm(), or ms milliseconds (-1: no end) are over.
+ */
+void	 rings_sleep(struct rings *rs, bool any, int ms);
+void	 rings_alarm(struct rings *rs);
+
+#endif

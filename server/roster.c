@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Which processes there are and shall be: a table of places.  Called by
+ * master.c, which does what has to be done to real processes; here nothing is
+ * forked, killed or logged.
+ *
+ * A place is free, or belongs to a generation: it has a process, or one will
+ * be started when it is due.  The table is as large as the board, and only
+ * the part that was ever used costs memory.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "roster.h"
+
+int
+roster_init(struct roster *r, unsigned int max)
+{
+	memset(r, 0, sizeof(*r));
+	if ((r->place = calloc(max, sizeof(*r->place))) == NULL)
+		return -1;
+	r->max = max;
+	return 0;
+}
+
+void
+roster_fini(struct roster *r)
+{
+	free(r->place);
+}
+
+int
+roster_add(struct roster *r, struct generation *gen)
+{
+	struct place	*p;
+	unsigned int	 i;
+
+	for (i = 0; i < r->max; i++)
+		if (r->place[i].gen == NULL)
+			break;
+	if (i == r->max)
+		return -1;
+	p = &r->place[i];
+	memset(p, 0, sizeof(*p));
+	p->gen = gen;
+	p->number = i;
+	if (i >= r->n)
+		r->n = i + 1;
+	return (int)i;
+}
+
+void
+roster_del(struct roster *r, unsigned int i)
+{
+	memset(&r->place[i], 0, sizeof(r->place[i]));
+}
+
+void
+roster_enter(struct roster *r, unsigned int i, pid_t pid, int64_t now)
+{
+	struct place	*p = &r->place[i];
+
+	p->pid = pid;
+	p->started = now;
+	p->is_ready = p->is_leaving = p->is_hung = false;
+	p->gen->running++;
+	r->running++;
+}
+
+void
+roster_leave(struct roster *r, unsigned int i)
+{
+	struct place	*p = &r->place[i];
+
+	p->pid = 0;
+	p->gen->running--;
+	r->running--;
+}
+
+int
+roster_find(const struct roster *r, pid_t pid)
+{
+	unsigned int	 i;
+
+	for (i = 0; i < r->n; i++)
+		if (r->place[i].pid == pid)
+			return (int)i;
+	return -1;
+}
+
+unsigned int
+roster_count_workers(const struct roster *r)
+{
+	unsigned int	 i, n = 0;
+
+	for (i = 0; i < r->n; i++)
+		if (r->place[i].pid != 0 && r->place[i].aux == NULL)
+			n++;
+	return n;
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What was done: transactions by service, method, verdict and status, with
+ * their times and bytes.  Each worker writes to its own place (report.c),
+ * whoever shows the numbers adds the places up (metrics.c, icapctl.c).  A
+ * place outlives its worker, so nothing ever counts backwards.  No locks: a
+ * sum may miss what is being counted at this moment.
+ */
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tally.h"
+
+static const uint32_t	 bound[TALLY_BUCKETS] = {
+	100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000,
+	500000, 1000000, 2500000, 5000000, 10000000
+};
+
+static const char *const verdict_name[TALLY_VERDICTS] = {
+	[TALLY_NONE] = "none",
+	[TALLY_UNCHANGED] = "unchanged",
+	[TALLY_EDITED] = "edited",
+	[TALLY_REWRITTEN] = "rewritten",
+	[TALLY_REPLACED] = "replaced",
+	[TALLY_FAILED] = "failed",
+	[TALLY_DIED] = "died",
+};
+
+struct tally {
+	struct tally_head	*head;
+	uint8_t			*touched;	/* by place: was it written? */
+	struct tally_place	*place;
+	size_t			 size;
+};
+
+static size_t
+align(size_t n)
+{
+	return (n + 4095) & ~(size_t)4095;
+}
+
+static void
+tally_lay_out(struct tally *t, void *region, unsigned int max)
+{
+	t->head = region;
+	t->touched = (uint8_t *)region + sizeof(*t->head);
+	t->place = (void *)((char *)region + align(sizeof(*t->head) + max));
+	t->size = align(sizeof(*t->head) + max) + max * sizeof(*t->place);
+}
+
+static int
+tally_open_file(const char *path, size_t size)
+{
+	int	 fd;
+
+	/* a reader of the old one keeps it */
+	if (unlink(path) == -1 && errno != ENOENT)
+		return -1;
+	fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+	    0640);
+	if (fd != -1 && ftruncate(fd, (off_t)size) == -1) {
+		(void)close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+struct tally *
+tally_open(unsigned int max, const char *path)
+{
+	struct tally	*t;
+	void		*region;
+	int		 fd = -1;
+
+	if ((t = calloc(1, sizeof(*t))) == NULL)
+		return NULL;
+	tally_lay_out(t, NULL, max);
+	if (path != NULL && (fd = tally_open_file(path, t->size)) == -1) {
+		free(t);
+		return NULL;
+	}
+	region = mmap(NULL, t->size, PROT_READ | PROT_WRITE, MAP_SHARED |
+	    MAP_NORESERVE | (fd == -1 ? MAP_ANONYMOUS : 0), fd, 0);
+	if (fd != -1)
+		(void)close(fd);
+	if (region == MAP_FAILED) {
+		free(t);
+		return NULL;
+	}
+	tally_lay_out(t, region, max);
+	t->head->version = TALLY_VERSION;
+	t->head->size = t->size;
+	t->head->max = max;
+	t->head->nservices = 1;
+	t->head->name[0][0] = '\0';
+	t->head->magic = TALLY_MAGIC;
+	return t;
+}
+
+struct tally *
+tally_map(const char *path, const char **why)
+{
+	struct tally		*t;
+	struct tally_head	*head;
+	struct stat		 st;
+	int			 fd;
+
+	*why = "cannot be opened";
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		return NULL;
+	*why = "is not the file of a daemon of this version";
+	head = MAP_FAILED;
+	if (fstat(fd, &st) == 0 && st.st_size >= (off_t)sizeof(*head))
+		head = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED,
+		    fd, 0);
+	(void)close(fd);
+	if (head == MAP_FAILED)
+		return NULL;
+	if (head->magic == TALLY_MAGIC && head->version == TALLY_VERSION &&
+	    head->size == (uint64_t)st.st_size && head->max <= 1u << 20 &&
+	    (t = calloc(1, sizeof(*t))) != NULL) {
+		tally_lay_out(t, head, head->max);
+		if (t->size == (size_t)st.st_size)
+			return t;
+		free(t);
+	}
+	(void)munmap(head, (size_t)st.st_size);
+	return NULL;
+}
+
+void
+tally_close(struct tally *t)
+{
+	(void)munmap(t->head, t->size);
+	free(t);
+}
+
+struct tally_head *
+tally_head(struct tally *t)
+{
+	return t->head;
+}
+
+unsigned int
+tally_find_service(struct tally *t, const char *path)
+{
+	const struct tally_head	*h = t->head;
+	char			 name[TALLY_NAME];
+	uint32_t		 i;
+
+	(void)strlcpy(name, path, sizeof(name));
+	for (i = 1; i < h->nservices; i++)
+		if (strcmp(h->name[i], name) == 0)
+			return i;
+	return 0;
+}
+
+unsigned int
+tally_add_service(struct tally *t, const char *path)
+{
+	struct tally_head	*h = t->head;
+	unsigned int		 i = tally_find_service(t, path);
+
+	if (i != 0 || h->nservices == TALLY_SERVICES)
+		return i;
+	i = h->nservices;
+	(void)strlcpy(h->name[i], path, sizeof(h->name[i]));
+	__atomic_store_n(&h->nservices, i + 1, __ATOMIC_RELEASE);
+	return i;
+}
+
+struct tally_place *
+tally_place(struct tally *t, unsigned int i)
+{
+	if (i >= t->head->max)
+		return NULL;
+	t->touched[i] = 1;
+	return &t->place[i];
+}
+
+const struct tally_place *
+tally_see(struct tally *t, unsigned int i)
+{
+	/* to read a hole would make it real */
+	if (i >= t->head->max || t->touched[i] == 0)
+		return NULL;
+	return &t->place[i];
+}
+
+static bool
+is_same_key(const struct tally_key *a, const struct tally_key *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+void
+tally_add(struct tally_place *p, const struct tally_event *e)
+{
+	static unsigned int	 last;		/* found there before */
+	struct tally_service	*s;
+	unsigned int		 i;
+
+	if (!is_same_key(&p->count[last].key, &e->key)) {
+		for (i = 0; i < TALLY_COUNTS && p->count[i].key.used; i++)
+			if (is_same_key(&p->count[i].key, &e->key))
+				break;
+		if (i == TALLY_COUNTS) {
+			p->other++;
+			return;
+		}
+		if (!p->count[i].key.used)
+			p->count[i].key = e->key;
+		last = i;
+	}
+	p->count[last].n++;
+	s = &p->service[e->key.service];
+	s->bytes_in += e->bytes_in;
+	s->bytes_out += e->bytes_out;
+	/* latencies are of messages: OPTIONS has none */
+	if (e->key.verdict == TALLY_NONE)
+		return;
+	for (i = 0; i < TALLY_BUCKETS; i++)
+		if (e->duration <= (int64_t)bound[i])
+			break;
+	s->bucket[i]++;
+	s->sum += (uint64_t)e->duration;
+	s->sum_serve += (uint64_t)e->serve;
+}
+
+void
+tally_refuse(struct tally_place *p, const char *why)
+{
+	struct tally_reason	*r;
+	unsigned int		 i;
+
+	for (i = 0; i < TALLY_REASONS - 1; i++) {
+		r = &p->reason[i];
+		if (r->n == 0)
+			(void)strlcpy(r->text, why, sizeof(r->text));
+		else if (strncmp(r->text, why, sizeof(r->text) - 1) != 0)
+			continue;
+		r->n++;
+		return;
+	}
+	r = &p->reason[i];
+	(void)strlcpy(r->text, "other", sizeof(r->text));
+	r->n++;
+}
+
+static void
+sum_counts(struct tally_sum *sum, const struct tally_place *p)
+{
+	const struct tally_count	*c;
+	unsigned int			 i, k;
+
+	for (i = 0; i < TALLY_COUNTS && p->count[i].key.used; i++) {
+		c = &p->count[i];
+		for (k = 0; k < sum->ncounts; k++)
+			if (is_same_key(&sum->count[k].key, &c->key))
+				break;
+		if (k == sizeof(sum->count) / sizeof(sum->count[0])) {
+			sum->other += c->n;
+			continue;
+		}
+		if (k == sum->ncounts) {
+			sum->count[k].key = c->key;
+			sum->count[k].n = 0;
+			sum->ncounts++;
+		}
+		sum->count[k].n += c->n;
+	}
+}
+
+static void
+sum_reasons(struct tally_sum *sum, const struct tally_place *p)
+{
+	unsigned int	 i, k;
+
+	for (i = 0; i < TALLY_REASONS; i++) {
+		if (p->reason[i].n == 0)
+			continue;
+		for (k = 0; k < sum->nreasons; k++)
+			if (strcmp(sum->reason[k].text,
+			    p->reason[i].text) == 0)
+				break;
+		if (k == sizeof(sum->reason) / sizeof(sum->reason[0]))
+			continue;
+		if (k == sum->nreasons) {
+			sum->reason[k] = p->reason[i];
+			sum->reason[k].text[TALLY_REASON - 1] = '\0';
+			sum->nreasons++;
+		} else
+			sum->reason[k].n += p->reason[i].n;
+	}
+}
+
+void
+tally_sum(struct tally *t, struct tally_sum *sum)
+{
+	const struct tally_place	*p;
+	const struct tally_service	*s;
+	unsigned int			 i, k, b, n = t->head->nservices;
+
+	memset(sum, 0, sizeof(*sum));
+	for (i = 0; i < t->head->max; i++) {
+		if ((p = tally_see(t, i)) == NULL)
+			continue;
+		sum->other += p->other;
+		sum->died += p->died;
+		sum_counts(sum, p);
+		sum_reasons(sum, p);
+		for (k = 0; k < n && k < TALLY_SERVICES; k++) {
+			s = &p->service[k];
+			for (b = 0; b <= TALLY_BUCKETS; b++)
+				sum->service[k].bucket[b] += s->bucket[b];
+			sum->service[k].sum += s->sum;
+			sum->service[k].sum_serve += s->sum_serve;
+			sum->service[k].bytes_in += s->bytes_in;
+			sum->service[k].bytes_out += s->bytes_out;
+		}
+	}
+}
+
+uint32_t
+tally_bound(unsigned int bucket)
+{
+	return bound[bucket];
+}
+
+const char *
+tally_verdict_name(enum tally_verdict verdict)
+{
+	return verdict < TALLY_VERDICTS ? verdict_name[verdict] : "unknown";
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What administrators get to see, as one thing: the rings of the logs and the
+ * counters, and what of them a configuration asks for.  The master makes it
+ * before the first fork and adds to it at each reload; every other process
+ * inherits it.  Numbers of logs and services stay what they are for as long
+ * as the daemon runs, so that workers of two configurations can share them.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "logger.h"
+#include "view.h"
+
+struct view {
+	struct rings		*rings;
+	struct tally		*tally;
+
+	/* of this process */
+	struct log_target	 target[CONF_LOGS_MAX + 1];
+};
+
+static struct view		*the_view;
+
+/* For the logger's last round. */
+static struct record_log	 orphan_log[CONF_LOGS_MAX];
+static unsigned int		 orphan_nlogs;
+
+struct view *
+view_open(unsigned int max, const struct conf_view *conf, const char *path)
+{
+	struct view	*v;
+
+	if ((v = calloc(1, sizeof(*v))) == NULL)
+		return NULL;
+	if ((v->tally = tally_open(max, path)) != NULL &&
+	    (v->rings = rings_open(max, conf->log_ring,
+	    &tally_head(v->tally)->logs)) != NULL)
+		return the_view = v;
+	if (v->tally != NULL)
+		tally_close(v->tally);
+	free(v);
+	return NULL;
+}
+
+struct view *
+view_get(void)
+{
+	return the_view;
+}
+
+struct rings *
+view_rings(const struct view *v)
+{
+	return v->rings;
+}
+
+struct tally *
+view_tally(const struct view *v)
+{
+	return v->tally;
+}
+
+static bool
+conf_has_event_log(const struct conf_view *view)
+{
+	unsigned int	 i;
+
+	for (i = 0; i < view->nlogs; i++)
+		if (view->log[i].events)
+			return true;
+	return false;
+}
+
+int
+view_add(struct view *v, const struct conf *conf)
+{
+	const struct conf_view	*view = &conf->view;
+	unsigned int		 i;
+
+	for (i = 0; i < conf->nplans; i++)
+		(void)tally_add_service(v->tally, conf->plan[i].path);
+	for (i = 0; i < view->nlogs; i++)
+		if (rings_add_log(v->rings, view->log[i].path) == -1)
+			return -1;
+	/* a daemon in the background that says nothing helps nobody */
+	if (conf->daemonise && !conf_has_event_log(view) &&
+	    rings_add_log(v->rings, LOGGER_SYSLOG) == -1)
+		return -1;
+	return 0;
+}
+
+unsigned int
+view_logs(struct view *v, const struct conf *conf,
+    struct record_log log[CONF_LOGS_MAX])
+{
+	const struct conf_log	*c;
+	unsigned int		 i, n = 0;
+	int			 number;
+
+	for (i = 0; i < conf->view.nlogs; i++) {
+		c = &conf->view.log[i];
+		if (!c->access || (number = rings_add_log(v->rings,
+		    c->path)) == -1)
+			continue;
+		log[n].log = (uint16_t)number;
+		log[n].form = c->form;
+		log[n].format = c->compiled;
+		log[n].only = c->only;
+		log[n++].cut = conf->view.log_cut;
+	}
+	return n;
+}
+
+void
+view_use(struct view *v, unsigned int ring, const struct conf *conf)
+{
+	const struct conf_view	*view = &conf->view;
+	unsigned int		 i, n = 0;
+	int			 number;
+
+	for (i = 0; i < view->nlogs; i++) {
+		if (!view->log[i].events || (number = rings_add_log(v->rings,
+		    view->log[i].path)) == -1)
+			continue;
+		v->target[n].log = (uint16_t)number;
+		v->target[n++].format = view->log[i].form == RECORD_ECS ?
+		    LOG_FORMAT_ECS : LOG_FORMAT_TEXT;
+	}
+	if (n == 0 && conf->daemonise && (number = rings_add_log(v->rings,
+	    LOGGER_SYSLOG)) != -1) {
+		v->target[n].log = (uint16_t)number;
+		v->target[n++].format = LOG_FORMAT_TEXT;
+	}
+	ring_take(v->rings, ring, getpid());
+	log_use_ring(v->rings, ring, v->target, n, ring >= RING_WORKER);
+}
+
+static void
+view_bury(struct rings *rs, unsigned int ring)
+{
+	record_bury(rs, ring, orphan_log, orphan_nlogs);
+}
+
+void
+view_run_logger(struct view *v, const struct conf *conf, pid_t master)
+{
+	orphan_nlogs = view_logs(v, conf, orphan_log);
+	view_use(v, RING_LOGGER, conf);
+	logger_run(v->rings, master, view_bury);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SERVER_VIEW_H
+#define SERVER_VIEW_H
+
+#include "conf.h"
+#include "ring.h"
+#include "tally.h"
+
+/*
+ * What administrators are told: made by the master before the first fork,
+ * inherited by everybody.  With path not NULL the counters are in that file.
+ */
+struct view;
+
+/*
+ * For at most max processes; once, in the master.  NULL with errno.
+ * view_get() is what was made, in the master and all that it forks.
+ */
+struct view *view_open(unsigned int max, const struct conf_view *conf,
+	    const char *path);
+struct view *view_get(void);
+
+struct rings *view_rings(const struct view *v);
+struct tally *view_tally(const struct view *v);
+
+/*
+ * Makes the logs of a configuration known, and its paths; at the start and
+ * for each reload, before its workers are forked.  Returns 0, or -1 with
+ * errno ENOSPC: too many different logs since the start.
+ */
+int	 view_add(struct view *v, const struct conf *conf);
+
+/*
+ * In each process after the fork, and in the master: its events go to the
+ * logs of conf from now on.  `ring` is RING_MASTER or another.
+ */
+void	 view_use(struct view *v, unsigned int ring, const struct conf *conf);
+
+/* The access logs of conf for its workers.  Returns their number. */
+unsigned int view_logs(struct view *v, const struct conf *conf,
+	    struct record_log log[CONF_LOGS_MAX]);
+
+/*
+ * Runs the logger in this process, forked by that master.  Never returns.
+ */
+void	 view_run_logger(struct view *v, const struct conf *conf,
+	    pid_t master) __attribute__((noreturn));
+
+#endif

@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The rings and the logger: every line that was put is written once and in
+ * the order of its ring, whoever is killed, whether the disk is full or the
+ * folder gone.  Producers and loggers are processes of the test's own.
+ */
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../server/log.h"
+#include "../server/logger.h"
+#include "../server/ring.h"
+#include "unit.h"
+
+#define PLACES		4
+#define KILLS		60
+#define KILL_EVERY	150		/* lines between two kills */
+#define LINES		4000		/* of each producer, without kills */
+
+struct fixture {
+	struct rings		*rs;
+	struct ring_public	*pub;
+	char			 dir[64];
+	char			 path[96];
+	pid_t			 logger;
+	volatile uint64_t	*put;		/* lines put, by ring; shared */
+	volatile int		*stop;
+};
+
+static struct fixture	 f;
+
+static void
+pause_a_little(void)
+{
+	struct timespec	 ts = { 0, 1000000 };
+
+	(void)nanosleep(&ts, NULL);
+}
+
+static void
+set_up(void)
+{
+	void	*shared;
+
+	memset(&f, 0, sizeof(f));
+	(void)strlcpy(f.dir, "/tmp/icapd-check-ring.XXXXXX", sizeof(f.dir));
+	ck_assert_ptr_nonnull(mkdtemp(f.dir));
+	(void)snprintf(f.path, sizeof(f.path), "%s/log", f.dir);
+	shared = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(shared, MAP_FAILED);
+	f.put = shared;
+	f.stop = (int *)((char *)shared + 4096);
+	f.pub = (struct ring_public *)((char *)shared + 8192);
+	f.rs = rings_open(PLACES, RING_SIZE_MIN, f.pub);
+	ck_assert_ptr_nonnull(f.rs);
+}
+
+static void
+tear_down(void)
+{
+	char	 old[128];
+
+	if (f.logger > 0) {
+		(void)kill(f.logger, SIGKILL);
+		(void)waitpid(f.logger, NULL, 0);
+	}
+	(void)snprintf(old, sizeof(old), "%s.1", f.path);
+	(void)unlink(f.path);
+	(void)unlink(old);
+	(void)rmdir(f.dir);
+	rings_close(f.rs);
+	(void)munmap((void *)(uintptr_t)f.put, 1 << 20);
+}
+
+static void
+start_logger(const struct rlimit *limit)
+{
+	pid_t		 test = getpid();
+	sigset_t	 mask, old;
+	int		 null;
+
+	/* as the master does: until it has its handlers */
+	sigemptyset(&mask);
+	sigaddset(&mask, LOGGER_FINISH);
+	sigaddset(&mask, LOGGER_REOPEN);
+	ck_assert_int_eq(sigprocmask(SIG_BLOCK, &mask, &old), 0);
+	if ((f.logger = fork()) == 0) {
+		null = open("/dev/null", O_WRONLY);
+		(void)dup2(null, STDERR_FILENO);
+		if (limit != NULL)
+			(void)setrlimit(RLIMIT_FSIZE, limit);
+		logger_run(f.rs, test, NULL);
+	}
+	ck_assert_int_gt(f.logger, 0);
+	ck_assert_int_eq(sigprocmask(SIG_SETMASK, &old, NULL), 0);
+}
+
+/* Tells the logger to finish; everything is written then. */
+static void
+finish_logger(void)
+{
+	int	 status;
+
+	ck_assert_int_eq(kill(f.logger, LOGGER_FINISH), 0);
+	ck_assert_int_eq(waitpid(f.logger, &status, 0), f.logger);
+	f.logger = 0;
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), 0);
+}
+
+static void
+kill_logger(void)
+{
+	ck_assert_int_eq(kill(f.logger, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(f.logger, NULL, 0), f.logger);
+	f.logger = 0;
+}
+
+/* "ring number xxx...": of different lengths, some larger than a page. */
+static int
+put(unsigned int ring, uint64_t number, unsigned int log, bool wait)
+{
+	struct ring_line	 line = { .log = (uint16_t)log };
+	char			 text[RING_LINE_MAX];
+	size_t			 n, pad;
+
+	n = (size_t)snprintf(text, sizeof(text), "%u %llu ", ring,
+	    (unsigned long long)number);
+	pad = number % 97 == 0 ? 5000 : number * 31 % 400;
+	memset(text + n, 'x', pad);
+	n += pad;
+	text[n++] = '\n';
+	line.p = text;
+	line.len = (uint32_t)n;
+	return ring_put(f.rs, ring, &line, 1, wait, false);
+}
+
+/* A process that puts lines until told to stop, or so many. */
+static pid_t
+start_producer(unsigned int ring, uint64_t lines)
+{
+	pid_t	 pid;
+
+	if ((pid = fork()) != 0)
+		return pid;
+	ring_take(f.rs, ring, getpid());
+	while (!*f.stop && (lines == 0 || f.put[ring] < lines)) {
+		/* counted first: who is killed in between has put it or not */
+		f.put[ring]++;
+		(void)put(ring, f.put[ring], 0, true);
+	}
+	_exit(0);
+}
+
+/*
+ * Reads a log: the lines of each ring must be 1, 2, 3 ... without a gap and
+ * whole.  Returns how many there are, and of each ring.
+ */
+static uint64_t
+read_log(const char *path, uint64_t last[PLACES + RING_WORKER])
+{
+	static char	 text[RING_LINE_MAX + 2];
+	uint64_t	 total = 0, number, pad;
+	unsigned int	 ring;
+	char		*p;
+	FILE		*fp;
+
+	if ((fp = fopen(path, "r")) == NULL)
+		return 0;
+	while (fgets(text, sizeof(text), fp) != NULL) {
+		unit_must(text[strlen(text) - 1] == '\n');
+		ring = (unsigned int)strtoul(text, &p, 10);
+		unit_must(ring < PLACES + RING_WORKER && *p == ' ');
+		number = strtoull(p + 1, &p, 10);
+		unit_must(*p == ' ');
+		pad = number % 97 == 0 ? 5000 : number * 31 % 400;
+		unit_must(strspn(p + 1, "x") == pad && p[1 + pad] == '\n');
+		if (number != last[ring] + 1)
+			ck_abort_msg("ring %u: line %llu after %llu", ring,
+			    (unsigned long long)number,
+			    (unsigned long long)last[ring]);
+		last[ring] = number;
+		total++;
+	}
+	(void)fclose(fp);
+	return total;
+}
+
+static uint64_t
+written(void)
+{
+	return __atomic_load_n(&rings_log(f.rs, 0)->lines, __ATOMIC_RELAXED);
+}
+
+START_TEST(lines_come_out_whole_and_in_order)
+{
+	uint64_t	 last[PLACES + RING_WORKER] = { 0 };
+	unsigned int	 i;
+	pid_t		 pid[PLACES];
+
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), 0);
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), 0);
+	start_logger(NULL);
+	for (i = 0; i < PLACES; i++)
+		pid[i] = start_producer(RING_WORKER + i, LINES);
+	for (i = 0; i < PLACES; i++)
+		ck_assert_int_eq(waitpid(pid[i], NULL, 0), pid[i]);
+	finish_logger();
+	ck_assert_uint_eq(read_log(f.path, last), PLACES * LINES);
+	ck_assert_uint_eq(written(), PLACES * LINES);
+}
+END_TEST
+
+START_TEST(nobody_is_dropped_when_a_ring_is_full)
+{
+	uint64_t	 last[PLACES + RING_WORKER] = { 0 };
+	uint64_t	 n = 0, seen;
+	pid_t		 pid;
+
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), 0);
+	/* who may not wait is told */
+	while (put(RING_MASTER, n + 1, 0, false) == 0)
+		n++;
+	ck_assert_uint_gt(n, 100);
+	pid = start_producer(RING_WORKER, LINES);
+	/* it waits: nobody has emptied anything */
+	do {
+		seen = f.pub->waits;
+		pause_a_little();
+	} while (seen == 0);
+	ck_assert_uint_lt(f.put[RING_WORKER], LINES);
+	start_logger(NULL);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	finish_logger();
+	ck_assert_uint_eq(read_log(f.path, last), n + LINES);
+}
+END_TEST
+
+START_TEST(a_killed_logger_loses_and_repeats_nothing)
+{
+	uint64_t	 last[PLACES + RING_WORKER] = { 0 };
+	uint64_t	 seen, total;
+	unsigned int	 i, k;
+	volatile unsigned int spin;
+	pid_t		 pid[PLACES];
+
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), 0);
+	for (i = 0; i < PLACES; i++)
+		pid[i] = start_producer(RING_WORKER + i, 0);
+	for (k = 0; k < KILLS; k++) {
+		seen = written();
+		start_logger(NULL);
+		while (written() < seen + KILL_EVERY)
+			;
+		for (spin = arc4random_uniform(20000); spin > 0; spin--)
+			;
+		kill_logger();
+	}
+	*f.stop = 1;
+	start_logger(NULL);
+	for (i = 0; i < PLACES; i++)
+		ck_assert_int_eq(waitpid(pid[i], NULL, 0), pid[i]);
+	finish_logger();
+	for (i = 0, total = 0; i < PLACES; i++)
+		total += f.put[RING_WORKER + i];
+	ck_assert_uint_eq(read_log(f.path, last), total);
+	for (i = 0; i < PLACES; i++)
+		ck_assert_uint_eq(last[RING_WORKER + i],
+		    f.put[RING_WORKER + i]);
+}
+END_TEST
+
+START_TEST(a_killed_worker_has_put_a_line_or_not)
+{
+	uint64_t	 last[PLACES + RING_WORKER] = { 0 };
+	uint64_t	 seen, before = 0, n;
+	unsigned int	 k;
+	volatile unsigned int spin;
+	pid_t		 pid;
+
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), 0);
+	start_logger(NULL);
+	for (k = 0; k < KILLS; k++) {
+		pid = start_producer(RING_WORKER, 0);
+		seen = f.put[RING_WORKER];
+		while (f.put[RING_WORKER] < seen + KILL_EVERY)
+			;
+		for (spin = arc4random_uniform(5000); spin > 0; spin--)
+			;
+		(void)kill(pid, SIGKILL);
+		(void)waitpid(pid, NULL, 0);
+		/* its last line is whole or not there; go on behind it */
+		finish_logger();
+		memset(last, 0, sizeof(last));
+		n = read_log(f.path, last);
+		ck_assert_uint_eq(n, last[RING_WORKER]);
+		ck_assert_uint_gt(n, before);
+		ck_assert_uint_ge(n + 1, f.put[RING_WORKER]);
+		ck_assert_uint_le(n, f.put[RING_WORKER]);
+		before = f.put[RING_WORKER] = n;
+		start_logger(NULL);
+	}
+	finish_logger();
+}
+END_TEST
+
+START_TEST(a_full_disk_is_survived)
+{
+	struct rlimit	 small = { 100000, RLIM_INFINITY };
+	struct rlimit	 large = { RLIM_INFINITY, RLIM_INFINITY };
+	uint64_t	 n = 0, lost;
+	struct stat	 st;
+	char		 tail;
+	int		 fd;
+
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), 0);
+	start_logger(&small);
+	ring_take(f.rs, RING_WORKER, getpid());
+	/* far more than fits into file and ring: nobody waits for ever */
+	while (n < 20000)
+		ck_assert_int_eq(put(RING_WORKER, ++n, 0, true), 0);
+	while (rings_log(f.rs, 0)->lost == 0)
+		pause_a_little();
+	ck_assert_uint_eq(rings_log(f.rs, 0)->failing, 1);
+	/* no half of a line stays at the end */
+	ck_assert_int_eq(stat(f.path, &st), 0);
+	ck_assert_int_le(st.st_size, 100000);
+	ck_assert_int_ne(fd = open(f.path, O_RDONLY), -1);
+	ck_assert_int_eq(pread(fd, &tail, 1, st.st_size - 1), 1);
+	ck_assert_int_eq(tail, '\n');
+	(void)close(fd);
+	ck_assert_int_eq(prlimit(f.logger, RLIMIT_FSIZE, &large, NULL), 0);
+	while (rings_log(f.rs, 0)->failing)
+		pause_a_little();
+	ck_assert_int_eq(put(RING_WORKER, ++n, 0, true), 0);
+	finish_logger();
+	/* every line was written or counted as lost */
+	lost = rings_log(f.rs, 0)->lost;
+	ck_assert_uint_eq(written() + lost, n);
+	ck_assert_int_eq(stat(f.path, &st), 0);
+	ck_assert_uint_eq((uint64_t)st.st_size, rings_log(f.rs, 0)->bytes);
+}
+END_TEST
+
+START_TEST(a_removed_folder_is_survived)
+{
+	uint64_t	 n = 0, before;
+	struct stat	 st;
+
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), 0);
+	start_logger(NULL);
+	ring_take(f.rs, RING_WORKER, getpid());
+	ck_assert_int_eq(put(RING_WORKER, ++n, 0, true), 0);
+	while (written() < 1)
+		pause_a_little();
+	ck_assert_int_eq(unlink(f.path), 0);
+	ck_assert_int_eq(rmdir(f.dir), 0);
+	while (n < 20000)
+		ck_assert_int_eq(put(RING_WORKER, ++n, 0, true), 0);
+	while (rings_log(f.rs, 0)->lost == 0)
+		pause_a_little();
+	ck_assert_int_eq(mkdir(f.dir, 0700), 0);
+	before = written();
+	while (written() == before) {
+		ck_assert_int_eq(put(RING_WORKER, ++n, 0, true), 0);
+		pause_a_little();
+	}
+	finish_logger();
+	ck_assert_uint_eq(written() + rings_log(f.rs, 0)->lost, n);
+	ck_assert_int_eq(stat(f.path, &st), 0);
+}
+END_TEST
+
+START_TEST(a_renamed_file_goes_on_until_it_is_reopened)
+{
+	uint64_t	 last[PLACES + RING_WORKER] = { 0 };
+	uint64_t	 n, total;
+	char		 old[128];
+	pid_t		 pid;
+	struct stat	 st;
+
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), 0);
+	(void)snprintf(old, sizeof(old), "%s.1", f.path);
+	start_logger(NULL);
+	pid = start_producer(RING_WORKER, 0);
+	while (written() < 1000)
+		;
+	ck_assert_int_eq(rename(f.path, old), 0);
+	for (n = written(); written() < n + 1000;)
+		;
+	ck_assert_int_eq(stat(f.path, &st), -1);
+	ck_assert_int_eq(kill(f.logger, LOGGER_REOPEN), 0);
+	while (stat(f.path, &st) == -1)
+		pause_a_little();
+	for (n = written(); written() < n + 1000;)
+		;
+	*f.stop = 1;
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	finish_logger();
+	total = read_log(old, last);
+	total += read_log(f.path, last);
+	ck_assert_uint_eq(total, f.put[RING_WORKER]);
+}
+END_TEST
+
+START_TEST(logs_do_not_mix)
+{
+	struct ring_line	 line[2];
+	uint64_t		 last[PLACES + RING_WORKER] = { 0 };
+	char			 other[128];
+	unsigned int		 i;
+
+	(void)snprintf(other, sizeof(other), "%s.1", f.path);
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), 0);
+	start_logger(NULL);
+	ring_take(f.rs, RING_WORKER, getpid());
+	for (i = 1; i <= 500; i++)
+		ck_assert_int_eq(put(RING_WORKER, i, 0, true), 0);
+	/* one that is added later */
+	ck_assert_int_eq(rings_add_log(f.rs, other), 1);
+	memset(line, 0, sizeof(line));
+	for (i = 501; i <= 1000; i++) {
+		ck_assert_int_eq(put(RING_WORKER, i, 0, true), 0);
+		line[0].log = 1;
+		line[0].p = "4 1 xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n";
+		line[0].len = (uint32_t)strlen(line[0].p);
+		if (i == 501)
+			ck_assert_int_eq(ring_put(f.rs, RING_WORKER, line, 1,
+			    true, false), 0);
+	}
+	finish_logger();
+	ck_assert_uint_eq(read_log(f.path, last), 1000);
+	memset(last, 0, sizeof(last));
+	ck_assert_uint_eq(read_log(other, last), 1);
+}
+END_TEST
+
+START_TEST(an_intent_lasts_until_its_line)
+{
+	struct ring_line	 line = { .p = "x\n", .len = 2 };
+	unsigned int		 w = RING_WORKER;
+
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), 0);
+	ck_assert(!ring_has_intent(f.rs, w));
+	memcpy(ring_intent_space(f.rs, w), "hello", 6);
+	ck_assert(!ring_has_intent(f.rs, w));
+	ring_intend(f.rs, w);
+	ck_assert(ring_has_intent(f.rs, w));
+	/* an event in the middle of the transaction */
+	ck_assert_int_eq(ring_put(f.rs, w, &line, 1, true, false), 0);
+	ck_assert(ring_has_intent(f.rs, w));
+	ck_assert_int_eq(ring_put(f.rs, w, &line, 1, true, false), 0);
+	ck_assert(ring_has_intent(f.rs, w));
+	/* its own line, not yet forgotten */
+	ck_assert_int_eq(ring_put(f.rs, w, &line, 1, true, true), 0);
+	ck_assert(!ring_has_intent(f.rs, w));
+	ck_assert_str_eq(ring_intent_space(f.rs, w), "hello");
+	ring_intend(f.rs, w);
+	ck_assert(ring_has_intent(f.rs, w));
+	ring_forget(f.rs, w);
+	ck_assert(!ring_has_intent(f.rs, w));
+}
+END_TEST
+
+START_TEST(a_pipe_gets_every_line)
+{
+	uint64_t	 n = 0;
+	int		 fd[2], saved, status;
+	char		 buf[65536];
+	ssize_t		 got;
+
+	ck_assert_int_eq(rings_add_log(f.rs, LOGGER_STDOUT), 0);
+	ck_assert_int_eq(pipe(fd), 0);
+	saved = dup(STDOUT_FILENO);
+	(void)dup2(fd[1], STDOUT_FILENO);
+	start_logger(NULL);
+	(void)dup2(saved, STDOUT_FILENO);
+	(void)close(saved);
+	(void)close(fd[1]);
+	ring_take(f.rs, RING_WORKER, getpid());
+	while (n < 300)
+		ck_assert_int_eq(put(RING_WORKER, ++n, 0, true), 0);
+	ck_assert_int_eq(kill(f.logger, LOGGER_FINISH), 0);
+	while ((got = read(fd[0], buf, sizeof(buf))) > 0)
+		while (got-- > 0)
+			n -= buf[got] == '\n';
+	ck_assert_uint_eq(n, 0);
+	ck_assert_int_eq(waitpid(f.logger, &status, 0), f.logger);
+	f.logger = 0;
+	(void)close(fd[0]);
+}
+END_TEST
+
+static void
+add(TCase *tc)
+{
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_add_test(tc, lines_come_out_whole_and_in_order);
+	tcase_add_test(tc, nobody_is_dropped_when_a_ring_is_full);
+	tcase_add_test(tc, a_killed_logger_loses_and_repeats_nothing);
+	tcase_add_test(tc, a_killed_worker_has_put_a_line_or_not);
+	tcase_add_test(tc, a_full_disk_is_survived);
+	tcase_add_test(tc, a_removed_folder_is_survived);
+	tcase_add_test(tc, a_renamed_file_goes_on_until_it_is_reopened);
+	tcase_add_test(tc, logs_do_not_mix);
+	tcase_add_test(tc, an_intent_lasts_until_its_line);
+	tcase_add_test(tc, a_pipe_gets_every_line);
+}
+
+int
+main(void)
+{
+	return unit_main("ring", add);
+}
