@@ -157,9 +157,6 @@ struct conf_args {
 	void		(*report)(const char *message);
 };
 
-/* Fills in the defaults that need no file. */
-void	 conf_init(struct conf *conf);
-
 /*
  * Loads a configuration and opens its services.  It is complete and checked
  * as far as it can be without changing anything: it may be loaded while

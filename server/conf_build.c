@@ -153,21 +153,17 @@ build_listen(struct conf_load *l, const struct conf_section *s)
 {
 	struct conf		*conf = l->conf;
 	struct conf_listen	 new, *grown;
-	unsigned int		 i;
 
 	conf_key_init_listen(&new);
-	if (parse_address(&new, s->title, l->arena) == -1)
+	if (parse_address(&new, s->title, l->arena) == -1) {
+		new.path = new.port = NULL;
 		conf_error(&l->errors, s->where, "listen \"%s\": expected "
 		    "\"address:port\", \"[address]:port\", \"*:port\" or "
 		    "\"unix:/path\"", s->title);
-	for (i = 0; i < conf->nlisten; i++)
-		if (strcmp(conf->listen[i].address, new.address) == 0 &&
-		    (new.port == NULL || strcmp(new.port, "0") != 0))
-			conf_error(&l->errors, s->where,
-			    "listen \"%s\" is there twice: expected each "
-			    "address once", s->title);
+	}
 	build_values(l, s, &new);
-	check_kind(l, s, new.path != NULL);
+	if (new.path != NULL || new.port != NULL)
+		check_kind(l, s, new.path != NULL);
 	if (new.defer_accept % 1000 != 0)
 		conf_error(&l->errors, where_in(s, "defer-accept"),
 		    "listen defer-accept: expected whole seconds");
@@ -181,6 +177,10 @@ build_listen(struct conf_load *l, const struct conf_section *s)
 	grown[conf->nlisten++] = new;
 	conf->listen = l->listen = grown;
 	conf->workers += new.workers;
+	if (conf->workers > CONF_WORKERS_MAX)
+		conf_error(&l->errors, where_in(s, "workers"), "listen "
+		    "workers: %u of all listeners: expected at most %d",
+		    conf->workers, CONF_WORKERS_MAX);
 }
 
 /* ---- services ----------------------------------------------------------- */
@@ -285,6 +285,8 @@ build_instance(struct conf_load *l, const struct conf_section *s)
 		    s->type);
 		return;
 	}
+	if (s->cfg == NULL)
+		return;			/* there twice, this was said */
 	if (find_instance(conf, s->title) != -1) {
 		conf_error(&l->errors, s->where, "%s \"%s\": the name is "
 		    "taken: expected each name once", s->type, s->title);
@@ -502,6 +504,7 @@ build_plan(struct conf_load *l, unsigned int section)
 	struct txn_plan		 plan;
 	struct conf_chain	 chain;
 	const char		*path;
+	unsigned int		 i;
 
 	memset(&plan, 0, sizeof(plan));
 	memset(&chain, 0, sizeof(chain));
@@ -509,9 +512,14 @@ build_plan(struct conf_load *l, unsigned int section)
 	if ((path = plan_path(l, s.title)) == NULL)
 		conf_error(&l->errors, s.where, "service \"%s\": expected "
 		    "\"/path\" of letters, digits and any of -._~/", s.title);
-	else if (conf_find_plan(conf, path) != NULL)
-		conf_error(&l->errors, s.where, "service \"%s\" is there "
-		    "twice: expected each path once", s.title);
+	for (i = 0; path != NULL && i < conf->nplans; i++)
+		/* else it was said by conf_parse.c */
+		if (strcmp(conf->plan[i].path, path) == 0 &&
+		    strcmp(conf->service[i].title, s.title) != 0)
+			conf_error(&l->errors, s.where, "service \"%s\" is "
+			    "the same path as \"%s\": expected each path "
+			    "once", s.title, conf->service[i].title);
+	written.title = s.title;
 	plan.path = written.path = path != NULL ? path : s.title;
 	build_values(l, &s, &written);
 	check_transfer(l, &s, &written);
@@ -556,22 +564,33 @@ build_plan(struct conf_load *l, unsigned int section)
 
 /* ---- all of it ---------------------------------------------------------- */
 
+/* The first of two keys of a section has to be at most the second. */
+static void
+check_order(struct conf_load *l, const char *section, const char *small,
+    const char *large, bool is_so)
+{
+	struct conf_where	 where = conf_where_of(l, section, small);
+
+	if (is_so)
+		return;
+	if (where.line == 0)
+		where = conf_where_of(l, section, large);
+	conf_error(&l->errors, where, "%s %s: expected at most %s %s",
+	    section, small, section, large);
+}
+
 /* What holds between keys. */
 static void
 check_relations(struct conf_load *l)
 {
 	const struct conf	*conf = l->conf;
 
-	if (conf->limits.request_line > conf->limits.head)
-		conf_error(&l->errors, conf_where_of(l, "limits",
-		    "request-line"), "limits request-line: expected at most "
-		    "limits head");
-	if (conf->timeouts.head > conf->timeouts.transaction)
-		conf_error(&l->errors, conf_where_of(l, "timeouts", "head"),
-		    "timeouts head: expected at most timeouts transaction");
-	if (conf->spool_memory > conf->spool_limit)
-		conf_error(&l->errors, conf_where_of(l, "spool", "memory"),
-		    "spool memory: expected at most spool limit");
+	check_order(l, "limits", "request-line", "head",
+	    conf->limits.request_line <= conf->limits.head);
+	check_order(l, "timeouts", "head", "transaction",
+	    conf->timeouts.head <= conf->timeouts.transaction);
+	check_order(l, "spool", "memory", "limit",
+	    conf->spool_memory <= conf->spool_limit);
 	if (conf->group != NULL && conf->user == NULL)
 		conf_error(&l->errors, conf_where_of(l, "", "group"),
 		    "group without a user: expected both");

@@ -40,6 +40,7 @@ static const struct conf_word	 yes_no[] = {
 };
 static const struct conf_word	 any[] = { { "any", 0 }, { NULL, 0 } };
 static const struct conf_word	 off[] = { { "off", 0 }, { NULL, 0 } };
+static const struct conf_word	 inherit[] = { { "inherit", 0 }, { NULL, 0 } };
 static const struct conf_word	 preview[] = {
 	{ "auto", CONF_PREVIEW_AUTO }, { "none", CONF_PREVIEW_NONE },
 	{ NULL, 0 }
@@ -50,14 +51,23 @@ static const struct conf_word	 on_error[] = {
 };
 
 static const struct conf_key	 keys[] = {
-	KEY("", "user", CONF_TEXT, 0, 0, NULL, false, conf, user),
-	KEY("", "group", CONF_TEXT, 0, 0, NULL, false, conf, group),
-	KEY("", "chroot", CONF_PATH, 0, 0, NULL, false, conf, priv.chroot),
+	KEY("", "user", CONF_TEXT, 0, 0, NULL, true, conf, user),
+	KEY("", "group", CONF_TEXT, 0, 0, NULL, true, conf, group),
+	KEY("", "chroot", CONF_PATH, 0, 0, NULL, true, conf, priv.chroot),
 	KEY("", "pidfile", CONF_PATH, 0, 0, NULL, false, conf, pid_file),
 	KEY("", "run-dir", CONF_PATH, 0, 0, NULL, false, conf, run_dir),
 
+	KEY("worker", "sandbox", CONF_WORD, 0, 0, yes_no, true, conf,
+	    priv.sandbox),
+	KEY("worker", "core", CONF_WORD, 0, 0, yes_no, true, conf,
+	    priv.core),
+	KEY("worker", "files", CONF_NUMBER, 16, 1 << 20, inherit, true, conf,
+	    priv.files),
+	KEY("worker", "memory", CONF_SIZE, 16 * MIB, TIB, inherit, true,
+	    conf, priv.memory),
+
 	KEY("listen", "workers", CONF_NUMBER, 1, CONF_WORKERS_MAX, NULL,
-	    false, conf_listen, workers),
+	    true, conf_listen, workers),
 	KEY("listen", "backlog", CONF_NUMBER, 1, 65535, NULL, false,
 	    conf_listen, backlog),
 	KEY("listen", "defer-accept", CONF_TIME, SECOND, HOUR, off, false,

@@ -48,7 +48,8 @@ struct conf_key {
 
 /* service "/path" { } as it was written. */
 struct conf_service {
-	const char		*path;		/* no slash at its ends */
+	const char		*title;
+	const char		*path;		/* of the plan */
 	struct conf_texts	 run;
 	int64_t			 preview;	/* or one of these: */
 #define CONF_PREVIEW_NONE	-1

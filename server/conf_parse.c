@@ -34,12 +34,14 @@
 
 #define OWN_OPEN	".open"
 #define OWN_END		".end"
+#define END_TEXT	"\n" OWN_END " = .\n"	/* behind each file */
 
 struct file {
 	const char	*name;
 	cfg_t		*cfg;		/* what it is read into */
 	dev_t		 dev;
 	ino_t		 ino;
+	int		 lines;
 	bool		 ended;		/* seen to its end */
 };
 
@@ -52,6 +54,7 @@ struct parser {
 	struct file		 file[DEPTH_MAX];
 	unsigned int		 depth;
 	bool			 again;		/* the tables have changed */
+	bool			 is_mute;	/* errors are not meant */
 };
 
 static struct parser	*parse;		/* while conf_parse() runs */
@@ -60,10 +63,17 @@ static struct conf_where
 where_is(const cfg_t *cfg)
 {
 	struct conf_where	 where;
+	int			 lines;
 
 	where.file = arena_copy(parse->arena,
 	    cfg->filename != NULL ? cfg->filename : "");
 	where.line = cfg->line;
+	/* what is behind the text is not the administrator's */
+	if (parse->depth > 0) {
+		lines = parse->file[parse->depth - 1].lines;
+		if (where.line > lines)
+			where.line = lines;
+	}
 	return where;
 }
 
@@ -100,19 +110,28 @@ add_section(struct conf_text *text, struct arena *arena, const char *type,
 static int
 on_open(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
-	struct conf_section	*s = NULL;
+	const char		*title = cfg->title != NULL ? cfg->title : "";
+	struct conf_section	*s = NULL, *same;
 	unsigned int		 i;
 
 	(void)opt;
 	*(const char **)result = value;
-	if (cfg->title == NULL)
-		for (i = 1; i < parse->text->nsections && s == NULL; i++)
-			if (strcmp(parse->text->section[i].type,
-			    cfg->name) == 0)
-				s = &parse->text->section[i];
+	for (i = 1; i < parse->text->nsections; i++) {
+		same = &parse->text->section[i];
+		if (strcmp(same->type, cfg->name) != 0 ||
+		    strcmp(same->title, title) != 0)
+			continue;
+		same->cfg = NULL;	/* libconfuse has freed it */
+		if (cfg->title == NULL)
+			s = same;	/* goes on here */
+		else
+			conf_error(&parse->pass, where_is(cfg),
+			    "%s \"%s\" is there twice: expected once, and it "
+			    "is at %s:%d", same->type, title,
+			    same->where.file, same->where.line);
+	}
 	if (s == NULL) {
-		s = add_section(parse->text, parse->arena, cfg->name,
-		    cfg->title != NULL ? cfg->title : "");
+		s = add_section(parse->text, parse->arena, cfg->name, title);
 		s->where = where_is(cfg);
 	}
 	s->cfg = cfg;
@@ -277,6 +296,14 @@ unknown_kind(const cfg_t *cfg, const char *name)
 	return true;
 }
 
+/* An unknown name with a syntax that fits none of the kinds. */
+static bool
+is_unknown(const cfg_t *cfg, const char *name)
+{
+	return conf_ignore_report(parse->ignore, scope_of(cfg), name,
+	    where_is(cfg), &parse->pass);
+}
+
 static void
 on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
@@ -285,7 +312,7 @@ on_error(cfg_t *cfg, const char *fmt, va_list ap)
 	char			 text[512];
 	va_list			 copy;
 
-	if (parse->again)
+	if (parse->again || parse->is_mute)
 		return;
 	if (strstr(fmt, "'%s'") != NULL) {
 		va_copy(copy, ap);
@@ -305,17 +332,18 @@ on_error(cfg_t *cfg, const char *fmt, va_list ap)
 			    "no value for %s: expected %s = VALUE", name,
 			    name);
 	} else if (strncmp(fmt, "missing opening brace", 21) == 0) {
-		if (!unknown_kind(cfg, name))
+		if (!unknown_kind(cfg, name) && !is_unknown(cfg, name))
 			conf_error(&parse->pass, where, "%s is a section%s: "
 			    "expected { behind it", name,
 			    conf_section_has_title(name) ?
 			    " with one title" : "");
-	} else if (strncmp(fmt, "missing title", 13) == 0)
-		conf_error(&parse->pass, where,
-		    "%s has no title: expected %s \"%s\" {", name, name,
-		    conf_section_has_title(name) ?
-		    (name[0] == 'l' ? "127.0.0.1:1344" : "/path") : "name");
-	else if (strncmp(fmt, "missing parenthesis", 19) == 0 ||
+	} else if (strncmp(fmt, "missing title", 13) == 0) {
+		if (!is_unknown(cfg, name))
+			conf_error(&parse->pass, where,
+			    "%s has no title: expected %s \"%s\" {", name,
+			    name, !conf_section_has_title(name) ? "name" :
+			    name[0] == 'l' ? "127.0.0.1:1344" : "/path");
+	} else if (strncmp(fmt, "missing parenthesis", 19) == 0 ||
 	    strncmp(fmt, "syntax error in call", 20) == 0)
 		conf_error(&parse->pass, where,
 		    "%s without a file: expected %s(\"file\")", name, name);
@@ -349,7 +377,7 @@ on_error(cfg_t *cfg, const char *fmt, va_list ap)
 static char *
 read_text(const char *name, struct stat *st, size_t *len, const char **why)
 {
-	static const char	 end[] = "\n" OWN_END " = .\n";
+	static const char	 end[] = END_TEXT;
 	char			*p = NULL, *grown;
 	size_t			 size = 0;
 	ssize_t			 n = -1;
@@ -387,6 +415,39 @@ read_text(const char *name, struct stat *st, size_t *len, const char **why)
 	return p;
 }
 
+/* Of the text without what read_text() has added. */
+static int
+count_lines(const char *text, size_t len)
+{
+	int	 n = 1;
+	size_t	 i;
+
+	len -= sizeof(END_TEXT) - 1;
+	for (i = 0; i + 1 < len; i++)
+		if (text[i] == '\n')
+			n++;
+	return n;
+}
+
+/*
+ * After an error libconfuse's scanner may still be inside of a comment or a
+ * text, and would take the rest of the file that includes this one for a part
+ * of it.  This ends each of them, and is nothing but comments elsewhere.
+ */
+static void
+reset_lexer(cfg_t *cfg)
+{
+	static char	 text[] = "#*/#\n#\"#\n#'#\n";
+	FILE		*fp;
+
+	if ((fp = fmemopen(text, sizeof(text) - 1, "r")) == NULL)
+		fatal(EXIT_SICK, "memory for the configuration");
+	parse->is_mute = true;
+	(void)cfg_parse_fp(cfg, fp);
+	parse->is_mute = false;
+	(void)fclose(fp);
+}
+
 /* Reads text into cfg, which is the top level or an open section. */
 static void
 parse_text(cfg_t *cfg, const char *name, char *text, size_t len)
@@ -398,12 +459,15 @@ parse_text(cfg_t *cfg, const char *name, char *text, size_t len)
 
 	file->name = name;
 	file->cfg = cfg;
+	file->lines = count_lines(text, len);
 	file->ended = false;
 	if ((fp = fmemopen(text, len, "r")) == NULL ||
 	    (cfg->filename = strdup(name)) == NULL)
 		fatal(EXIT_SICK, "memory for %s", name);
 	error = cfg_parse_fp(cfg, fp);
 	(void)fclose(fp);
+	if (!file->ended || error != CFG_SUCCESS)
+		reset_lexer(cfg);
 	if (error == CFG_SUCCESS && !file->ended && !parse->again) {
 		parse->text->is_broken = true;
 		conf_error(&parse->pass, where_is(cfg),

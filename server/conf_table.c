@@ -350,6 +350,13 @@ is_candidate(const cfg_opt_t *opt, const struct conf_ignore *list,
 	return true;
 }
 
+/* A third of it may be wrong. */
+static unsigned int
+limit_of(const char *name)
+{
+	return ((unsigned int)strlen(name) + 1) / 3;
+}
+
 /* The name of the scope that is nearest, if near enough; else NULL. */
 static const char *
 nearest(const char *name, const cfg_t *cfg, const struct conf_ignore *list,
@@ -357,53 +364,62 @@ nearest(const char *name, const cfg_t *cfg, const struct conf_ignore *list,
 {
 	const cfg_opt_t	*opt;
 	const char	*best = NULL;
-	unsigned int	 n, limit = (unsigned int)strlen(name) / 3 + 1;
+	unsigned int	 n, limit = limit_of(name);
 
 	for (opt = cfg->opts; opt->name != NULL; opt++) {
-		if (!is_candidate(opt, list, scope))
+		if (!is_candidate(opt, list, scope) ||
+		    (n = distance(name, opt->name)) > limit)
 			continue;
-		if ((n = distance(name, opt->name)) <= limit) {
-			best = opt->name;
-			limit = n - 1;
-			if (n == 0)
-				break;
-		}
+		best = opt->name;
+		if (n == 0)
+			break;
+		limit = n - 1;
 	}
 	return best;
 }
 
-/* A section that has this key, where cfg has none; else NULL. */
-static const char *
-section_with(const char *name)
+/* The nearest key of other sections, if it is near enough; else NULL. */
+static const struct conf_key *
+nearest_elsewhere(const char *name)
 {
-	const struct conf_key	*key;
+	const struct conf_key	*key, *best = NULL;
+	unsigned int		 n, limit = limit_of(name);
 
-	for (key = conf_keys(); key->name != NULL; key++)
-		if (strcmp(key->name, name) == 0)
-			return key->section;
-	return NULL;
+	for (key = conf_keys(); key->name != NULL; key++) {
+		if ((n = distance(name, key->name)) > limit)
+			continue;
+		best = key;
+		if (n == 0)
+			break;
+		limit = n - 1;
+	}
+	return best;
 }
 
 static const char *
 make_hint(const char *name, const cfg_t *cfg, const struct conf_ignore *list,
     const char *scope, struct arena *arena)
 {
-	const cfg_opt_t	*opt;
-	const char	*near;
-	char		 text[512] = "expected one of ";
-	size_t		 len = strlen(text), first = len;
+	const struct conf_key	*key;
+	const cfg_opt_t		*opt;
+	const char		*near;
+	char			 text[512] = "expected one of ";
+	size_t			 len = strlen(text), first = len;
 
 	if ((near = nearest(name, cfg, list, scope)) != NULL)
 		return arena_printf(arena, "expected perhaps \"%s\"", near);
-	if ((near = section_with(name)) != NULL)
-		return arena_printf(arena, near[0] == '\0' ?
-		    "expected it outside of any section" :
-		    "expected it in a section %s { }", near);
+	if ((key = nearest_elsewhere(name)) != NULL)
+		return arena_printf(arena, "expected perhaps \"%s\" %s%s",
+		    key->name, key->section[0] == '\0' ?
+		    "outside of any section" : "in ", key->section);
 	for (opt = cfg->opts; opt->name != NULL; opt++)
-		if (is_candidate(opt, list, scope) && len < sizeof(text))
+		if (is_candidate(opt, list, scope) && len < sizeof(text) &&
+		    opt->type != CFGT_FUNC)
 			len += (size_t)snprintf(text + len,
 			    sizeof(text) - len, "%s%s",
 			    len > first ? ", " : "", opt->name);
+	if (len == first)
+		return "expected nothing there";
 	return arena_copy(arena, text);
 }
 
@@ -458,14 +474,16 @@ report(struct conf_ignore *i, struct conf_where where,
 	    i->scope[0] != '\0' ? " in " : "", i->scope, i->hint);
 }
 
-void
+bool
 conf_ignore_report(struct conf_ignore *list, const char *scope,
     const char *name, struct conf_where where, struct conf_errors *errors)
 {
 	struct conf_ignore	*i;
 
-	if ((i = find(list, scope, name)) != NULL)
-		report(i, where, errors);
+	if ((i = find(list, scope, name)) == NULL)
+		return false;
+	report(i, where, errors);
+	return true;
 }
 
 void

@@ -65,8 +65,8 @@ void	 conf_ignore_add(struct conf_ignore **list, const char *scope,
 bool	 conf_ignore_retry(struct conf_ignore *list, const char *scope,
 	    const char *name);
 
-/* Reports that name as unknown at that place. */
-void	 conf_ignore_report(struct conf_ignore *list, const char *scope,
+/* Reports that name as unknown at that place.  Returns false if it is not. */
+bool	 conf_ignore_report(struct conf_ignore *list, const char *scope,
 	    const char *name, struct conf_where where,
 	    struct conf_errors *errors);
 

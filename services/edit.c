@@ -192,7 +192,7 @@ edit_begin(struct txn *t)
 		errno = ENOENT;
 		return -1;
 	}
-	return text_add(&t->head, head.p, head.len);
+	return bytes_add(&t->head, head.p, head.len);
 }
 
 static int
@@ -216,10 +216,10 @@ edit_put(struct txn *t, size_t at, size_t old_len, const char *name,
 	if (edit_check_room(t, nlen + vlen + 4) == -1)
 		return -1;
 	/* from the back, so that each piece goes to the same place */
-	if (text_splice(&t->head, at, old_len, "\r\n", 2) == -1 ||
-	    text_splice(&t->head, at, 0, value, vlen) == -1 ||
-	    text_splice(&t->head, at, 0, ": ", 2) == -1 ||
-	    text_splice(&t->head, at, 0, name, nlen) == -1)
+	if (bytes_splice(&t->head, at, old_len, "\r\n", 2) == -1 ||
+	    bytes_splice(&t->head, at, 0, value, vlen) == -1 ||
+	    bytes_splice(&t->head, at, 0, ": ", 2) == -1 ||
+	    bytes_splice(&t->head, at, 0, name, nlen) == -1)
 		return -1;
 	return 0;
 }
@@ -247,7 +247,7 @@ edit_field(struct txn *t, const char *name, const char *value, bool append)
 		removed = f.line.len;
 		at = pos - removed;
 		if (value == NULL) {
-			if (text_splice(&t->head, at, removed, NULL, 0) == -1)
+			if (bytes_splice(&t->head, at, removed, NULL, 0) == -1)
 				return -1;
 			pos = at;
 		} else {
@@ -307,7 +307,7 @@ txn_set_start_line(struct txn *t, const char *line, size_t len)
 	if (edit_begin(t) == -1 || edit_check_room(t, len) == -1)
 		return -1;
 	old = http_start_line(txn_head(t));
-	return text_splice(&t->head, 0, old.len, line, len);
+	return bytes_splice(&t->head, 0, old.len, line, len);
 }
 
 /* The framing fields of a head, one after the other. */
@@ -350,7 +350,7 @@ txn_set_head(struct txn *t, const char *head, size_t len)
 			return -1;
 		}
 	} while (more);
-	return text_splice(&t->head, 0, t->head.len, head, len);
+	return bytes_splice(&t->head, 0, t->head.len, head, len);
 }
 
 int
@@ -368,5 +368,5 @@ txn_set_length(struct txn *t, int64_t len)
 void
 txn_forget_edits(struct txn *t)
 {
-	text_free(&t->head);
+	bytes_free(&t->head);
 }

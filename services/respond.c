@@ -51,7 +51,7 @@ int
 txn_respond(struct txn *t, int status, const char *type, const void *body,
     size_t size)
 {
-	struct text	*r = &t->response;
+	struct bytes	*r = &t->response;
 	char		 head[512];
 	int		 n;
 
@@ -72,8 +72,8 @@ txn_respond(struct txn *t, int status, const char *type, const void *body,
 		return -1;
 	}
 	r->len = 0;
-	if (text_add(r, head, (size_t)n) == -1 ||
-	    (size > 0 && text_add(r, body, size) == -1)) {
+	if (bytes_add(r, head, (size_t)n) == -1 ||
+	    (size > 0 && bytes_add(r, body, size) == -1)) {
 		r->len = 0;
 		return -1;
 	}
@@ -85,7 +85,7 @@ txn_respond(struct txn *t, int status, const char *type, const void *body,
 int
 txn_respond_header(struct txn *t, const char *name, const char *value)
 {
-	struct text	 line;
+	struct bytes	 line;
 	int		 result = -1;
 
 	if (txn_check_field(name, value) == -1)
@@ -95,14 +95,14 @@ txn_respond_header(struct txn *t, const char *name, const char *value)
 		return -1;
 	}
 	memset(&line, 0, sizeof(line));
-	if (text_adds(&line, name) == 0 && text_adds(&line, ": ") == 0 &&
-	    text_adds(&line, value) == 0 && text_adds(&line, "\r\n") == 0 &&
-	    text_splice(&t->response, t->response_head - 2, 0, line.p,
+	if (bytes_adds(&line, name) == 0 && bytes_adds(&line, ": ") == 0 &&
+	    bytes_adds(&line, value) == 0 && bytes_adds(&line, "\r\n") == 0 &&
+	    bytes_splice(&t->response, t->response_head - 2, 0, line.p,
 	    line.len) == 0) {
 		t->response_head += line.len;
 		result = 0;
 	}
-	text_free(&line);
+	bytes_free(&line);
 	return result;
 }
 
@@ -184,7 +184,7 @@ txn_respond_template(struct txn *t, int status,
     const struct service_template *page, const struct service_var *vars)
 {
 	struct service_var	 all[VARS_MAX + 1];
-	struct text		 body;
+	struct bytes		 body;
 	char			 url[URL_MAX + 300], when[40];
 	const char		*type;
 	struct tm		 tm;
@@ -215,7 +215,7 @@ txn_respond_template(struct txn *t, int status,
 	type = template_format(page, prefers_json(t), all, &body);
 	if (type != NULL)
 		result = txn_respond(t, status, type, body.p, body.len);
-	text_free(&body);
+	bytes_free(&body);
 	return result;
 }
 

@@ -162,15 +162,18 @@ const char *txn_groups(struct txn *txn);
 int	 txn_has_body(const struct txn *txn);
 
 /*
- * The first bytes at the reading position, at most `want`, without taking
- * them and without asking for more than the preview.  Returns their number
- * (fewer than wanted: preview or body end there), or -1 when the body cannot
- * be had: then return VERDICT_FAILED.  *bytes is valid until the next call
- * that reads.
+ * The first bytes at the reading position, at most `want` and at most 64 KiB,
+ * without taking them and without asking for more than the preview.  Returns
+ * their number (fewer than wanted: preview or body end there), or -1 when the
+ * body cannot be had: then return VERDICT_FAILED.  *bytes is valid until the
+ * next call that reads.
  */
 ssize_t	 txn_peek(struct txn *txn, size_t want, const char **bytes);
 
-/* Is all there is of the body within what txn_peek() can see? */
+/*
+ * Is all that is left of the body within what txn_peek() can see?  It is
+ * known for sure after a txn_peek() that returned fewer bytes than wanted.
+ */
 int	 txn_peek_is_all(const struct txn *txn);
 
 /*
@@ -183,7 +186,8 @@ ssize_t	 txn_read(struct txn *txn, void *dst, size_t size);
 /*
  * Receives the whole body and returns a descriptor of a file with all of it,
  * at offset 0, to be read with pread() or passed on; it belongs to the
- * transaction.  *size is its length.  Returns -1 like txn_peek().
+ * transaction.  *size is its length.  Only before txn_write().  Returns -1
+ * like txn_peek().
  */
 int	 txn_body_fd(struct txn *txn, uint64_t *size);
 
@@ -269,10 +273,23 @@ int	 txn_respond_template(struct txn *txn, int status,
 
 /*
  * Adds a header to the ICAP reply, whatever the verdict: X-Infection-Found
- * and its like.  Errors as for txn_set_header().
+ * and its like.  Bytes beyond ASCII become question marks.  Errors as for
+ * txn_set_header(); EPERM also for Allow, Encapsulated, ISTag and Preview,
+ * EINVAL for an empty value, EALREADY when the reply has begun and did not
+ * promise it.
  */
 int	 txn_reply_header(struct txn *txn, const char *name,
 	    const char *value);
+
+/*
+ * A header whose value is known only when the body has been written: where
+ * the reply begins before txn_reply_header() has set it, its value follows
+ * behind the body ("-" if it never was).  Before the first txn_write().
+ * Returns 0, or -1 with errno: EOPNOTSUPP when the client did not offer
+ * `Allow: trailers`, EINVAL, EPERM and EALREADY as above, E2BIG for more than
+ * four of them.
+ */
+int	 txn_announce_trailer(struct txn *txn, const char *name);
 
 /*
  * Adds a note to the line of the access log: key is a word of the service's

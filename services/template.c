@@ -21,7 +21,7 @@ enum template_kind { TEMPLATE_HTML, TEMPLATE_JSON, TEMPLATE_TXT };
 
 struct service_template {
 	enum template_kind	 kind;
-	struct text		 text;
+	struct bytes		 text;
 };
 
 static const char page_start[] =
@@ -49,60 +49,60 @@ static const char page_end[] =
 "</html>\n";
 
 static int
-put_html(struct text *out, unsigned char c)
+put_html(struct bytes *out, unsigned char c)
 {
 	switch (c) {
 	case '&':
-		return text_adds(out, "&amp;");
+		return bytes_adds(out, "&amp;");
 	case '<':
-		return text_adds(out, "&lt;");
+		return bytes_adds(out, "&lt;");
 	case '>':
-		return text_adds(out, "&gt;");
+		return bytes_adds(out, "&gt;");
 	case '"':
-		return text_adds(out, "&quot;");
+		return bytes_adds(out, "&quot;");
 	case '\'':
-		return text_adds(out, "&#39;");
+		return bytes_adds(out, "&#39;");
 	default:
 		/* controls may not stand in HTML at all */
-		return text_add(out, c < 0x20 || c == 0x7f ? " " :
+		return bytes_add(out, c < 0x20 || c == 0x7f ? " " :
 		    (char *)&c, 1);
 	}
 }
 
 /* RFC 3986: unreserved characters stay. */
 static int
-put_url(struct text *out, unsigned char c)
+put_url(struct bytes *out, unsigned char c)
 {
 	char	 hex[4];
 
 	if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
 	    (c >= 'a' && c <= 'z') || strchr("-._~", c) != NULL)
-		return text_add(out, &c, 1);
+		return bytes_add(out, &c, 1);
 	(void)snprintf(hex, sizeof(hex), "%%%02X", c);
-	return text_add(out, hex, 3);
+	return bytes_add(out, hex, 3);
 }
 
 /* RFC 8259; bytes beyond ASCII as Latin-1, so that the result is valid. */
 static int
-put_json(struct text *out, unsigned char c)
+put_json(struct bytes *out, unsigned char c)
 {
 	char	 esc[8];
 
 	if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '<')
-		return text_add(out, &c, 1);
+		return bytes_add(out, &c, 1);
 	(void)snprintf(esc, sizeof(esc), "\\u%04x", c);
-	return text_add(out, esc, 6);
+	return bytes_add(out, esc, 6);
 }
 
 static int
-put_txt(struct text *out, unsigned char c)
+put_txt(struct bytes *out, unsigned char c)
 {
-	return text_add(out, c < 0x20 || c == 0x7f ? " " : (char *)&c, 1);
+	return bytes_add(out, c < 0x20 || c == 0x7f ? " " : (char *)&c, 1);
 }
 
 static int
-put_value(struct text *out, const char *value,
-    int (*put)(struct text *, unsigned char))
+put_value(struct bytes *out, const char *value,
+    int (*put)(struct bytes *, unsigned char))
 {
 	for (; *value != '\0'; value++)
 		if (put(out, (unsigned char)*value) == -1)
@@ -145,10 +145,10 @@ parse_var(const char *p, size_t len, struct slice *name, bool *url)
 }
 
 static int
-expand(struct text *out, const char *p, size_t len, enum template_kind kind,
+expand(struct bytes *out, const char *p, size_t len, enum template_kind kind,
     const struct service_var *vars)
 {
-	static int (*const	 put[])(struct text *, unsigned char) = {
+	static int (*const	 put[])(struct bytes *, unsigned char) = {
 		[TEMPLATE_HTML] = put_html,
 		[TEMPLATE_JSON] = put_json,
 		[TEMPLATE_TXT] = put_txt,
@@ -159,40 +159,40 @@ expand(struct text *out, const char *p, size_t len, enum template_kind kind,
 	bool			 url;
 
 	while ((percent = memchr(p, '%', (size_t)(end - p))) != NULL) {
-		if (text_add(out, p, (size_t)(percent - p)) == -1)
+		if (bytes_add(out, p, (size_t)(percent - p)) == -1)
 			return -1;
 		n = parse_var(percent, (size_t)(end - percent), &name, &url);
 		if (name.len == 0 || n == 0) {
-			if (text_adds(out, "%") == -1)
+			if (bytes_adds(out, "%") == -1)
 				return -1;
 		} else if (put_value(out, find_var(vars, name),
 		    url ? put_url : put[kind]) == -1)
 			return -1;
 		p = percent + (n > 0 ? n : 1);
 	}
-	return text_add(out, p, (size_t)(end - p));
+	return bytes_add(out, p, (size_t)(end - p));
 }
 
 static int
-format_json(struct text *out, const struct service_var *vars)
+format_json(struct bytes *out, const struct service_var *vars)
 {
 	const char	*between = "{\"";
 
 	for (; vars->name != NULL; vars++) {
-		if (text_adds(out, between) == -1 ||
+		if (bytes_adds(out, between) == -1 ||
 		    put_value(out, vars->name, put_json) == -1 ||
-		    text_adds(out, "\":\"") == -1 ||
+		    bytes_adds(out, "\":\"") == -1 ||
 		    put_value(out, vars->value != NULL ? vars->value : "",
 		    put_json) == -1 ||
-		    text_adds(out, "\"") == -1)
+		    bytes_adds(out, "\"") == -1)
 			return -1;
 		between = ",\"";
 	}
-	return text_adds(out, "}\n");
+	return bytes_adds(out, "}\n");
 }
 
 static int
-format_builtin(struct text *out, const struct service_var *vars)
+format_builtin(struct bytes *out, const struct service_var *vars)
 {
 	const struct service_var	*v;
 
@@ -204,19 +204,19 @@ format_builtin(struct text *out, const struct service_var *vars)
 		    strcmp(v->name, "title") == 0 ||
 		    strcmp(v->name, "reason") == 0)
 			continue;
-		if (text_adds(out, "<tr><th>") == -1 ||
+		if (bytes_adds(out, "<tr><th>") == -1 ||
 		    put_value(out, v->name, put_html) == -1 ||
-		    text_adds(out, "</th><td>") == -1 ||
+		    bytes_adds(out, "</th><td>") == -1 ||
 		    put_value(out, v->value, put_html) == -1 ||
-		    text_adds(out, "</td></tr>\n") == -1)
+		    bytes_adds(out, "</td></tr>\n") == -1)
 			return -1;
 	}
-	return text_adds(out, page_end);
+	return bytes_adds(out, page_end);
 }
 
 const char *
 template_format(const struct service_template *page, int json,
-    const struct service_var *vars, struct text *out)
+    const struct service_var *vars, struct bytes *out)
 {
 	static const char *const	 types[] = {
 		[TEMPLATE_HTML] = "text/html; charset=utf-8",
@@ -251,7 +251,7 @@ kind_of(const char *path)
 }
 
 static int
-read_file(struct text *text, int fd)
+read_file(struct bytes *text, int fd)
 {
 	char	 piece[8192];
 	ssize_t	 n;
@@ -261,7 +261,7 @@ read_file(struct text *text, int fd)
 			errno = EFBIG;
 			return -1;
 		}
-		if (text_add(text, piece, (size_t)n) == -1)
+		if (bytes_add(text, piece, (size_t)n) == -1)
 			return -1;
 	}
 	return n == -1 ? -1 : 0;
@@ -269,7 +269,7 @@ read_file(struct text *text, int fd)
 
 /* Line of the first malformed variable, or 0. */
 static unsigned int
-check(const struct text *text)
+check(const struct bytes *text)
 {
 	const char	*p = text->p, *end = p + text->len;
 	struct slice	 name;
@@ -325,6 +325,6 @@ service_template_close(struct service_template *page)
 {
 	if (page == NULL)
 		return;
-	text_free(&page->text);
+	bytes_free(&page->text);
 	free(page);
 }

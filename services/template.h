@@ -2,8 +2,8 @@
 #ifndef SERVICES_TEMPLATE_H
 #define SERVICES_TEMPLATE_H
 
+#include "bytes.h"
 #include "service.h"
-#include "text.h"
 
 /*
  * Writes the page with its variables into out.  page NULL is the built-in
@@ -11,6 +11,6 @@
  * Content-Type, or NULL with errno ENOMEM.
  */
 const char *template_format(const struct service_template *page, int json,
-	    const struct service_var *vars, struct text *out);
+	    const struct service_var *vars, struct bytes *out);
 
 #endif

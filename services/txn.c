@@ -38,6 +38,9 @@
  */
 #define EARLY_DRAIN_MAX	(UINT64_C(64) * 1024 * 1024)
 
+/* A service can look this far ahead, bytes; the buffer has room for it. */
+#define PEEK_MAX	(64 * 1024)
+
 static const struct slice	 nothing = { NULL, 0 };
 
 /* ---- what services ask ------------------------------------------------- */
@@ -48,42 +51,51 @@ txn_has_body(const struct txn *t)
 	return t->request->encap.body != ENCAP_NULL_BODY;
 }
 
-/* A step that reads a body which an earlier one has rewritten. */
+/* Bytes of a spool in one piece, which the seam to its file may forbid. */
 static ssize_t
-txn_peek_source(struct txn *t, size_t want, const char **bytes)
+txn_peek_spool(struct txn *t, struct spool *sp, size_t want,
+    const char **bytes)
 {
 	struct slice	 mem;
-	uint64_t	 offset, len, pos = t->source->pos;
-	ssize_t		 n;
+	uint64_t	 offset, len, pos = sp->pos;
+	size_t		 n;
+	ssize_t		 got = 0;
 
-	if (spool_left(t->source) == 0)
-		return 0;
-	spool_peek(t->source, &mem, &offset, &len);
-	if (mem.len > 0) {
-		*bytes = mem.p;
-		return (ssize_t)(mem.len < want ? mem.len : want);
+	if (want > spool_left(sp))
+		want = (size_t)spool_left(sp);
+	spool_peek(sp, &mem, &offset, &len);
+	if (mem.len >= want) {
+		*bytes = want > 0 ? mem.p : "";
+		return (ssize_t)want;
 	}
-	if (want > COPY_MAX)
-		want = COPY_MAX;
-	if (t->peeked.size < want && text_splice(&t->peeked, 0, t->peeked.len,
-	    t->body.s->in.mem, want) == -1)
+	if (bytes_reserve(&t->peeked, want) == -1)
 		return -1;
-	n = spool_read(t->source, t->peeked.p, want);
-	t->source->pos = pos;
+	for (n = 0; n < want; n += (size_t)got)
+		if ((got = spool_read(sp, t->peeked.p + n, want - n)) <= 0)
+			break;
+	sp->pos = pos;
 	*bytes = t->peeked.p;
-	return n;
+	return got == -1 ? -1 : (ssize_t)n;
 }
 
 ssize_t
 txn_peek(struct txn *t, size_t want, const char **bytes)
 {
 	struct slice	 s;
+	ssize_t		 n;
 
 	*bytes = "";
-	if (t->source != NULL)
-		return txn_peek_source(t, want, bytes);
+	if (want > PEEK_MAX)
+		want = PEEK_MAX;
+	if (t->source != NULL) {
+		if ((n = txn_peek_spool(t, t->source, want, bytes)) == -1)
+			t->read_failed = true;
+		return n;
+	}
 	if (body_peek(&t->body, want, &s) == -1)
 		return -1;
+	if (s.len < want && spool_left(t->body.spool) > s.len)
+		return txn_peek_spool(t, t->body.spool, want, bytes);
 	if (s.len > 0)
 		*bytes = s.p;
 	return (ssize_t)(s.len < want ? s.len : want);
@@ -92,7 +104,10 @@ txn_peek(struct txn *t, size_t want, const char **bytes)
 int
 txn_peek_is_all(const struct txn *t)
 {
-	return t->source != NULL || t->body.state == BODY_END;
+	if (t->source != NULL)
+		return spool_left(t->source) <= PEEK_MAX;
+	return t->body.state == BODY_END && spool_left(t->body.spool) +
+	    t->body.pending.len <= PEEK_MAX;
 }
 
 ssize_t
@@ -100,8 +115,11 @@ txn_read(struct txn *t, void *dst, size_t size)
 {
 	ssize_t	 n;
 
-	if (t->source != NULL)
-		return spool_read(t->source, dst, size);
+	if (t->source != NULL) {
+		if ((n = spool_read(t->source, dst, size)) == -1)
+			t->read_failed = true;
+		return n;
+	}
 	/* until the reply begins the message may have to go back whole */
 	if (!t->started)
 		body_remember(&t->body);
@@ -116,7 +134,11 @@ txn_body_fd(struct txn *t, uint64_t *size)
 	struct spool	*sp = t->source;
 	int		 fd;
 
-	assert(!t->started);
+	if (t->started || t->written.len > 0 ||
+	    (t->capture != NULL && t->capture->len > 0)) {
+		errno = EINVAL;		/* part of it may be gone */
+		return -1;
+	}
 	if (sp == NULL) {
 		body_remember(&t->body);
 		if (body_spool(&t->body) == -1)
@@ -154,30 +176,137 @@ txn_fail(struct txn *t, const char *why)
 	return VERDICT_FAILED;
 }
 
+/* Headers of a reply that are the server's. */
+static bool
+txn_is_ours(const char *name)
+{
+	static const char *const	 ours[] = { "Allow", "Encapsulated",
+					    "ISTag", "Preview" };
+	size_t				 i;
+
+	for (i = 0; i < sizeof(ours) / sizeof(ours[0]); i++)
+		if (strcasecmp(name, ours[i]) == 0)
+			return true;
+	return false;
+}
+
+static int
+txn_check_reply_field(const char *name, const char *value)
+{
+	if (txn_check_field(name, value) == -1)
+		return -1;
+	if (txn_is_ours(name)) {
+		errno = EPERM;
+		return -1;
+	}
+	return 0;
+}
+
+/* Writes one line that every client can read (C184): ASCII, and no tabs. */
+static void
+txn_format_field(char *dst, const char *name, struct slice value)
+{
+	size_t	 nlen = strlen(name), i;
+	char	 c;
+
+	memcpy(dst, name, nlen);
+	memcpy(dst + nlen, ": ", 2);
+	for (i = 0; i < value.len; i++) {
+		c = value.p[i];
+		dst[nlen + 2 + i] = c == '\t' ? ' ' : (c & 0x80) != 0 ? '?' :
+		    c;
+	}
+	memcpy(dst + nlen + 2 + i, "\r\n", 2);
+}
+
+static struct txn_trailer *
+txn_find_trailer(struct txn *t, const char *name)
+{
+	unsigned int	 i;
+
+	for (i = 0; i < t->ntrailers; i++)
+		if (strcasecmp(t->trailer[i].name, name) == 0)
+			return &t->trailer[i];
+	return NULL;
+}
+
+int
+txn_announce_trailer(struct txn *t, const char *name)
+{
+	if (txn_check_reply_field(name, NULL) == -1)
+		return -1;
+	if ((t->request->allow & ALLOW_TRAILERS) == 0) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	if (t->started) {
+		errno = EALREADY;
+		return -1;
+	}
+	if (txn_find_trailer(t, name) != NULL)
+		return 0;
+	if (t->ntrailers == TXN_TRAILERS_MAX ||
+	    strlen(name) >= sizeof(t->trailer[0].name)) {
+		errno = E2BIG;
+		return -1;
+	}
+	t->trailer[t->ntrailers].value[0] = '\0';
+	(void)strlcpy(t->trailer[t->ntrailers++].name, name,
+	    sizeof(t->trailer[0].name));
+	return 0;
+}
+
+/* The reply has begun: only what it has promised can still be said. */
+static int
+txn_set_trailer(struct txn *t, const char *name, struct slice value)
+{
+	struct txn_trailer	*trailer;
+
+	if (!t->promised || (trailer = txn_find_trailer(t, name)) == NULL) {
+		errno = EALREADY;
+		return -1;
+	}
+	if (value.len >= sizeof(trailer->value)) {
+		errno = E2BIG;
+		return -1;
+	}
+	memcpy(trailer->value, value.p, value.len);
+	trailer->value[value.len] = '\0';
+	return 0;
+}
+
 int
 txn_reply_header(struct txn *t, const char *name, const char *value)
 {
-	size_t	 nlen = strlen(name), vlen = strlen(value), n;
-	char	*p;
+	struct txn_trailer	*trailer;
+	struct slice		 s;
+	size_t			 n;
 
-	if (txn_check_field(name, value) == -1)
-		return -1;
-	n = nlen + vlen + 4;
-	if (vlen == 0 || strcasecmp(name, "Encapsulated") == 0 ||
-	    strcasecmp(name, "ISTag") == 0) {
+	if (value == NULL) {
 		errno = EINVAL;
 		return -1;
 	}
+	if (txn_check_reply_field(name, value) == -1)
+		return -1;
+	s.p = value;
+	s.len = strlen(value);
+	s = slice_trim(s);
+	if (s.len == 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (t->started)
+		return txn_set_trailer(t, name, s);
+	n = strlen(name) + s.len + 4;
 	if (n > sizeof(t->reply_headers) - t->reply_headers_len) {
 		errno = E2BIG;
 		return -1;
 	}
-	p = t->reply_headers + t->reply_headers_len;
-	memcpy(p, name, nlen);
-	memcpy(p + nlen, ": ", 2);
-	memcpy(p + nlen + 2, value, vlen);
-	memcpy(p + nlen + 2 + vlen, "\r\n", 2);
+	txn_format_field(t->reply_headers + t->reply_headers_len, name, s);
 	t->reply_headers_len += n;
+	/* what is in the head need not be promised */
+	if ((trailer = txn_find_trailer(t, name)) != NULL)
+		*trailer = t->trailer[--t->ntrailers];
 	return 0;
 }
 
@@ -214,6 +343,23 @@ txn_failed(struct txn *t, const char *why)
 	return -1;
 }
 
+/* A service is still at work: what it announced comes behind the body. */
+static void
+txn_promise_trailers(struct txn *t)
+{
+	char		 names[TXN_TRAILERS_MAX * (TXN_TRAILER_NAME_MAX + 2)];
+	unsigned int	 i;
+
+	names[0] = '\0';
+	for (i = 0; i < t->ntrailers; i++) {
+		if (i > 0)
+			(void)strlcat(names, ", ", sizeof(names));
+		(void)strlcat(names, t->trailer[i].name, sizeof(names));
+	}
+	t->promised = reply_addf(&t->reply, "Allow", "trailers") == 0 &&
+	    reply_addf(&t->reply, "Trailer", "%s", names) == 0;
+}
+
 static void
 txn_start_reply(struct txn *t, int status)
 {
@@ -222,6 +368,8 @@ txn_start_reply(struct txn *t, int status)
 	t->started = true;
 	reply_start(&t->reply, status, t->istag, t->close);
 	reply_add_lines(&t->reply, t->reply_headers, t->reply_headers_len);
+	if (t->serving && t->ntrailers > 0)
+		txn_promise_trailers(t);
 }
 
 /* ICAP head and HTTP head wait for the first bytes of the body. */
@@ -250,6 +398,30 @@ txn_start_adapted(struct txn *t, int status, enum encap_entity body)
 	    body);
 }
 
+/* The block behind the body that the reply's head has promised (C170, C173). */
+static int
+txn_send_trailers(struct txn *t)
+{
+	char			 block[TXN_TRAILERS_MAX *
+				    (sizeof(struct txn_trailer) + 4) + 2];
+	const struct txn_trailer *trailer;
+	struct slice		 value;
+	size_t			 len = 0;
+	unsigned int		 i;
+
+	for (i = 0; i < t->ntrailers; i++) {
+		trailer = &t->trailer[i];
+		value.p = trailer->value[0] != '\0' ? trailer->value : "-";
+		value.len = strlen(value.p);
+		txn_format_field(block + len, trailer->name, value);
+		len += strlen(trailer->name) + value.len + 4;
+	}
+	memcpy(block + len, "\r\n", 2);
+	if (stream_write(t->stream, block, len + 2) == -1)
+		return txn_lost(t);
+	return 0;
+}
+
 static int
 txn_send_chunk(struct txn *t, struct slice bytes, bool last,
     struct slice trailers)
@@ -257,7 +429,7 @@ txn_send_chunk(struct txn *t, struct slice bytes, bool last,
 	t->body_out += bytes.len;
 	if (reply_send_chunk(&t->reply_body, bytes, last, trailers) == -1)
 		return txn_lost(t);
-	return 0;
+	return last && t->promised ? txn_send_trailers(t) : 0;
 }
 
 /* A message without a body: its heads in one write. */
@@ -271,12 +443,13 @@ txn_send_heads(struct txn *t)
 	return 0;
 }
 
+/* HTTP trailers belong to the body they came with, not to a new one. */
 static struct slice
 txn_trailers(const struct txn *t)
 {
 	struct slice	 s = { t->body.trailers, t->body.trailers_len };
 
-	return s;
+	return t->rewritten ? nothing : s;
 }
 
 /*
@@ -301,31 +474,6 @@ txn_send_original(struct txn *t, struct body_piece *piece, int more)
 	if (more == -1)
 		return txn_broken(t);
 	return txn_send_chunk(t, nothing, true, txn_trailers(t));
-}
-
-/* Sends what is left of a spool, and ends the body. */
-static int
-txn_send_spool(struct txn *t, struct spool *sp)
-{
-	struct slice	 mem;
-	uint64_t	 offset, len;
-
-	while (spool_left(sp) > 0) {
-		spool_peek(sp, &mem, &offset, &len);
-		spool_consume(sp, len);
-		if (mem.len > 0) {
-			if (txn_send_chunk(t, mem, spool_left(sp) == 0,
-			    nothing) == -1)
-				return -1;
-			if (spool_left(sp) == 0)
-				return 0;
-			continue;
-		}
-		t->body_out += len;
-		if (reply_send_file(&t->reply_body, sp->fd, offset, len) == -1)
-			return txn_lost(t);
-	}
-	return txn_send_chunk(t, nothing, true, nothing);
 }
 
 /* ---- verdicts ----------------------------------------------------------- */
@@ -402,7 +550,10 @@ txn_reply_206(struct txn *t)
 	return 0;
 }
 
-/* Length of a message whose first bytes were replaced, or -1. */
+/*
+ * Length of a message whose first bytes were replaced, from what its head
+ * says of the original; or -1.
+ */
 static int64_t
 txn_new_length(const struct txn *t)
 {
@@ -411,15 +562,12 @@ txn_new_length(const struct txn *t)
 
 	if (!http_find(txn_head(t), "Content-Length", &value) ||
 	    chars_parse_uint(value, INT64_MAX / 2, &old) == -1 ||
-	    old < t->consumed)
+	    old <= t->consumed)
 		return -1;
 	return (int64_t)(t->written.len + (old - t->consumed));
 }
 
-/*
- * Begins the reply to a message whose body is being rewritten: the client is
- * asked for the rest, and nothing can be taken back from here on.
- */
+/* Begins the reply to a message with another body, of len bytes or (-1) ?. */
 static int
 txn_start_rewritten(struct txn *t, int64_t len)
 {
@@ -427,8 +575,6 @@ txn_start_rewritten(struct txn *t, int64_t len)
 
 	if (txn_set_length(t, len) == -1)
 		return txn_failed(t, "no memory for the head");
-	if (t->source == NULL && body_commit(&t->body) == -1)
-		return txn_broken(t);
 	if (body == ENCAP_NULL_BODY)
 		body = txn_is_response(t) ? ENCAP_RES_BODY : ENCAP_REQ_BODY;
 	if (len == 0 && txn_head(t).len > 0)
@@ -437,31 +583,55 @@ txn_start_rewritten(struct txn *t, int64_t len)
 	return 0;
 }
 
+/*
+ * Begins it while the service is still at work: the client is asked for the
+ * rest now, and nothing can be taken back from here on.
+ */
 static int
-txn_flush_written(struct txn *t, bool last, struct slice trailers)
+txn_start_early(struct txn *t)
+{
+	if (t->source == NULL && body_commit(&t->body) == -1)
+		return txn_broken(t);
+	return txn_start_rewritten(t, -1);
+}
+
+static int
+txn_flush_written(struct txn *t, bool last)
 {
 	struct slice	 bytes = { t->written.p, t->written.len };
 
 	t->written.len = 0;
-	return txn_send_chunk(t, bytes, last, trailers);
+	return txn_send_chunk(t, bytes, last, nothing);
 }
 
-int
-txn_write(struct txn *t, const void *src, size_t size)
+static int
+txn_put(struct txn *t, const void *src, size_t size)
 {
 	struct slice	 bytes = { src, size };
 
 	if (t->capture != NULL)
 		return spool_append(t->capture, src, size);
-	if (t->written.len + size <= WRITTEN_MAX)
-		return text_add(&t->written, src, size);
-	if (!t->started && txn_start_rewritten(t, -1) == -1)
+	if (size <= WRITTEN_MAX - t->written.len)
+		return bytes_add(&t->written, src, size);
+	if (!t->started && txn_start_early(t) == -1)
 		return -1;
-	if (txn_flush_written(t, false, nothing) == -1)
+	if (txn_flush_written(t, false) == -1)
 		return -1;
 	if (size > WRITTEN_MAX)
 		return txn_send_chunk(t, bytes, false, nothing);
-	return text_add(&t->written, src, size);
+	return bytes_add(&t->written, src, size);
+}
+
+int
+txn_write(struct txn *t, const void *src, size_t size)
+{
+	if (size == 0)
+		return 0;
+	if (t->write_failed || txn_put(t, src, size) == -1) {
+		t->write_failed = true;
+		return -1;
+	}
+	return 0;
 }
 
 void
@@ -470,57 +640,147 @@ txn_write_rest(struct txn *t)
 	t->write_rest = true;
 }
 
-/* The last step has rewritten the body, in memory or already on the wire. */
+/* The last step has written a whole body, here or already on the wire. */
 static int
-txn_reply_rewritten(struct txn *t)
+txn_reply_written(struct txn *t)
 {
-	struct body_piece	 piece;
-	struct spool		*sp;
-	int			 more;
-
-	if (!t->started && t->write_rest && t->source == NULL &&
-	    txn_allows_206(t)) {
-		if (txn_set_length(t, txn_new_length(t)) == -1)
-			return txn_failed(t, "no memory for the head");
-		return txn_reply_206(t);
-	}
-	if (!t->started && !t->write_rest) {
-		/* all of it is here: read what nobody wanted, then answer */
+	if (!t->started) {
+		/* read what nobody wanted, but do not ask for more of it */
 		if (body_drain(&t->body) == -1)
 			return txn_broken(t);
 		if (txn_start_rewritten(t, (int64_t)t->written.len) == -1)
 			return -1;
 		if (t->written.len == 0 && txn_head(t).len > 0)
 			return txn_send_heads(t);
-		return txn_flush_written(t, true, nothing);
 	}
-	if (!t->started && txn_start_rewritten(t, t->source == NULL ?
-	    txn_new_length(t) : -1) == -1)
-		return -1;
-	if (!t->write_rest)
-		return txn_flush_written(t, true, nothing);
-	if (txn_flush_written(t, false, nothing) == -1)
-		return -1;
-	if ((sp = t->source) == NULL) {
-		more = body_next(&t->body, &piece);
-		return txn_send_original(t, &piece, more);
+	return txn_flush_written(t, true);
+}
+
+/* Sends what is left of a spool, and ends the body. */
+static int
+txn_send_spool(struct txn *t, struct spool *sp)
+{
+	struct slice	 mem;
+	uint64_t	 offset, len;
+
+	while (spool_left(sp) > 0) {
+		spool_peek(sp, &mem, &offset, &len);
+		spool_consume(sp, len);
+		if (mem.len > 0) {
+			if (txn_send_chunk(t, mem, spool_left(sp) == 0,
+			    nothing) == -1)
+				return -1;
+			if (spool_left(sp) == 0)
+				return 0;
+			continue;
+		}
+		t->body_out += len;
+		if (reply_send_file(&t->reply_body, sp->fd, offset, len) == -1)
+			return txn_lost(t);
 	}
-	/* the rest of what an earlier step has written */
-	return txn_send_spool(t, sp);
+	return txn_send_chunk(t, nothing, true, nothing);
+}
+
+/* What it has written, and then the rest of what an earlier one wrote. */
+static int
+txn_reply_source_rest(struct txn *t)
+{
+	if (!t->started) {
+		if (body_drain(&t->body) == -1)
+			return txn_broken(t);
+		if (txn_start_rewritten(t, (int64_t)(t->written.len +
+		    spool_left(t->source))) == -1)
+			return -1;
+		if (t->reply_body.lead[1].iov_len > 0 &&
+		    t->written.len + spool_left(t->source) == 0)
+			return txn_send_heads(t);
+	}
+	if (txn_flush_written(t, false) == -1)
+		return -1;
+	return txn_send_spool(t, t->source);
+}
+
+/* What it has written, and then the rest of the original. */
+static int
+txn_reply_rest(struct txn *t)
+{
+	struct body_piece	 piece;
+	int64_t			 len;
+	int			 more;
+
+	if (!t->started && txn_allows_206(t)) {
+		len = txn_new_length(t);
+		if (txn_set_length(t, len) == -1)
+			return txn_failed(t, "no memory for the head");
+		return txn_reply_206(t);
+	}
+	if (!t->started && body_commit(&t->body) == -1)
+		return txn_broken(t);
+	if ((more = body_next(&t->body, &piece)) == -1)
+		return txn_broken(t);
+	if (!t->started) {
+		/* nothing is left: the length is known for sure */
+		len = more == 0 ? (int64_t)t->written.len :
+		    txn_new_length(t);
+		if (txn_start_rewritten(t, len) == -1)
+			return -1;
+		if (len == 0 && txn_head(t).len > 0)
+			return txn_send_heads(t);
+	}
+	if (txn_flush_written(t, false) == -1)
+		return -1;
+	return txn_send_original(t, &piece, more);
 }
 
 /* An earlier step has rewritten the body, the last has left it as it is. */
 static int
 txn_reply_source(struct txn *t)
 {
-	if (body_drain(&t->body) == -1)
-		return txn_broken(t);
-	if (txn_start_rewritten(t, (int64_t)t->source->len) == -1)
-		return -1;
-	if (t->source->len == 0 && txn_head(t).len > 0)
-		return txn_send_heads(t);
 	spool_rewind(t->source);
-	return txn_send_spool(t, t->source);
+	t->written.len = 0;
+	return txn_reply_source_rest(t);
+}
+
+static int
+txn_reply_rewritten(struct txn *t)
+{
+	if (!t->rewritten)
+		return txn_reply_source(t);
+	if (!t->write_rest)
+		return txn_reply_written(t);
+	return t->source != NULL ? txn_reply_source_rest(t) :
+	    txn_reply_rest(t);
+}
+
+/* Nothing was there, and nothing has come of it: no new length, then. */
+static bool
+txn_is_still_empty(const struct txn *t)
+{
+	if (txn_has_body(t) || t->started)
+		return false;
+	if (!t->rewritten)
+		return t->source->len == 0;
+	return t->written.len == 0 && (!t->write_rest || t->source == NULL ||
+	    spool_left(t->source) == 0);
+}
+
+/*
+ * Called while an early reply is stuck because the client still sends: what
+ * it sends will not be needed.
+ */
+static int
+txn_drop_ahead(void *arg)
+{
+	struct txn	*t = arg;
+
+	if (body_is_read(&t->body))
+		return 0;
+	if (body_drain_some(&t->body) == -1) {
+		errno = ECONNABORTED;
+		return -1;
+	}
+	t->stream->ahead = txn_drop_ahead;
+	return body_is_read(&t->body) ? 0 : 1;
 }
 
 /* 200 with a response of the service's own, as early as possible. */
@@ -533,6 +793,8 @@ txn_reply_replaced(struct txn *t)
 
 	if (t->response.len == 0)
 		return txn_failed(t, "service replaced a message by nothing");
+	t->stream->ahead = txn_drop_ahead;
+	t->stream->ahead_arg = t;
 	if (body.len == 0) {
 		txn_start_message(t, 200, ENCAP_RES_HDR, head,
 		    ENCAP_NULL_BODY);
@@ -556,13 +818,15 @@ txn_reply(struct txn *t)
 		return txn_allows_206(t) ? txn_reply_206(t) :
 		    txn_reply_original(t);
 	case VERDICT_REWRITTEN:
-		return t->rewritten ? txn_reply_rewritten(t) :
-		    txn_reply_source(t);
+		return txn_is_still_empty(t) ? txn_reply_original(t) :
+		    txn_reply_rewritten(t);
 	case VERDICT_REPLACED:
 		return txn_reply_replaced(t);
 	case VERDICT_FAILED:
 		if (t->body.state == BODY_BROKEN)
 			return txn_broken(t);
+		if (t->started && t->fault.why != NULL)
+			return -1;		/* the client is gone */
 		return txn_failed(t, t->why);
 	case VERDICT_NONE:
 		break;
@@ -586,21 +850,45 @@ txn_capture_rest(struct txn *t)
 }
 
 /*
+ * What a service says, held against what happened to it: it may have
+ * overlooked that reading or writing failed.
+ */
+static enum verdict
+txn_check_step(struct txn *t, enum verdict verdict)
+{
+	if (verdict == VERDICT_FAILED)
+		return verdict;
+	if (t->body.state == BODY_BROKEN)
+		return txn_fail(t, t->body.fault.why);
+	if (t->read_failed)
+		return txn_fail(t, "body could not be read");
+	if (verdict != VERDICT_REWRITTEN)
+		return t->started ?
+		    txn_fail(t, "service gave up while it wrote") : verdict;
+	if (t->write_failed)
+		return txn_fail(t, "body could not be written");
+	if (t->capture != NULL && t->write_rest && txn_capture_rest(t) == -1)
+		return txn_fail(t, "body could not be read or kept");
+	return verdict;
+}
+
+/*
  * One service.  Each reads the body from its beginning: the original, or what
  * an earlier one has made of it.
  */
 static enum verdict
 txn_run_step(struct txn *t, const struct txn_step *step)
 {
-	struct text	 before = { NULL, 0, 0 };
+	struct bytes	 before = { NULL, 0, 0 };
 	enum verdict	 verdict;
 
 	t->consumed = 0;
-	t->write_rest = false;
+	t->write_rest = t->write_failed = t->read_failed = false;
+	t->ntrailers = 0;
 	t->capture = NULL;
 	if (t->source != NULL)
 		spool_rewind(t->source);
-	else if (!t->started)
+	else
 		body_rewind(&t->body);
 	if (!t->last_step) {
 		t->capture = t->source == &t->spools->out[0] ?
@@ -608,26 +896,24 @@ txn_run_step(struct txn *t, const struct txn_step *step)
 		if (spool_is_used(t->capture))
 			spool_clear(t->capture);
 	}
-	if (t->head.len > 0 && text_splice(&before, 0, 0, t->head.p,
+	if (t->head.len > 0 && bytes_add(&before, t->head.p,
 	    t->head.len) == -1)
 		return txn_fail(t, "no memory for the head");
+	t->serving = true;
 	verdict = step->service->serve(t, step->instance);
+	t->serving = false;
+	verdict = txn_check_step(t, verdict);
 	if (verdict != VERDICT_EDITED && verdict != VERDICT_REWRITTEN) {
 		/* what it did to the message does not count */
-		text_free(&t->head);
+		bytes_free(&t->head);
 		t->head = before;
 	} else
-		text_free(&before);
-	if (verdict != VERDICT_REWRITTEN) {
+		bytes_free(&before);
+	if (verdict != VERDICT_REWRITTEN)
 		t->written.len = 0;
-		if (t->started)
-			return txn_fail(t, "service gave up while it wrote");
-	}
-	if (verdict == VERDICT_REWRITTEN && t->capture != NULL) {
-		if (t->write_rest && txn_capture_rest(t) == -1)
-			return txn_fail(t, "body could not be read or kept");
+	else if (t->capture != NULL)
 		t->source = t->capture;
-	} else if (verdict == VERDICT_REWRITTEN)
+	else
 		t->rewritten = true;
 	return verdict;
 }
@@ -700,8 +986,10 @@ txn_run_chain(struct txn *t)
 		verdict = txn_run_step(t, step);
 		if (verdict != VERDICT_UNCHANGED)
 			t->decided = step->service;
-		if (verdict == VERDICT_NONE)
+		if (verdict == VERDICT_NONE) {
+			t->unscanned = true;
 			return txn_fail(t, "service returned no verdict");
+		}
 		if (verdict == VERDICT_FAILED)
 			verdict = txn_on_error(t);
 		if (verdict == VERDICT_REPLACED || verdict == VERDICT_FAILED)
@@ -714,12 +1002,12 @@ txn_run_chain(struct txn *t)
 static void
 txn_take_back(struct txn *t)
 {
+	t->reply_headers_len = 0;
 	if (t->verdict == VERDICT_UNCHANGED ||
 	    t->body.state == BODY_BROKEN)
 		return;
 	t->shadowed = true;
 	t->source = NULL;
-	t->reply_headers_len = 0;
 	txn_forget_edits(t);
 }
 
@@ -786,13 +1074,13 @@ txn_fini(struct txn *t)
 		if (spool_is_used(&t->spools->out[i]))
 			spool_clear(&t->spools->out[i]);
 	if (t->written.p != NULL)
-		text_free(&t->written);
+		bytes_free(&t->written);
 	if (t->head.p != NULL)
-		text_free(&t->head);
+		bytes_free(&t->head);
 	if (t->response.p != NULL)
-		text_free(&t->response);
+		bytes_free(&t->response);
 	if (t->peeked.p != NULL)
-		text_free(&t->peeked);
+		bytes_free(&t->peeked);
 	for (i = 0; i < TXN_NIDENTITY; i++)
 		free(t->identity[i]);
 }

@@ -5,17 +5,26 @@
 #include "../proto/body.h"
 #include "../proto/reply.h"
 #include "../proto/request.h"
+#include "bytes.h"
 #include "plan.h"
 #include "service.h"
-#include "text.h"
 
 #define TXN_NOTES_MAX		8
 #define TXN_NOTE_MAX		256	/* bytes, with the NUL */
 #define TXN_REPLY_HEADERS_MAX	4096	/* bytes of added ICAP headers */
 
+#define TXN_TRAILERS_MAX	4
+#define TXN_TRAILER_NAME_MAX	64	/* bytes, with the NUL */
+
 struct txn_note {
 	const char	*key;
 	char		 value[TXN_NOTE_MAX];
+};
+
+/* A field that comes behind the body: a verdict that was late. */
+struct txn_trailer {
+	char		 name[TXN_TRAILER_NAME_MAX];
+	char		 value[TXN_NOTE_MAX];	/* "": not known yet */
 };
 
 /* Spools a transaction may need at once. */
@@ -68,19 +77,25 @@ struct txn {
 	uint64_t		 consumed;	/* bytes a step has read */
 	bool			 write_rest;
 	bool			 rewritten;
-	struct text		 written;	/* not sent yet */
+	bool			 read_failed;	/* of source */
+	bool			 write_failed;
+	bool			 serving;	/* a service is at work */
+	bool			 promised;	/* trailer[], in the head */
+	unsigned int		 ntrailers;	/* announced */
+	struct bytes		 written;	/* not sent yet */
 	bool			 started;	/* part of the reply is sent */
 	struct reply_body	 reply_body;
-	struct text		 head;		/* edited; empty: as it came */
-	struct text		 response;	/* of txn_respond() */
+	struct bytes		 head;		/* edited; empty: as it came */
+	struct bytes		 response;	/* of txn_respond() */
 	size_t			 response_head;	/* length of its head */
-	struct text		 peeked;
+	struct bytes		 peeked;
 	size_t			 reply_headers_len;
 	char			*identity[TXN_NIDENTITY];
 
 	/* large, and not zeroed by txn_init() */
 	char			 why[TXN_NOTE_MAX];	/* "": no reason */
 	struct txn_note		 note[TXN_NOTES_MAX];
+	struct txn_trailer	 trailer[TXN_TRAILERS_MAX];
 	struct reply		 reply;
 	char			 reply_headers[TXN_REPLY_HEADERS_MAX];
 };

@@ -1,0 +1,260 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+#
+# The configuration file, seen from outside. Each t/conf/bad-*.conf is wrong in
+# the ways its .expected says, in those words and in that order; what is right
+# survives the way through -nn unchanged; what depends on the host (a port that
+# is taken, a file that may not be read) is made here; and a daemon serves what
+# its file says, with ISTags that change when and only when they should.
+
+set -u
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+setup
+icapc=${ICAPC:-${top_builddir:-.}/icapc}
+case $icapc in
+/*) ;;
+*) icapc=$PWD/$icapc ;;
+esac
+[ -x "$icapc" ] || fail "$icapc: no such program (make builds it)"
+files=${top_srcdir:-$(dirname "$0")/..}/t/conf
+files=$(cd "$files" && pwd) || fail "no t/conf"
+cd "$files" || fail "no t/conf"
+
+# The services that are built in are not the same everywhere.
+any_list() {
+	sed 's/expected one of .*/expected one of LIST/'
+}
+
+# check STATUS FILE: icapd -n, output in check.out and check.err
+check() {
+	start check "$ICAPD" -n -f "$2"
+	reap "$started_pid"
+	[ "$status" -eq "$1" ] || {
+		cat "$tmp/check.err" >&2
+		fail "icapd -n -f $2: status $status instead of $1"
+	}
+}
+
+# refused TEXT...: the file $tmp/x.conf is, with this one line
+refused() {
+	check 1 "$tmp/x.conf"
+	[ ! -s "$tmp/check.out" ] || fail "something on standard output"
+	printf '%s\n' "$tmp/x.conf$*" >"$tmp/want"
+	diff "$tmp/want" "$tmp/check.err" || fail "another message"
+}
+
+step "each wrong file is told all that is wrong"
+for file in bad-*.conf; do
+	name=${file%.conf}
+	[ -e "$name.expected" ] || fail "there is no $name.expected"
+	check 1 "$file"
+	[ ! -s "$tmp/check.out" ] || fail "$file: something on standard output"
+	any_list <"$tmp/check.err" >"$tmp/got"
+	diff -u "$name.expected" "$tmp/got" || fail "$file: other messages"
+done
+for file in bad-*.expected; do
+	[ -e "${file%.expected}.conf" ] || fail "$file is for nothing"
+done
+
+step "the same without -n"
+start check "$ICAPD" -d -f bad-ranges.conf
+reap "$started_pid"
+[ "$status" -eq 1 ] || fail "status $status instead of 1"
+any_list <"$tmp/check.err" >"$tmp/got"
+diff -u bad-ranges.expected "$tmp/got" || fail "other messages"
+
+step "what is right is OK, and survives its way through -nn"
+check 0 good.conf
+[ "$(cat "$tmp/check.out")" = "configuration OK" ] || fail "it does not say so"
+[ ! -s "$tmp/check.err" ] || fail "something on standard error"
+"$ICAPD" -nn -f good.conf >"$tmp/one.conf" || fail "-nn fails"
+"$ICAPD" -nn -f "$tmp/one.conf" >"$tmp/two.conf" || fail "-nn of -nn fails"
+diff -u "$tmp/one.conf" "$tmp/two.conf" || fail "-nn of -nn is another"
+diff -u good.effective "$tmp/one.conf" || fail "it was not understood"
+
+step "every key is in the file with all keys"
+"$ICAPD" --list-keys | cut -f 2 | sort -u | while read -r key; do
+	grep -q "^[[:blank:]]*$key = " "$tmp/one.conf" || echo "$key"
+done >"$tmp/missing"
+[ ! -s "$tmp/missing" ] || fail "-nn has not:" "$(cat "$tmp/missing")"
+
+step "the environment"
+ICAPD_TEST_SPOOL=$tmp "$ICAPD" -nn -f good.conf >"$tmp/three.conf" ||
+    fail "-nn fails"
+grep -q "^	directory = \"$tmp\"\$" "$tmp/three.conf" ||
+    fail "the variable has no effect"
+
+step "texts with all that has a meaning"
+# shellcheck disable=SC2016 # it is not for the shell to expand
+strange='${HOME} "#'
+mkdir "$tmp/$strange"
+cat >"$tmp/x.conf" <<END
+listen "127.0.0.1:0" { }
+service "/x" { run = {echo} }
+spool { directory = '$tmp/$strange' }
+END
+check 0 "$tmp/x.conf"
+"$ICAPD" -nn -f "$tmp/x.conf" >"$tmp/one.conf" || fail "-nn fails"
+"$ICAPD" -nn -f "$tmp/one.conf" >"$tmp/two.conf" || fail "-nn of -nn fails"
+cmp "$tmp/one.conf" "$tmp/two.conf" || fail "-nn of -nn is another"
+
+step "files that cannot be read"
+start check "$ICAPD" -n -f "$tmp/none.conf"
+reap "$started_pid"
+[ "$status" -eq 1 ] || fail "a missing file: status $status instead of 1"
+echo "cannot read $tmp/none.conf: No such file or directory:" \
+    "expected a readable file" >"$tmp/want"
+diff "$tmp/want" "$tmp/check.err" || fail "another message"
+mkdir "$tmp/folder"
+start check "$ICAPD" -n -f "$tmp/folder"
+reap "$started_pid"
+[ "$status" -eq 1 ] || fail "a folder: status $status instead of 1"
+printf 'echo main { }\n' >"$tmp/secret.conf"
+printf 'include("secret.conf")\nservice "/x" { run = {echo} }\n' >"$tmp/x.conf"
+if [ "$(id -u)" -ne 0 ]; then
+	chmod 0 "$tmp/secret.conf"
+	refused ":1: cannot read $tmp/secret.conf: Permission denied:" \
+	    "expected a readable file"
+fi
+printf 'user = a\000b\n' >"$tmp/secret.conf"
+refused ":1: cannot read $tmp/secret.conf: it holds a NUL byte:" \
+    "expected a readable file"
+
+step "files that include each other are not read for ever"
+i=0
+while [ "$i" -lt 20 ]; do
+	echo "include(\"deep$((i + 1)).conf\")" >"$tmp/deep$i.conf"
+	i=$((i + 1))
+done
+echo >"$tmp/deep20.conf"
+cat >"$tmp/x.conf" <<'END'
+include("deep0.conf")
+service "/x" { run = {echo} }
+END
+check 1 "$tmp/x.conf"
+echo "$tmp/deep14.conf:1: $tmp/deep15.conf is included too deep: expected at" \
+    "most 16 files within each other" >"$tmp/want"
+diff "$tmp/want" "$tmp/check.err" || fail "another message"
+
+step "more errors than anybody reads"
+i=0
+while [ "$i" -lt 400 ]; do
+	echo "nothing$i = $i"
+	i=$((i + 1))
+done >"$tmp/x.conf"
+check 1 "$tmp/x.conf"
+[ "$(wc -l <"$tmp/check.err")" -gt 100 ] || fail "too few messages"
+[ "$(wc -l <"$tmp/check.err")" -lt 400 ] || fail "too many messages"
+
+step "wrong usage"
+for options in "-f x.conf echo" "-p 1344" "--workers 3 -f x.conf"; do
+	# shellcheck disable=SC2086 # several options
+	start check "$ICAPD" $options
+	reap "$started_pid"
+	[ "$status" -eq 2 ] || fail "icapd $options: status $status, not 2"
+	grep -q '^usage: ' "$tmp/check.err" || fail "icapd $options: no usage"
+done
+
+# serve FILE: a daemon with that file; sets icapd_pid and icapd_port
+serve() {
+	mkdir -p "$tmp/spool" "$tmp/run"
+	start icapd icapd_exec -d -f "$1"
+	icapd_pid=$started_pid
+	wait_until icapd_is_up || fail "icapd is not ready"
+	icapd_port=$(sed -n \
+	    's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
+	    "$tmp/icapd.err" | head -n 1)
+	[ -n "$icapd_port" ] || fail "icapd ended instead of listening"
+}
+
+# options PATH: the OPTIONS reply, in options.out
+options() {
+	"$icapc" options "icap://127.0.0.1:$icapd_port$1" \
+	    >"$tmp/options.out" 2>&1 || {
+		cat "$tmp/options.out" >&2
+		fail "no OPTIONS of $1"
+	}
+}
+
+# says FIELD VALUE
+says() {
+	tr -d '\r' <"$tmp/options.out" | grep -q -i -x " *$1: $2" || {
+		cat "$tmp/options.out" >&2
+		fail "OPTIONS does not say $1: $2"
+	}
+}
+
+istag() {
+	tr -d '\r' <"$tmp/options.out" | sed -n 's/.*ISTag: "\(.*\)".*/\1/p'
+}
+
+cat >"$tmp/served.conf" <<END
+listen "127.0.0.1:0" { workers = 3 }
+spool { directory = "$tmp/spool" }
+echo main { }
+service "/one" { run = {main} preview = 77 options-ttl = 5m }
+service "/two/three" {
+	run = {main, echo}
+	preview = 0
+	transfer-ignore = {jpg, png}
+	x-include = {X-Client-IP, X-Authenticated-User}
+}
+service "/four" { run = {main} preview = none }
+END
+
+step "a daemon serves what its file says"
+serve "$tmp/served.conf"
+options /one
+says Preview 77
+says Options-TTL 300
+says Max-Connections 3
+says Transfer-Preview '\*'
+one=$(istag)
+[ -n "$one" ] || fail "no ISTag"
+options /two/three
+says Preview 0
+says Transfer-Ignore 'jpg, png'
+says X-Include 'X-Client-IP, X-Authenticated-User'
+two=$(istag)
+options /four
+! grep -q -i 'preview' "$tmp/options.out" || fail "/four wants a preview"
+"$icapc" options "icap://127.0.0.1:$icapd_port/none" >"$tmp/options.out" 2>&1 &&
+    fail "there is /none"
+
+step "a port that is taken"
+cat >"$tmp/x.conf" <<END
+service "/x" { run = {echo} }
+
+listen "127.0.0.1:$icapd_port" { }
+END
+refused ":3: listen \"127.0.0.1:$icapd_port\": Address already in use:" \
+    "expected an address of this host and a port that is free"
+
+step "but not by the daemon that the pid file names"
+echo "$icapd_pid" >"$tmp/test.pid"
+echo "pidfile = \"$tmp/test.pid\"" >>"$tmp/x.conf"
+check 0 "$tmp/x.conf"
+icapd_stop TERM
+
+step "the same ISTags again"
+serve "$tmp/served.conf"
+options /one
+[ "$(istag)" = "$one" ] || fail "the ISTag of /one has changed"
+options /two/three
+[ "$(istag)" = "$two" ] || fail "the ISTag of /two/three has changed"
+icapd_stop TERM
+
+step "another ISTag for what may decide otherwise, and only there"
+sed '/"\/one"/s/preview = 77/preview = 78 shadow = yes/' "$tmp/served.conf" \
+    >"$tmp/x.conf"
+serve "$tmp/x.conf"
+options /one
+says Preview 78
+[ "$(istag)" != "$one" ] || fail "the ISTag of /one has not changed"
+options /two/three
+[ "$(istag)" = "$two" ] || fail "the ISTag of /two/three has changed"
+icapd_stop TERM
+
+say "ok"
