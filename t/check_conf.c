@@ -274,7 +274,8 @@ START_TEST(test_load)
 	conf = load(
 	    "listen \"[::1]:4711\" { workers = 3 }\n"
 	    "listen \"*:4712\" { workers = 4 allow = {10.0.0.0/8} }\n"
-	    "listen \"unix:/tmp/icapd-check-conf.sock\" { workers = 5 mode = 600 }\n"
+	ck_assert_str_eq(conf->listen[2].path,
+	    "/tmp/icapd-check-conf.sock");
 	    "echo a { }\n"
 	    "echo b { }\n"
 	    "service \"/one\" { run = {b, a} options-ttl = 90\n"
