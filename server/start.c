@@ -463,12 +463,9 @@ start_remove_board(const struct starting *st)
 static int
 start_name_view(const struct starting *st, char *path, size_t size)
 {
-	char	 board[PATH_MAX];
-	int	 n;
+	int	 n = snprintf(path, size, "%s%s%s", st->board,
+		    st->is_successor ? ".next" : "", TALLY_SUFFIX);
 
-	if (start_name_board(st, board, sizeof(board)) == -1)
-		return -1;
-	n = snprintf(path, size, "%s%s", board, TALLY_SUFFIX);
 	return n > 0 && (size_t)n < size ? 0 : -1;
 }
 
