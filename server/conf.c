@@ -54,6 +54,9 @@ conf_free(struct conf *conf)
 		if (instance->is_open && instance->service->close != NULL)
 			instance->service->close(instance->instance);
 	}
+	for (i = 0; i < conf->view.nlogs; i++)
+		if (conf->view.log[i].compiled != NULL)
+			record_free_format(conf->view.log[i].compiled);
 	if (conf->cfg != NULL)
 		(void)cfg_free(conf->cfg);
 	arena_free(conf->arena);

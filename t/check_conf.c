@@ -274,8 +274,8 @@ START_TEST(test_load)
 	conf = load(
 	    "listen \"[::1]:4711\" { workers = 3 }\n"
 	    "listen \"*:4712\" { workers = 4 allow = {10.0.0.0/8} }\n"
-	ck_assert_str_eq(conf->listen[2].path,
-	    "/tmp/icapd-check-conf.sock");
+	    "listen \"unix:/tmp/icapd-check-conf.sock\" {\n"
+	    "  workers = 5 mode = 600 }\n"
 	    "echo a { }\n"
 	    "echo b { }\n"
 	    "service \"/one\" { run = {b, a} options-ttl = 90\n"
