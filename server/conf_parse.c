@@ -317,6 +317,9 @@ title_of(const char *section)
 	return "name";
 }
 
+static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
 static void
 on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
