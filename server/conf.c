@@ -79,6 +79,9 @@ conf_free(struct conf *conf)
 	if (conf->tag != NULL)
 		(void)munmap(conf->tag,
 		    (conf->nplans + 1) * sizeof(*conf->tag));
+	for (i = 0; i < conf->view.nlogs; i++)
+		if (conf->view.log[i].compiled != NULL)
+			record_free_format(conf->view.log[i].compiled);
 	if (conf->cfg != NULL)
 		(void)cfg_free(conf->cfg);
 	arena_free(conf->arena);

@@ -77,6 +77,7 @@ struct conf_view {
 	size_t		 log_ring;	/* of each worker, a power of two */
 	size_t		 log_cut;	/* bytes of one value from the wire */
 	const char	*id_header;	/* ICAP header with the id, or NULL */
+	const char	*status_address;	/* as it was written, or NULL */
 	const char	*status_host;	/* of the status listener, or NULL */
 	const char	*status_port;
 	unsigned int	 status_connections;
