@@ -35,7 +35,9 @@ END_TEST
 /* Text is looked at in words: each byte at each place, among any others. */
 START_TEST(text_is_the_same_in_any_place)
 {
-	static const char	 others[] = { 'a', ' ', '\t', '~', '\200', '\377' };
+	static const char	 others[] = {
+		'a', ' ', '\t', '~', '\200', '\377'
+	};
 	bool			 is_text = _i == '\t' ||
 				    (_i >= 0x20 && _i != 0x7f);
 	size_t			 len, pos, i;
