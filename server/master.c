@@ -45,6 +45,14 @@
  */
 #define SHORT_TICK_MS	2
 
+/*
+ * Only a connection that has been idle for so long is given up, milliseconds.
+ * A client that sends request after request is told to close by its next
+ * reply, and loses nothing; to close its connection between two of them could
+ * cross with the next.
+ */
+#define PARK_IDLE_MS	20
+
 /* Looks for hung transactions at least this often, milliseconds. */
 #define WATCH_MAX_MS	5000
 
@@ -351,6 +359,9 @@ master_say_reload(struct master *m, enum board_reload result, const char *why)
 	__atomic_store_n(&m->head->reload, (uint32_t)result,
 	    __ATOMIC_RELEASE);
 	if (result == BOARD_RELOAD_RUNNING)
+		__atomic_fetch_add(&m->head->reloads_begun, 1,
+		    __ATOMIC_RELEASE);
+	if (result == BOARD_RELOAD_RUNNING)
 		notify_send("RELOADING=1\nMONOTONIC_USEC=%lld",
 		    (long long)stream_now() * 1000);
 	else
@@ -414,6 +425,9 @@ master_reload(struct master *m)
 		return;
 	if (m->setup->reload == NULL) {
 		log_warnx("there is nothing to reload");
+		master_say_reload(m, BOARD_RELOAD_RUNNING, "");
+		master_say_reload(m, BOARD_RELOAD_BAD, "there is nothing to "
+		    "reload");
 		return;
 	}
 	/* one at a time; who comes meanwhile wants what is there then */
@@ -900,13 +914,15 @@ master_relieve(struct master *m, unsigned int k)
 		queue_reset(&pool->queue);
 		return;
 	}
-	if ((i = board_find_idle(m->board, k)) != -1) {
+	now = stream_now();
+	if ((i = board_find_idle(m->board, k)) != -1 &&
+	    now - board_slot(m->board, (unsigned int)i)->since >=
+	    PARK_IDLE_MS) {
 		m->head->parks++;
 		which.sival_int = (int)board_slot(m->board,
 		    (unsigned int)i)->connections;
 		(void)sigqueue(m->roster.place[i].pid, WORKER_PARK, which);
 	}
-	now = stream_now();
 	waiting = pool_count_waiting(pool);
 	accepted = master_count_accepted(m, k);
 	m->head->queued[k] = waiting;

@@ -54,13 +54,19 @@ struct starting {
 	int			 pid_fd;	/* the file itself, or -1 */
 	int			 ready_fd;	/* to the old master, or -1 */
 	int			 launcher_fd;	/* to who started us, or -1 */
-	bool			 is_successor;
+	bool			 is_successor;	/* that is not ready yet */
 };
 
 void
 start_init(int argc, char *argv[])
 {
+	char	*name = strdup(argv[0]);
+
+	if (name == NULL)
+		fatal(1, "no memory");
 	priv_init_title(argc, argv);
+	/* the title is written over the original */
+	argv[0] = name;
 }
 
 /* A descriptor that the old master has left us, or -1. */
@@ -131,7 +137,8 @@ start_lock(struct starting *st)
 		if (errno == EEXIST && other > 0)
 			log_errorx("already running, pid %ld (%s)",
 			    (long)other, path);
-		else if (errno == EEXIST || errno == EAGAIN)
+		else if (errno == EEXIST || errno == EAGAIN ||
+		    errno == EINVAL)
 			log_errorx("already running, or starting (%s is "
 			    "locked)", path);
 		else
@@ -150,7 +157,8 @@ start_write_pid(const struct starting *st)
 
 	if (st->pid_fd == -1)
 		return;
-	n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	/* without a newline, which pidfile_open() would not read back */
+	n = snprintf(text, sizeof(text), "%ld", (long)getpid());
 	if (ftruncate(st->pid_fd, 0) == -1 ||
 	    pwrite(st->pid_fd, text, (size_t)n, 0) != n)
 		log_warn("pid file %s", st->pid_file);
@@ -168,11 +176,11 @@ start_owns_pid_file(const struct starting *st)
 }
 
 static void
-start_unlock(struct starting *st, bool is_replaced)
+start_unlock(struct starting *st, bool keep)
 {
 	if (st->pid_fd == -1)
 		return;
-	if (!is_replaced && st->pid_file != NULL && start_owns_pid_file(st))
+	if (!keep && st->pid_file != NULL && start_owns_pid_file(st))
 		(void)unlink(st->pid_file);
 	if (st->pidfh != NULL)
 		(void)pidfile_close(st->pidfh);
@@ -286,8 +294,8 @@ start_ready(void *arg)
 		    TALLY_SUFFIX);
 		if (rename(path, to) == -1)
 			log_warn("counters %s", to);
-		st->is_successor = false;
 	}
+	st->is_successor = false;
 	notify_send("MAINPID=%ld\nREADY=1\nSTATUS=serving", (long)getpid());
 	if (st->ready_fd != -1) {
 		(void)!write(st->ready_fd, "r", 1);
@@ -455,12 +463,9 @@ start_remove_board(const struct starting *st)
 static int
 start_name_view(const struct starting *st, char *path, size_t size)
 {
-	char	 board[PATH_MAX];
-	int	 n;
+	int	 n = snprintf(path, size, "%s%s%s", st->board,
+		    st->is_successor ? ".next" : "", TALLY_SUFFIX);
 
-	if (start_name_board(st, board, sizeof(board)) == -1)
-		return -1;
-	n = snprintf(path, size, "%s%s", board, TALLY_SUFFIX);
 	return n > 0 && (size_t)n < size ? 0 : -1;
 }
 
@@ -509,7 +514,8 @@ start_master(struct starting *st)
 	end = master_run(&setup);
 	if (end != MASTER_REPLACED)
 		start_remove_board(st);
-	start_unlock(st, end == MASTER_REPLACED);
+	/* one that never got ready leaves it to the one that serves */
+	start_unlock(st, end == MASTER_REPLACED || st->is_successor);
 	return end == MASTER_FAILED ? 1 : 0;
 }
 
