@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "../proto/chars.h"
-#include "../services/list.h"
+#include "../services/registry.h"
 #include "conf_build.h"
 #include "conf_print.h"
 
@@ -392,7 +392,7 @@ build_instance(struct conf_load *l, const struct conf_section *s)
 	    conf->ninstances, sizeof(*new));
 	new = &conf->instance[conf->ninstances++];
 	memset(new, 0, sizeof(*new));
-	new->service = service_find(s->type);
+	new->service = registry_find(s->type);
 	new->name = s->title;
 	new->section = s->cfg;
 	new->text = instance_text(l, s->cfg);
@@ -412,7 +412,7 @@ build_implied(struct conf_load *l, const char *name, struct conf_where where)
 {
 	const struct conf_section	*s;
 
-	if (service_find(name) == NULL)
+	if (registry_find(name) == NULL)
 		return -1;
 	s = conf_parse_add_section(&l->text, name, name, where, l->arena,
 	    &l->errors);
@@ -699,7 +699,7 @@ conf_build(struct conf_load *l)
 			build_listen(l, s);
 		else if (strcmp(s->type, "log") == 0)
 			build_log(l, s);
-		else if (service_find(s->type) != NULL)
+		else if (registry_find(s->type) != NULL)
 			build_instance(l, s);
 		else if (strcmp(s->type, "service") != 0)
 			build_values(l, s, l->conf);
@@ -728,7 +728,8 @@ conf_build_name(struct conf_load *l, const struct conf_args *args)
 {
 	struct conf_where	 nowhere = { NULL, 0 };
 	struct conf_section	*s;
-	struct conf_value	 run = { "run", "echo", nowhere, true };
+	struct conf_value	 run = { "run", registry_default(),
+				    nowhere, true };
 	struct conf_listen	*listen;
 	unsigned int		 n;
 

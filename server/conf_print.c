@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "../services/list.h"
+#include "../services/registry.h"
 #include "conf_key.h"
 #include "conf_print.h"
 #include "conf_table.h"
@@ -283,7 +283,7 @@ conf_print_keys(FILE *fp)
 		(void)fprintf(fp, "\t%s\t%s\n", range,
 		    key->reload ? "yes" : "no");
 	}
-	for (svc = service_list(); *svc != NULL; svc++) {
+	for (svc = registry_list(); *svc != NULL; svc++) {
 		if ((*svc)->options == NULL)
 			continue;
 		cfg = cfg_init((cfg_opt_t *)(uintptr_t)(*svc)->options,

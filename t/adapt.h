@@ -31,7 +31,7 @@ struct ask {
 /* A transaction over the memory client, from the request to the reply. */
 struct adapt {
 	struct ask	 ask;
-	const char	*script[ADAPT_STEPS];	/* t/script.h; NULL: no more */
+	const char	*script[ADAPT_STEPS];	/* script.h; NULL: no more */
 	unsigned int	 methods[ADAPT_STEPS];	/* 0: both */
 	/* instead of the scripts */
 	enum verdict	 (*serve)(struct txn *txn, void *instance);
