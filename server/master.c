@@ -1081,6 +1081,22 @@ master_init(struct master *m, const struct master_setup *setup)
 	    PACKAGE_VERSION);
 }
 
+/* No process is left, so nobody uses a configuration. */
+static void
+master_fini(struct master *m)
+{
+	struct generation	*gen = m->gen, *next = m->next;
+
+	m->gen = m->next = NULL;
+	if (next != NULL)
+		master_release(m, next);
+	master_release(m, gen);
+	roster_fini(&m->roster);
+	(void)close(m->signals);
+	(void)close(m->news[0]);
+	(void)close(m->news[1]);
+}
+
 enum master_end
 master_run(const struct master_setup *setup)
 {
@@ -1103,6 +1119,6 @@ master_run(const struct master_setup *setup)
 		(void)close(m.upgrade_fd);
 	}
 	log_info("stopped");
-	roster_fini(&m.roster);
+	master_fini(&m);
 	return m.end;
 }
