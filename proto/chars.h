@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <strings.h>
 
 /*
  * A piece of somebody else's memory: pointer and length, never terminated.
@@ -39,9 +41,21 @@ int	 chars_parse_uint(struct slice s, uint64_t max, uint64_t *number);
 /* s without blanks (SP, HTAB) at both ends. */
 struct slice slice_trim(struct slice s);
 
-/* Is s the string `is`, byte for byte, or whatever the case of letters? */
-bool	 slice_is(struct slice s, const char *is);
-bool	 slice_is_nocase(struct slice s, const char *is);
+/*
+ * Is s the string `is`, byte for byte, or whatever the case of ASCII letters?
+ * Inline, so that the length of a literal is known and most calls end there.
+ */
+static inline bool
+slice_is(struct slice s, const char *is)
+{
+	return s.len == strlen(is) && memcmp(s.p, is, s.len) == 0;
+}
+
+static inline bool
+slice_is_nocase(struct slice s, const char *is)
+{
+	return s.len == strlen(is) && strncasecmp(s.p, is, s.len) == 0;
+}
 
 /*
  * Cuts the next element off a comma-separated list (RFC 9110 5.6.1): blanks

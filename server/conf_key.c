@@ -57,13 +57,13 @@ static const struct conf_key	 keys[] = {
 	KEY("", "pidfile", CONF_PATH, 0, 0, NULL, false, conf, pid_file),
 	KEY("", "run-dir", CONF_PATH, 0, 0, NULL, false, conf, run_dir),
 
-	KEY("worker", "sandbox", CONF_WORD, 0, 0, yes_no, true, conf,
+	KEY("process", "sandbox", CONF_WORD, 0, 0, yes_no, true, conf,
 	    priv.sandbox),
-	KEY("worker", "core", CONF_WORD, 0, 0, yes_no, true, conf,
+	KEY("process", "core", CONF_WORD, 0, 0, yes_no, true, conf,
 	    priv.core),
-	KEY("worker", "files", CONF_NUMBER, 16, 1 << 20, inherit, true, conf,
+	KEY("process", "files", CONF_NUMBER, 16, 1 << 20, inherit, true, conf,
 	    priv.files),
-	KEY("worker", "memory", CONF_SIZE, 16 * MIB, TIB, inherit, true,
+	KEY("process", "memory", CONF_SIZE, 16 * MIB, TIB, inherit, true,
 	    conf, priv.memory),
 
 	KEY("listen", "workers", CONF_NUMBER, 1, CONF_WORKERS_MAX, NULL,

@@ -448,6 +448,52 @@ reset_lexer(cfg_t *cfg)
 	(void)fclose(fp);
 }
 
+/* Where a comment or a text in quotes that begins at p ends. */
+static const char *
+skip(const char *p, const char *end)
+{
+	char	 quote = *p;
+
+	if (quote == '#' || (quote == '/' && p[1] == '/')) {
+		while (p < end && *p != '\n')
+			p++;
+	} else if (quote == '/') {
+		for (p += 2; p < end && !(p[-1] == '*' && p[0] == '/'); )
+			p++;
+	} else
+		for (p++; p < end && *p != quote; p++)
+			if (*p == '\\')
+				p++;
+	return p;
+}
+
+/*
+ * libconfuse drops a "*" or "+" without quotes and says nothing, so that the
+ * list {*} would be empty.  Looks for them; what comments and quotes are is
+ * the same here as there.
+ */
+static void
+check_dropped(const char *name, const char *text, const char *end)
+{
+	struct conf_where	 where = { name, 1 };
+	const char		*p = text, *next;
+	bool			 begins = true;	/* a word could, here */
+
+	for (; p < end; p = next + 1) {
+		next = p;
+		if (strchr("#\"'", *p) != NULL || (begins && *p == '/' &&
+		    (p[1] == '/' || p[1] == '*')))
+			next = skip(p, end);
+		else if (*p == '*' || (*p == '+' && p[1] != '='))
+			conf_error(&parse->pass, where, "'%c' without "
+			    "quotes: expected it in a text in quotes", *p);
+		begins = strchr(" \t\r\n{}=,()\"'*/+", *p) != NULL &&
+		    (*p != '/' || next != p);
+		for (; p <= next && p < end; p++)
+			where.line += *p == '\n';
+	}
+}
+
 /* Reads text into cfg, which is the top level or an open section. */
 static void
 parse_text(cfg_t *cfg, const char *name, char *text, size_t len)
@@ -461,6 +507,7 @@ parse_text(cfg_t *cfg, const char *name, char *text, size_t len)
 	file->cfg = cfg;
 	file->lines = count_lines(text, len);
 	file->ended = false;
+	check_dropped(name, text, text + len - (sizeof(END_TEXT) - 1));
 	if ((fp = fmemopen(text, len, "r")) == NULL ||
 	    (cfg->filename = strdup(name)) == NULL)
 		fatal(EXIT_SICK, "memory for %s", name);

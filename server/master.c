@@ -359,6 +359,9 @@ master_say_reload(struct master *m, enum board_reload result, const char *why)
 	__atomic_store_n(&m->head->reload, (uint32_t)result,
 	    __ATOMIC_RELEASE);
 	if (result == BOARD_RELOAD_RUNNING)
+		__atomic_fetch_add(&m->head->reloads_begun, 1,
+		    __ATOMIC_RELEASE);
+	if (result == BOARD_RELOAD_RUNNING)
 		notify_send("RELOADING=1\nMONOTONIC_USEC=%lld",
 		    (long long)stream_now() * 1000);
 	else
@@ -422,6 +425,9 @@ master_reload(struct master *m)
 		return;
 	if (m->setup->reload == NULL) {
 		log_warnx("there is nothing to reload");
+		master_say_reload(m, BOARD_RELOAD_RUNNING, "");
+		master_say_reload(m, BOARD_RELOAD_BAD, "there is nothing to "
+		    "reload");
 		return;
 	}
 	/* one at a time; who comes meanwhile wants what is there then */

@@ -245,6 +245,7 @@ adapt_run(struct adapt *a)
 	make_request(a);
 	make_plan(a);
 	unit_must(stream_init(&a->stream, BUFFER) == 0);
+	a->wire.deaf = a->deaf ? SIZE_MAX : 0;
 	wire_start(&a->wire, &a->stream);
 	unit_must(message_receive(&a->message, &a->stream, &limits) ==
 	    PARSE_OK);

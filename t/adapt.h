@@ -39,6 +39,7 @@ struct adapt {
 	bool		 shadow;
 	bool		 closing;
 	uint64_t	 spool_max;		/* 0: enough */
+	bool		 deaf;		/* sends all before it reads */
 	struct wire	 wire;			/* in and gate are set */
 
 	int		 result;		/* of txn_run() */

@@ -708,6 +708,26 @@ START_TEST(a_full_spool_is_an_error_of_ours)
 }
 END_TEST
 
+/* Nothing of a body is there for the next one, wherever it was kept. */
+START_TEST(a_finished_body_leaves_its_spool_empty)
+{
+	static const char	 in[] = POST("") HELLO END;
+	struct bytes		 got = { NULL, 0, 0 };
+	struct talk		 t;
+
+	talk_start(&t, in, sizeof(in) - 1, 0, 0);
+	t.m.spool.mem_max = (size_t)_i;
+	body_remember(&t.m.body);
+	ck_assert_int_eq(read_copies(&t.m.body, &got, SIZE_MAX), 0);
+	body_rewind(&t.m.body);
+	body_fini(&t.m.body);
+	ck_assert_uint_eq(spool_left(&t.m.spool), 0);
+	ck_assert_int_eq(t.m.spool.fd, -1);
+	talk_stop(&t);
+	free(got.p);
+}
+END_TEST
+
 /* Peeks see through to the spool, in memory or in its file. */
 START_TEST(a_rewound_body_can_be_peeked_at)
 {
@@ -757,6 +777,7 @@ add(TCase *tc)
 	unit_add_rows(tc, long_bodies_come_whole, longs);
 	unit_add_rows(tc, deaf_clients_do_not_deadlock, longs);
 	unit_add_rows(tc, a_full_spool_is_an_error_of_ours, spools);
+	tcase_add_loop_test(tc, a_finished_body_leaves_its_spool_empty, 0, 8);
 	tcase_add_test(tc, a_rewound_body_can_be_peeked_at);
 }
 

@@ -227,6 +227,24 @@ START_TEST(the_file_has_no_name)
 }
 END_TEST
 
+/* The file is complete again after more was appended. */
+START_TEST(the_file_grows_with_the_spool)
+{
+	struct spool	 sp;
+
+	make_dir();
+	spool_init(&sp, dir, 8, MAX);
+	ck_assert_int_eq(spool_append(&sp, "abc", 3), 0);
+	check_file(&sp, "abc", 3);
+	ck_assert_int_eq(spool_append(&sp, "def", 3), 0);
+	check_file(&sp, "abcdef", 6);
+	ck_assert_int_eq(spool_append(&sp, "ghijkl", 6), 0);
+	check_file(&sp, "abcdefghijkl", 12);
+	spool_clear(&sp);
+	remove_dir();
+}
+END_TEST
+
 START_TEST(clear_does_no_harm_to_an_empty_one)
 {
 	struct spool	 sp;
@@ -248,6 +266,7 @@ add(TCase *tc)
 	tcase_add_test(tc, a_full_disk_is_reported);
 	tcase_add_test(tc, a_missing_folder_is_reported);
 	tcase_add_test(tc, the_file_has_no_name);
+	tcase_add_test(tc, the_file_grows_with_the_spool);
 	tcase_add_test(tc, clear_does_no_harm_to_an_empty_one);
 }
 

@@ -218,6 +218,17 @@ setting_add(struct setting *s, const char *name, const char *value)
 			    sizeof(text));
 			return 0;
 		}
+	if (strcmp(name, "host") == 0 || strcmp(name, "port") == 0) {
+		if (s->ntexts == 16)
+			return -1;
+		text = s->text[s->ntexts++];
+		(void)snprintf(text, sizeof(s->text[0]), "%s", value);
+		if (name[0] == 'h')
+			s->listen.host = text;
+		else
+			s->listen.port = text;
+		return 0;
+	}
 	if (strcmp(name, "start") == 0)
 		return strlcpy(start_with, value, sizeof(start_with)) <
 		    sizeof(start_with) ? 0 : -1;

@@ -398,6 +398,7 @@ strict_read(struct strict *r, const char *p, size_t len, bool respmod)
 
 	memset(r, 0, sizeof(*r));
 	r->original = -1;
+	r->http = r->http_trailers = r->trailers = unit_slice("");
 	while (starts(rest, continue_reply)) {
 		r->continues++;
 		in.p += strlen(continue_reply);
