@@ -95,6 +95,14 @@ has "$tmp/icapd.err" "does not start: Connection refused" ||
     fail "the reason is not told"
 has "$tmp/icapd.err" "exited with status 75" || fail "not as being sick"
 
+step "and one that hangs in its start"
+conf workers 1 start hang transaction 100 grace 100
+start icapd life_exec
+reap "$started_pid"
+[ "$status" -eq 1 ] || fail "status $status instead of 1"
+has "$tmp/icapd.err" "killed, for it hung for .* in state starting" ||
+    fail "the reason is not told"
+
 step "a worker that cannot start like this ends the start at once"
 conf workers 4 start config
 start icapd life_exec
