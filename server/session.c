@@ -68,7 +68,8 @@ session_init(struct session *ss)
 {
 	const struct limits	*limits = &ss->conf->limits;
 
-	ss->fields = calloc(limits->fields, sizeof(*ss->fields));
+	ss->fields = reallocarray(NULL, limits->fields,
+	    sizeof(*ss->fields));
 	if (ss->fields == NULL || stream_init(&ss->stream, limits->head +
 	    limits->http_heads + BODY_WINDOW + BODY_RESERVE) == -1)
 		return -1;

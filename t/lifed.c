@@ -57,6 +57,8 @@ life_start(void *instance)
 		raise(SIGKILL);
 	if (strcmp(start_with, "config") == 0)
 		exit(EXIT_CONFIG);
+	while (strcmp(start_with, "hang") == 0)
+		(void)poll(NULL, 0, -1);
 	/* eats all descriptors there may be */
 	while (strcmp(start_with, "files") == 0)
 		if (open("/dev/null", O_RDONLY) == -1)
