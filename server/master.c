@@ -562,14 +562,16 @@ static void
 master_inherit(struct master *m, const struct place *p,
     const struct board_slot *b)
 {
+	/* what those count is no client's */
+	if (p->aux != NULL)
+		return;
 	m->head->past_connections += b->connections;
 	m->head->past_transactions += b->transactions;
 	m->head->past_bytes_in += b->bytes_in;
 	m->head->past_bytes_out += b->bytes_out;
 	m->head->past_refused += b->refused;
 	m->head->past_overload += b->overload;
-	if (p->aux == NULL)
-		m->pool[p->pool].accepted += b->connections;
+	m->pool[p->pool].accepted += b->connections;
 }
 
 /* No worker has ever done its job, and none will. */
