@@ -99,10 +99,10 @@ run 0 reopen
 [ -e "$tmp/log/access" ] || fail "no new file when it returned"
 
 step "upgrade"
-mv "$tmp/run" "$tmp/run.away"
+echo "bogus line" >>"$tmp/conf"
 run 1 upgrade
 has "$tmp/ctl.err" 'upgrade failed' || fail "a failure is not said"
-mv "$tmp/run.away" "$tmp/run"
+cp "$tmp/conf.good" "$tmp/conf"
 run 0 upgrade
 has "$tmp/ctl.out" 'pid [0-9]*, 3 workers' || fail "no outcome"
 new=$(sed -n 's/.*pid \([0-9]*\),.*/\1/p' "$tmp/ctl.out")
