@@ -22,7 +22,7 @@ struct ask {
 	const char	*head;		/* or all of the adapted head */
 	const char	*body;		/* NULL: null-body */
 	size_t		 len;
-	const char	*length;	/* Content-Length; NULL: right, "": no */
+	const char	*length;	/* NULL: right, "": none */
 	const char	*trailers;	/* of the body */
 	size_t		 chunk;		/* bytes of one, 0: all there are */
 	const char	*broken;	/* stands behind half of the body */

@@ -3,6 +3,7 @@
  * The alphabet of the parsers: byte classes, numbers, slices, lists.  All
  * other units rest on these, so the tables go over every byte.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "unit.h"
@@ -28,6 +29,33 @@ START_TEST(every_byte_has_its_classes)
 	ck_assert_uint_eq(chars_span(&ch, 1, CHARS_BLANK),
 	    ch == ' ' || ch == '\t');
 	ck_assert_int_eq(chars_hex((unsigned char)_i) != -1, is_hex);
+}
+END_TEST
+
+/* Text is looked at in words: each byte at each place, among any others. */
+START_TEST(text_is_the_same_in_any_place)
+{
+	static const char	 others[] = {
+		'a', ' ', '\t', '~', '\200', '\377'
+	};
+	bool			 is_text = _i == '\t' ||
+				    (_i >= 0x20 && _i != 0x7f);
+	size_t			 len, pos, i;
+	char			*p;
+
+	for (len = 1; len <= 26; len++) {
+		ck_assert_ptr_nonnull(p = malloc(len));
+		for (i = 0; i < sizeof(others); i++) {
+			memset(p, others[i], len);
+			for (pos = 0; pos < len; pos++) {
+				p[pos] = (char)_i;
+				unit_must(chars_span(p, len, CHARS_TEXT) ==
+				    (is_text ? len : pos));
+				p[pos] = others[i];
+			}
+		}
+		free(p);
+	}
 }
 END_TEST
 
@@ -192,6 +220,7 @@ static void
 add(TCase *tc)
 {
 	tcase_add_loop_test(tc, every_byte_has_its_classes, 0, 256);
+	tcase_add_loop_test(tc, text_is_the_same_in_any_place, 0, 256);
 	tcase_add_test(tc, span_stops_at_the_first_other_byte);
 	tcase_add_test(tc, hex_digits_have_their_values);
 	unit_add_rows(tc, utf8_characters, utf8);
