@@ -100,12 +100,12 @@ sed -n '/^enum verdict {/,/^}/p' "$header" |
 	grep -q "^\.It Dv $name\$" "$tmp/text" || echo "$name"
 done | complain "each verdict is described"
 sed -n '/^struct service {/,/^}/p' "$header" |
-    sed -n 's/^	[^ ].*[*	 ]\([a-z]*\);.*/\1/p
+    sed -n 's/^	[a-z][^;]*[*	 ]\([a-z]*\);.*/\1/p
 	s/.*(\*\([a-z]*\))(.*/\1/p' | sort >"$tmp/members"
 [ "$(wc -l <"$tmp/members")" -ge 10 ] ||
-    echo "$(wc -l <"$tmp/members")" | complain "a service has members"
+    echo "$header" | complain "a service has members"
 while read -r name; do
-	grep -qE "^\.It Fa .*[*\" ]$name(\"|\)|\$)" "$tmp/text" ||
+	grep -qE "^\.It Fa (.*[*\" ])?$name(\"|\)|\$)" "$tmp/text" ||
 	    echo "$name"
 done <"$tmp/members" | complain "each member of a service is described"
 
