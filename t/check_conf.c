@@ -12,6 +12,8 @@
 
 #include "../server/arena.h"
 #include "../server/conf_key.h"
+#include "../services/list.h"
+#include "../services/registry.h"
 #include "unit.h"
 
 /* A key, a text, and how it is written; NULL: it is refused. */
@@ -355,5 +357,6 @@ add(TCase *tc)
 int
 main(void)
 {
+	registry_use(service_list());
 	return unit_main("conf", add);
 }
