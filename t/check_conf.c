@@ -10,10 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../server/arena.h"
-#include "../server/conf_key.h"
 #include "../services/list.h"
 #include "../services/registry.h"
+#include "../server/arena.h"
+#include "../server/conf_key.h"
 #include "unit.h"
 
 /* A key, a text, and how it is written; NULL: it is refused. */

@@ -24,9 +24,9 @@ struct strict {
 };
 
 /*
- * Reads one reply to a request of that method and checks it against the rules
- * of conformance.md A8-A13: those called E-any, E200, E204, E206 and E4xx.
- * The reply must be all there is.  Fails the running test where it is not so.
+ * Reads one reply to a request of that method and checks it by the rules of
+ * conformance.md A8-A13: those called E-any, E200, E204, E206 and E4xx.  The
+ * reply must be all there is.  Fails the running test where it is not so.
  * strict_fini() afterwards.
  */
 void	 strict_read(struct strict *r, const char *p, size_t len,
