@@ -377,7 +377,7 @@ static void
 master_show_conf(struct master *m)
 {
 	(void)snprintf(m->head->istag, sizeof(m->head->istag), "%s",
-	    m->gen->conf->istag);
+	    conf_get_istag(m->gen->conf, NULL));
 	m->head->workers = m->gen->conf->workers;
 	__atomic_store_n(&m->head->generation, m->gen->number,
 	    __ATOMIC_RELEASE);
