@@ -13,6 +13,7 @@
 
 #include "../proto/chars.h"
 #include "../services/list.h"
+#include "../services/notice.h"
 #include "conf.h"
 #include "log.h"
 #include "start.h"
@@ -241,6 +242,16 @@ release(void *arg, struct conf *conf)
 	conf_free(conf);
 }
 
+/* What services have to say. */
+static void
+notice(bool warning, const char *message)
+{
+	if (warning)
+		log_warnx("%s", message);
+	else
+		log_info("%s", message);
+}
+
 int
 main(int argc, char *argv[])
 {
@@ -256,6 +267,7 @@ main(int argc, char *argv[])
 	parse_arguments(argc, argv, &args);
 	log_init(args.log_format, args.log_level);
 	log_role("master");
+	notice_set(notice);
 	args.conf.check_listeners = args.check > 0;
 	if ((conf = conf_load(&args.conf)) == NULL)
 		return 1;

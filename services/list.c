@@ -8,9 +8,15 @@
 
 #include "list.h"
 
+#ifdef HAVE_BLOCKLIST
+extern const struct service svc_blocklist;
+#endif
 extern const struct service svc_echo;
 
 static const struct service *const services[] = {
+#ifdef HAVE_BLOCKLIST
+	&svc_blocklist,
+#endif
 	&svc_echo,
 	NULL
 };
