@@ -240,6 +240,18 @@ drop_comment(struct slice s)
 	return slice_trim(s);
 }
 
+/* "example.org##.banner": hides something there, and no more. */
+static bool
+is_cosmetic(struct slice s)
+{
+	size_t	 i;
+
+	for (i = 0; i + 1 < s.len; i++)
+		if (s.p[i] == '#' && strchr("#@?$%", s.p[i + 1]) != NULL)
+			return true;
+	return false;
+}
+
 static int
 parse_line(struct blocklist_reader *r, struct slice s)
 {
@@ -255,6 +267,8 @@ parse_line(struct blocklist_reader *r, struct slice s)
 		if ((unsigned char)s.p[i] < ' ' && s.p[i] != '\t')
 			return bad(r, "a control character in it");
 	s = drop_comment(s);
+	if (is_cosmetic(s))
+		return bad(r, "a rule for parts of pages");
 	if (has_prefix(s, "@@||")) {
 		s.p += 4;
 		s.len -= 4;

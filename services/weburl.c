@@ -164,7 +164,7 @@ set_host(struct weburl *u, struct slice text)
 	bool	 is_ascii = true;
 	int	 c;
 
-	u->is_address = false;
+	u->is_address = u->is_invalid = false;
 	for (i = 0; i < text.len; i++) {
 		c = (unsigned char)text.p[i];
 		if (c == '%' && (c = unescape(text.p + i, text.len - i)) != -1)
@@ -191,8 +191,8 @@ set_host(struct weburl *u, struct slice text)
 	memcpy(u->text, plain + i, u->host_len);
 	if (is_numeric(u->text, u->host_len)) {
 		/* 300.1.1.1 is nothing, and stays what it is */
-		if (normalize_v4(u->text, &u->host_len) == 0)
-			u->is_address = true;
+		u->is_address = true;
+		u->is_invalid = normalize_v4(u->text, &u->host_len) == -1;
 	}
 	return 0;
 }
@@ -215,6 +215,7 @@ set_authority(struct weburl *u, struct slice text)
 		text.p++;
 		text.len = (size_t)(end - text.p);
 		u->is_address = true;
+		u->is_invalid = false;
 		return normalize_v6(u->text, &u->host_len, text);
 	}
 	if ((end = memchr(text.p, ':', text.len)) != NULL)
@@ -290,7 +291,7 @@ set_path(struct weburl *u, struct slice s)
 	while (i < s.len && n + 4 < max && s.p[i] != '#') {
 		if (!is_query && (s.p[i] == '/' || s.p[i] == '\\')) {
 			closed = close_segment(u->text, from, segment, n);
-			if (closed == n)
+			if (closed == n && n > segment)
 				u->text[n++] = '/';
 			else
 				n = closed;
@@ -370,9 +371,7 @@ weburl_is_strict(const struct weburl *u)
 	size_t			 len;
 
 	if (u->is_address)
-		return true;
-	if (is_numeric(u->text, u->host_len))
-		return false;
+		return !u->is_invalid;
 	for (; p <= end; p = dot + 1) {
 		if ((dot = memchr(p, '.', (size_t)(end - p))) == NULL)
 			dot = end;

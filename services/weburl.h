@@ -19,7 +19,8 @@
 struct weburl {
 	size_t	 host_len;
 	size_t	 len;
-	bool	 is_address;
+	bool	 is_address;	/* nothing is above it */
+	bool	 is_invalid;	/* numbers that are no address */
 	char	 text[WEBURL_HOST_MAX + WEBURL_PATH_MAX + 8];	/* with NUL */
 };
 
