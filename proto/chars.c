@@ -4,9 +4,6 @@
  * Called by every module of proto/ and by services.  It must not depend on
  * the locale, so nothing of <ctype.h> is used here.
  */
-#include <string.h>
-#include <strings.h>
-
 #include "chars.h"
 
 #define CTL	0
@@ -48,15 +45,70 @@ static const unsigned char classes_of[256] = {
 	OBS16, OBS16, OBS16, OBS16, OBS16, OBS16, OBS16, OBS16
 };
 
+/* The same byte eight times. */
+#define EIGHT(byte)	(UINT64_C(0x0101010101010101) * (byte))
+
+/*
+ * Leading bytes of p, a multiple of eight, that are plainly text: neither
+ * below 0x20 nor DEL.  It may stop early, as at a HTAB.
+ */
+static size_t
+chars_span_text(const char *p, size_t len)
+{
+	uint64_t	 x, del;
+	size_t		 i;
+
+	for (i = 0; len - i >= sizeof(x); i += sizeof(x)) {
+		memcpy(&x, p + i, sizeof(x));
+		del = x ^ EIGHT(0x7f);
+		/* a borrow out of a byte sets its top bit, and maybe more */
+		if ((((x - EIGHT(0x20)) & ~x) | ((del - EIGHT(0x01)) & ~del)) &
+		    EIGHT(0x80))
+			break;
+	}
+	return i;
+}
+
 size_t
 chars_span(const char *p, size_t len, unsigned int classes)
 {
-	size_t	 i;
+	size_t	 i = 0;
 
-	for (i = 0; i < len; i++)
+	if ((classes & CHARS_TEXT) != 0)
+		i = chars_span_text(p, len);
+	for (; i < len; i++)
 		if ((classes_of[(unsigned char)p[i]] & classes) == 0)
 			break;
 	return i;
+}
+
+size_t
+chars_utf8(const char *p, size_t len)
+{
+	const unsigned char	*u = (const unsigned char *)p;
+	unsigned long		 c;
+	size_t			 n, i;
+
+	if (len == 0)
+		return 0;
+	if (u[0] < 0x80)
+		return 1;
+	if (u[0] < 0xc2 || u[0] > 0xf4)
+		return 0;
+	n = u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : 4;
+	if (len < n)
+		return 0;
+	c = u[0] & (0x7fu >> n);
+	for (i = 1; i < n; i++) {
+		if ((u[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (u[i] & 0x3fu);
+	}
+	/* no longer than need be, no surrogates, not above U+10FFFF */
+	if ((n == 3 && c < 0x800) || (n == 4 && c < 0x10000) ||
+	    (c >= 0xd800 && c <= 0xdfff) || c > 0x10ffff)
+		return 0;
+	return n;
 }
 
 int
@@ -103,18 +155,6 @@ slice_trim(struct slice s)
 	    (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
 		s.len--;
 	return s;
-}
-
-bool
-slice_is(struct slice s, const char *is)
-{
-	return s.len == strlen(is) && memcmp(s.p, is, s.len) == 0;
-}
-
-bool
-slice_is_nocase(struct slice s, const char *is)
-{
-	return s.len == strlen(is) && strncasecmp(s.p, is, s.len) == 0;
 }
 
 bool

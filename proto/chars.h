@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <strings.h>
 
 /*
  * A piece of somebody else's memory: pointer and length, never terminated.
@@ -26,6 +28,12 @@ struct slice {
 /* Number of leading bytes of p (len bytes) that are in one of the classes. */
 size_t	 chars_span(const char *p, size_t len, unsigned int classes);
 
+/*
+ * Length of the UTF-8 character (RFC 3629) that p, of len bytes, begins with;
+ * 0 where it begins with none.
+ */
+size_t	 chars_utf8(const char *p, size_t len);
+
 /* Value of a hexadecimal digit, or -1. */
 int	 chars_hex(unsigned char c);
 
@@ -39,9 +47,21 @@ int	 chars_parse_uint(struct slice s, uint64_t max, uint64_t *number);
 /* s without blanks (SP, HTAB) at both ends. */
 struct slice slice_trim(struct slice s);
 
-/* Is s the string `is`, byte for byte, or whatever the case of letters? */
-bool	 slice_is(struct slice s, const char *is);
-bool	 slice_is_nocase(struct slice s, const char *is);
+/*
+ * Is s the string `is`, byte for byte, or whatever the case of ASCII letters?
+ * Inline, so that the length of a literal is known and most calls end there.
+ */
+static inline bool
+slice_is(struct slice s, const char *is)
+{
+	return s.len == strlen(is) && memcmp(s.p, is, s.len) == 0;
+}
+
+static inline bool
+slice_is_nocase(struct slice s, const char *is)
+{
+	return s.len == strlen(is) && strncasecmp(s.p, is, s.len) == 0;
+}
 
 /*
  * Cuts the next element off a comma-separated list (RFC 9110 5.6.1): blanks

@@ -9,13 +9,13 @@
 
 #include "encap.h"
 
-static const char *const entity_name[] = {
-	[ENCAP_REQ_HDR] = "req-hdr",
-	[ENCAP_RES_HDR] = "res-hdr",
-	[ENCAP_REQ_BODY] = "req-body",
-	[ENCAP_RES_BODY] = "res-body",
-	[ENCAP_OPT_BODY] = "opt-body",
-	[ENCAP_NULL_BODY] = "null-body",
+static const struct slice entity_name[] = {
+	[ENCAP_REQ_HDR] = { "req-hdr", 7 },
+	[ENCAP_RES_HDR] = { "res-hdr", 7 },
+	[ENCAP_REQ_BODY] = { "req-body", 8 },
+	[ENCAP_RES_BODY] = { "res-body", 8 },
+	[ENCAP_OPT_BODY] = { "opt-body", 8 },
+	[ENCAP_NULL_BODY] = { "null-body", 9 },
 };
 
 #define NENTITIES	(sizeof(entity_name) / sizeof(entity_name[0]))
@@ -28,7 +28,7 @@ struct entry {
 const char *
 encap_name(enum encap_entity entity)
 {
-	return entity_name[entity];
+	return entity_name[entity].p;
 }
 
 static int
@@ -65,7 +65,8 @@ encap_parse_entry(struct slice *s, struct entry *entry, size_t max,
 	name.len = chars_span(s->p, s->len, CHARS_TOKEN);
 	skip(s, name.len);
 	for (i = 0; i < NENTITIES; i++)
-		if (slice_is_nocase(name, entity_name[i]))
+		if (name.len == entity_name[i].len &&
+		    strncasecmp(name.p, entity_name[i].p, name.len) == 0)
 			break;
 	if (i == NENTITIES)
 		return encap_bad(fault, 400, "unknown entity in Encapsulated");

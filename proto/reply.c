@@ -53,7 +53,7 @@ reply_reason(int status)
 	return "Unknown";
 }
 
-static void
+static inline void
 reply_put(struct reply *r, const char *p, size_t len)
 {
 	assert(len <= sizeof(r->head) - r->len);
@@ -61,7 +61,7 @@ reply_put(struct reply *r, const char *p, size_t len)
 	r->len += len;
 }
 
-static void
+static inline void
 reply_puts(struct reply *r, const char *s)
 {
 	reply_put(r, s, strlen(s));
@@ -140,23 +140,35 @@ reply_add_lines(struct reply *r, const char *lines, size_t len)
 		reply_put(r, lines, len);
 }
 
+/* A decimal number; printf would take a thousand instructions for it. */
+static void
+reply_put_uint(struct reply *r, size_t n)
+{
+	char	 digits[20];
+	size_t	 i = sizeof(digits);
+
+	do
+		digits[--i] = (char)('0' + n % 10);
+	while ((n /= 10) > 0);
+	reply_put(r, digits + i, sizeof(digits) - i);
+}
+
 void
 reply_end(struct reply *r, enum encap_entity hdr, size_t hdr_len,
     enum encap_entity body)
 {
-	int	 n;
-
+	reply_puts(r, "Encapsulated: ");
 	if (hdr_len == 0) {
-		reply_puts(r, "Encapsulated: ");
 		reply_puts(r, encap_name(body));
 		reply_puts(r, "=0\r\n\r\n");
 		return;
 	}
-	n = snprintf(r->head + r->len, sizeof(r->head) - r->len,
-	    "Encapsulated: %s=0, %s=%zu\r\n\r\n", encap_name(hdr),
-	    encap_name(body), hdr_len);
-	assert(n > 0 && (size_t)n < sizeof(r->head) - r->len);
-	r->len += (size_t)n;
+	reply_puts(r, encap_name(hdr));
+	reply_puts(r, "=0, ");
+	reply_puts(r, encap_name(body));
+	reply_puts(r, "=");
+	reply_put_uint(r, hdr_len);
+	reply_puts(r, "\r\n\r\n");
 }
 
 int

@@ -152,7 +152,7 @@ spool_peek(const struct spool *sp, struct slice *mem, uint64_t *offset,
 	mem->p = NULL;
 	mem->len = 0;
 	*offset = 0;
-	if (sp->pos < sp->mem_max) {
+	if (sp->pos < sp->mem_max && end > 0) {
 		if (end > sp->mem_max)
 			end = sp->mem_max;
 		mem->p = sp->mem + sp->pos;

@@ -159,6 +159,12 @@ board_map(const char *path, const char **why)
 	return b;
 }
 
+void
+board_unmap(const struct board *b)
+{
+	(void)munmap((void *)(uintptr_t)b, b->head.size);
+}
+
 struct board_head *
 board_head(struct board *b)
 {

@@ -18,7 +18,7 @@
  * BOARD_VERSION; readers must refuse any other than theirs (board_map does).
  */
 #define BOARD_MAGIC	0x42504143u	/* "CAPB" in memory */
-#define BOARD_VERSION	1
+#define BOARD_VERSION	2
 #define BOARD_HEAD_SIZE	4096
 #define BOARD_FILE	"icapd.board"	/* in the run directory */
 
@@ -98,6 +98,7 @@ struct board_head {
 	uint32_t	 reload;	/* enum board_reload, of the last one */
 	int64_t		 reload_time;	/* its end, seconds since 1970 */
 	uint64_t	 reloads;	/* that succeeded */
+	uint64_t	 reloads_begun;	/* one more: a new outcome will come */
 
 	uint64_t	 parks;		/* idle connections given up */
 	uint64_t	 forks;
@@ -135,6 +136,9 @@ struct board *board_open(unsigned int max, const char *path);
  * with *why, a static text, when there is none or it is of another version.
  */
 const struct board *board_map(const char *path, const char **why);
+
+/* Gives back what board_map() returned. */
+void	 board_unmap(const struct board *b);
 
 struct board_head *board_head(struct board *b);
 const struct board_head *board_see_head(const struct board *b);

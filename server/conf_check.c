@@ -56,20 +56,35 @@ find_group(const char *name, gid_t *gid)
 	return 0;
 }
 
-static void
+/* Returns what workers may do, as far as it is known. */
+static struct priv
 check_users(struct conf_load *l)
 {
 	const struct conf	*conf = l->conf;
-	gid_t			 gid;
+	struct priv		 priv = conf->priv;
+	struct conf_where	 where = conf_where_of(l, "", "user");
+	const char		*why;
+	bool			 known = true;
 
-	if (conf->user != NULL && getpwnam(conf->user) == NULL)
-		conf_error(&l->errors, conf_where_of(l, "", "user"),
-		    "user \"%s\" is unknown: expected a user of this host",
-		    conf->user);
-	if (conf->group != NULL && find_group(conf->group, &gid) == -1)
+	if (conf->user != NULL && getpwnam(conf->user) == NULL) {
+		conf_error(&l->errors, where, "user \"%s\" is unknown: "
+		    "expected a user of this host", conf->user);
+		known = false;
+	}
+	if (conf->group != NULL && getgrnam(conf->group) == NULL) {
 		conf_error(&l->errors, conf_where_of(l, "", "group"),
 		    "group \"%s\" is unknown: expected a group of this host",
 		    conf->group);
+		known = false;
+	}
+	if (where.line == 0)
+		where = conf_where_of(l, "", "chroot");
+	if (priv_find_user(&priv, conf->user, conf->group, &why) == -1 &&
+	    known)
+		conf_error(&l->errors, where, "user \"%s\": %s: expected "
+		    "another user", conf->user != NULL ? conf->user : "",
+		    why);
+	return priv;
 }
 
 /* owner = "user", "user:group" or ":group" */
@@ -105,29 +120,40 @@ is_folder(const char *path)
 	return false;
 }
 
-/* May the user of the workers write there?  Supplementary groups count not. */
 static bool
-is_writable(const char *path, const char *user)
+is_member(const struct priv *p, gid_t gid)
 {
-	const struct passwd	*pw = NULL;
-	struct stat		 st;
+	int	 i;
 
-	if (user != NULL && geteuid() == 0)
-		pw = getpwnam(user);
-	if (pw == NULL || pw->pw_uid == 0)
+	for (i = 0; i < p->ngroups; i++)
+		if (p->group[i] == gid)
+			return true;
+	return p->gid == gid;
+}
+
+/* May the workers make files there? */
+static bool
+is_writable(const char *path, const struct priv *p)
+{
+	struct stat	 st;
+	mode_t		 need;
+
+	if (!p->is_drop || p->uid == 0)
 		return access(path, W_OK | X_OK) == 0;
 	if (stat(path, &st) == -1)
 		return false;
+	if (st.st_uid == p->uid)
+		need = S_IWUSR | S_IXUSR;
+	else if (is_member(p, st.st_gid))
+		need = S_IWGRP | S_IXGRP;
+	else
+		need = S_IWOTH | S_IXOTH;
 	errno = EACCES;
-	if (st.st_uid == pw->pw_uid)
-		return (st.st_mode & 0300) == 0300;
-	if (st.st_gid == pw->pw_gid)
-		return (st.st_mode & 0030) == 0030;
-	return (st.st_mode & 0003) == 0003;
+	return (st.st_mode & need) == need;
 }
 
 static void
-check_folders(struct conf_load *l)
+check_folders(struct conf_load *l, const struct priv *priv)
 {
 	const struct conf	*conf = l->conf;
 	struct conf_where	 where;
@@ -139,7 +165,7 @@ check_folders(struct conf_load *l)
 	else if (!is_folder(conf->spool_dir))
 		conf_error(&l->errors, where, "spool directory \"%s\": %s: "
 		    "expected a folder", conf->spool_dir, strerror(errno));
-	else if (!is_writable(conf->spool_dir, conf->user))
+	else if (!is_writable(conf->spool_dir, priv))
 		conf_error(&l->errors, where, "spool directory \"%s\": %s: "
 		    "expected a folder the workers can write to",
 		    conf->spool_dir, strerror(errno));
@@ -167,6 +193,19 @@ check_parent(struct conf_load *l, struct conf_where where, const char *what,
 	if (!is_folder(folder))
 		conf_error(&l->errors, where, "%s \"%s\": %s: expected it in "
 		    "a folder that exists", what, path, strerror(errno));
+}
+
+static void
+check_logs(struct conf_load *l)
+{
+	const struct conf_section	*s;
+	unsigned int			 i;
+
+	for (i = 0; i < l->text.nsections; i++) {
+		s = &l->text.section[i];
+		if (strcmp(s->type, "log") == 0 && s->title[0] == '/')
+			check_parent(l, s->where, "log", s->title);
+	}
 }
 
 /* ---- listeners ---------------------------------------------------------- */
@@ -314,10 +353,12 @@ check_listeners(struct conf_load *l, bool try)
 void
 conf_check(struct conf_load *l, bool try_listeners)
 {
-	check_users(l);
-	check_folders(l);
+	struct priv	 priv = check_users(l);
+
+	check_folders(l, &priv);
 	if (l->conf->pid_file != NULL)
 		check_parent(l, conf_where_of(l, "", "pidfile"), "pidfile",
 		    l->conf->pid_file);
+	check_logs(l);
 	check_listeners(l, try_listeners);
 }

@@ -334,6 +334,22 @@ is_unknown(const cfg_t *cfg, const char *name)
 	    where_is(cfg), &parse->pass);
 }
 
+/* What a title looks like. */
+static const char *
+title_of(const char *section)
+{
+	if (strcmp(section, "listen") == 0)
+		return "127.0.0.1:1344";
+	if (strcmp(section, "service") == 0)
+		return "/path";
+	if (strcmp(section, "log") == 0)
+		return "/path/to/file";
+	return "name";
+}
+
+static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
 static void
 on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
@@ -371,8 +387,7 @@ on_error(cfg_t *cfg, const char *fmt, va_list ap)
 		if (!is_unknown(cfg, name))
 			conf_error(&parse->pass, where,
 			    "%s has no title: expected %s \"%s\" {", name,
-			    name, !conf_section_has_title(name) ? "name" :
-			    name[0] == 'l' ? "127.0.0.1:1344" : "/path");
+			    name, title_of(name));
 	} else if (strncmp(fmt, "missing parenthesis", 19) == 0 ||
 	    strncmp(fmt, "syntax error in call", 20) == 0)
 		conf_error(&parse->pass, where,
@@ -478,6 +493,52 @@ reset_lexer(cfg_t *cfg)
 	(void)fclose(fp);
 }
 
+/* Where a comment or a text in quotes that begins at p ends. */
+static const char *
+skip(const char *p, const char *end)
+{
+	char	 quote = *p;
+
+	if (quote == '#' || (quote == '/' && p[1] == '/')) {
+		while (p < end && *p != '\n')
+			p++;
+	} else if (quote == '/') {
+		for (p += 2; p < end && !(p[-1] == '*' && p[0] == '/'); )
+			p++;
+	} else
+		for (p++; p < end && *p != quote; p++)
+			if (*p == '\\')
+				p++;
+	return p;
+}
+
+/*
+ * libconfuse drops a "*" or "+" without quotes and says nothing, so that the
+ * list {*} would be empty.  Looks for them; what comments and quotes are is
+ * the same here as there.
+ */
+static void
+check_dropped(const char *name, const char *text, const char *end)
+{
+	struct conf_where	 where = { name, 1 };
+	const char		*p = text, *next;
+	bool			 begins = true;	/* a word could, here */
+
+	for (; p < end; p = next + 1) {
+		next = p;
+		if (strchr("#\"'", *p) != NULL || (begins && *p == '/' &&
+		    (p[1] == '/' || p[1] == '*')))
+			next = skip(p, end);
+		else if (*p == '*' || (*p == '+' && p[1] != '='))
+			conf_error(&parse->pass, where, "'%c' without "
+			    "quotes: expected it in a text in quotes", *p);
+		begins = strchr(" \t\r\n{}=,()\"'*/+", *p) != NULL &&
+		    (*p != '/' || next != p);
+		for (; p <= next && p < end; p++)
+			where.line += *p == '\n';
+	}
+}
+
 /* Reads text into cfg, which is the top level or an open section. */
 static void
 parse_text(cfg_t *cfg, const char *name, char *text, size_t len)
@@ -491,6 +552,7 @@ parse_text(cfg_t *cfg, const char *name, char *text, size_t len)
 	file->cfg = cfg;
 	file->lines = count_lines(text, len);
 	file->ended = false;
+	check_dropped(name, text, text + len - (sizeof(END_TEXT) - 1));
 	if ((fp = fmemopen(text, len, "r")) == NULL ||
 	    (cfg->filename = strdup(name)) == NULL)
 		fatal(EXIT_SICK, "memory for %s", name);

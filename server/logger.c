@@ -445,6 +445,7 @@ logger_reopen_all(struct logger *lg)
 		if (logger_open(lg, o) == 0)
 			lg->out[o].retry = lg->out[o].retry == 0 ? 0 : 1;
 	}
+	rings_count_reopen(lg->rs);
 	log_info("logs reopened");
 }
 

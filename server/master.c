@@ -45,6 +45,14 @@
  */
 #define SHORT_TICK_MS	2
 
+/*
+ * Only a connection that has been idle for so long is given up, milliseconds.
+ * A client that sends request after request is told to close by its next
+ * reply, and loses nothing; to close its connection between two of them could
+ * cross with the next.
+ */
+#define PARK_IDLE_MS	20
+
 /* Looks for hung transactions at least this often, milliseconds. */
 #define WATCH_MAX_MS	5000
 
@@ -348,14 +356,21 @@ master_retire(struct master *m, struct generation *gen)
 static void
 master_say_reload(struct master *m, enum board_reload result, const char *why)
 {
+	struct timespec	 ts;
+
 	(void)snprintf(m->head->reload_why, sizeof(m->head->reload_why), "%s",
 	    why);
 	m->head->reload_time = (int64_t)time(NULL);
 	__atomic_store_n(&m->head->reload, (uint32_t)result,
 	    __ATOMIC_RELEASE);
 	if (result == BOARD_RELOAD_RUNNING)
+		__atomic_fetch_add(&m->head->reloads_begun, 1,
+		    __ATOMIC_RELEASE);
+	/* to the microsecond, or it seems older than the request */
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	if (result == BOARD_RELOAD_RUNNING)
 		notify_send("RELOADING=1\nMONOTONIC_USEC=%lld",
-		    (long long)stream_now() * 1000);
+		    (long long)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
 	else
 		notify_send("READY=1\nSTATUS=%s", result == BOARD_RELOAD_OK ?
 		    "serving" : "serving, the last reload failed");
@@ -365,7 +380,7 @@ static void
 master_show_conf(struct master *m)
 {
 	(void)snprintf(m->head->istag, sizeof(m->head->istag), "%s",
-	    m->gen->conf->istag);
+	    conf_get_istag(m->gen->conf, NULL));
 	m->head->workers = m->gen->conf->workers;
 	__atomic_store_n(&m->head->generation, m->gen->number,
 	    __ATOMIC_RELEASE);
@@ -417,6 +432,9 @@ master_reload(struct master *m)
 		return;
 	if (m->setup->reload == NULL) {
 		log_warnx("there is nothing to reload");
+		master_say_reload(m, BOARD_RELOAD_RUNNING, "");
+		master_say_reload(m, BOARD_RELOAD_BAD, "there is nothing to "
+		    "reload");
 		return;
 	}
 	/* one at a time; who comes meanwhile wants what is there then */
@@ -511,8 +529,8 @@ master_obituary(const struct master *m, unsigned int i, int status,
 	else
 		(void)snprintf(who, sizeof(who), "worker %u", i);
 	if (p->is_hung)
-		(void)snprintf(how, sizeof(how), "killed, its transaction hung "
-		    "for %.1f s", (double)(now - b->since) / 1000);
+		(void)snprintf(how, sizeof(how), "killed, for it hung for "
+		    "%.1f s", (double)(now - b->since) / 1000);
 	else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
 		(void)snprintf(how, sizeof(how), "killed by the sandbox: a "
 		    "system call that is not allowed");
@@ -580,7 +598,9 @@ master_bury(struct master *m, unsigned int i, int status, int64_t now)
 	    (p->is_leaving || p->relief > 0);
 	memset(&death, 0, sizeof(death));
 	death.now = now;
-	death.age = now - p->started;
+	/* one that never got ready was never healthy, however long it took */
+	if (p->is_ready || p->aux != NULL)
+		death.age = now - p->started;
 	death.connections = b->connections;
 	death.transactions = b->transactions;
 	death.retired = asked;
@@ -903,13 +923,15 @@ master_relieve(struct master *m, unsigned int k)
 		queue_reset(&pool->queue);
 		return;
 	}
-	if ((i = board_find_idle(m->board, k)) != -1) {
+	now = stream_now();
+	if ((i = board_find_idle(m->board, k)) != -1 &&
+	    now - board_slot(m->board, (unsigned int)i)->since >=
+	    PARK_IDLE_MS) {
 		m->head->parks++;
 		which.sival_int = (int)board_slot(m->board,
 		    (unsigned int)i)->connections;
 		(void)sigqueue(m->roster.place[i].pid, WORKER_PARK, which);
 	}
-	now = stream_now();
 	waiting = pool_count_waiting(pool);
 	accepted = master_count_accepted(m, k);
 	m->head->queued[k] = waiting;
@@ -919,12 +941,32 @@ master_relieve(struct master *m, unsigned int k)
 		master_start_relief(m, k, overdue);
 }
 
-/* Kills workers whose transaction is long over its time. */
+/*
+ * Is that worker long over its time?  A transaction has a deadline of its
+ * own; starting and leaving must not take longer than one may.
+ */
+static bool
+master_is_hung(const struct place *p, const struct board_slot *b, int64_t now)
+{
+	const struct conf_timeouts	*t = &p->gen->conf->timeouts;
+
+	switch (b->state) {
+	case BOARD_READING:
+	case BOARD_SERVICE:
+		return now >= b->deadline + t->grace;
+	case BOARD_STARTING:
+	case BOARD_LEAVING:
+		return now >= b->since + t->transaction + t->grace;
+	default:
+		return false;
+	}
+}
+
+/* Kills workers that hang. */
 static void
 master_watch(struct master *m, int64_t now)
 {
 	struct place		*p;
-	struct board_slot	*b;
 	const struct conf	*conf = m->gen->conf;
 	int64_t			 period;
 	unsigned int		 i;
@@ -939,10 +981,8 @@ master_watch(struct master *m, int64_t now)
 		return;
 	for (i = 0; i < m->roster.n; i++) {
 		p = &m->roster.place[i];
-		b = board_slot(m->board, i);
 		if (p->pid == 0 || p->aux != NULL || p->is_hung ||
-		    (b->state != BOARD_READING && b->state != BOARD_SERVICE) ||
-		    now < b->deadline + p->gen->conf->timeouts.grace)
+		    !master_is_hung(p, board_slot(m->board, i), now))
 			continue;
 		p->is_hung = true;
 		m->head->hung++;
@@ -1074,6 +1114,22 @@ master_init(struct master *m, const struct master_setup *setup)
 	    PACKAGE_VERSION);
 }
 
+/* No process is left, so nobody uses a configuration. */
+static void
+master_fini(struct master *m)
+{
+	struct generation	*gen = m->gen, *next = m->next;
+
+	m->gen = m->next = NULL;
+	if (next != NULL)
+		master_release(m, next);
+	master_release(m, gen);
+	roster_fini(&m->roster);
+	(void)close(m->signals);
+	(void)close(m->news[0]);
+	(void)close(m->news[1]);
+}
+
 enum master_end
 master_run(const struct master_setup *setup)
 {
@@ -1096,6 +1152,6 @@ master_run(const struct master_setup *setup)
 		(void)close(m.upgrade_fd);
 	}
 	log_info("stopped");
-	roster_fini(&m.roster);
+	master_fini(&m);
 	return m.end;
 }

@@ -164,6 +164,12 @@ rings_add_log(struct rings *rs, const char *path)
 	return (int)i;
 }
 
+void
+rings_count_reopen(struct rings *rs)
+{
+	(void)__atomic_fetch_add(&rs->pub->reopened, 1, __ATOMIC_RELEASE);
+}
+
 unsigned int
 rings_count(const struct rings *rs)
 {

@@ -22,7 +22,7 @@
 #define RING_SIZE_MAX	(16 * 1024 * 1024)
 
 /* Rings before those of the workers, that of place i is RING_WORKER + i. */
-enum ring_extra { RING_MASTER, RING_LOGGER, RING_STATUS, RING_SPARE,
+enum ring_extra { RING_MASTER, RING_LOGGER, RING_STATUS, RING_WATCH,
     RING_WORKER };
 
 /* A line on its way; p ends with a newline. */
@@ -73,6 +73,7 @@ struct ring_public {
 	uint32_t		 nlogs;
 	uint32_t		 reserved;
 	uint64_t		 waits;		/* of workers for room */
+	uint64_t		 reopened;	/* times the files were */
 	struct ring_log		 log[RING_LOGS];
 	struct ring_recent	 recent[RING_RECENTS];
 };
@@ -126,6 +127,8 @@ void	 ring_forget(struct rings *rs, unsigned int i);
 bool	 ring_has_intent(struct rings *rs, unsigned int i);
 
 /* What follows is the logger's. */
+
+void	 rings_count_reopen(struct rings *rs);
 
 /* Ends of ring i: bytes ever put, and bytes that may be overwritten. */
 uint64_t ring_head(const struct rings *rs, unsigned int i);

@@ -54,13 +54,21 @@ struct starting {
 	int			 pid_fd;	/* the file itself, or -1 */
 	int			 ready_fd;	/* to the old master, or -1 */
 	int			 launcher_fd;	/* to who started us, or -1 */
-	bool			 is_successor;
+	bool			 is_successor;	/* that is not ready yet */
+	bool			 is_released;	/* the master has taken conf */
+	bool			 has_board;	/* we have made its file */
 };
 
 void
 start_init(int argc, char *argv[])
 {
+	char	*name = strdup(argv[0]);
+
+	if (name == NULL)
+		fatal(1, "no memory");
 	priv_init_title(argc, argv);
+	/* the title is written over the original */
+	argv[0] = name;
 }
 
 /* A descriptor that the old master has left us, or -1. */
@@ -131,7 +139,8 @@ start_lock(struct starting *st)
 		if (errno == EEXIST && other > 0)
 			log_errorx("already running, pid %ld (%s)",
 			    (long)other, path);
-		else if (errno == EEXIST || errno == EAGAIN)
+		else if (errno == EEXIST || errno == EAGAIN ||
+		    errno == EINVAL)
 			log_errorx("already running, or starting (%s is "
 			    "locked)", path);
 		else
@@ -150,7 +159,8 @@ start_write_pid(const struct starting *st)
 
 	if (st->pid_fd == -1)
 		return;
-	n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+	/* without a newline, which pidfile_open() would not read back */
+	n = snprintf(text, sizeof(text), "%ld", (long)getpid());
 	if (ftruncate(st->pid_fd, 0) == -1 ||
 	    pwrite(st->pid_fd, text, (size_t)n, 0) != n)
 		log_warn("pid file %s", st->pid_file);
@@ -168,11 +178,11 @@ start_owns_pid_file(const struct starting *st)
 }
 
 static void
-start_unlock(struct starting *st, bool is_replaced)
+start_unlock(struct starting *st, bool keep)
 {
 	if (st->pid_fd == -1)
 		return;
-	if (!is_replaced && st->pid_file != NULL && start_owns_pid_file(st))
+	if (!keep && st->pid_file != NULL && start_owns_pid_file(st))
 		(void)unlink(st->pid_file);
 	if (st->pidfh != NULL)
 		(void)pidfile_close(st->pidfh);
@@ -286,8 +296,8 @@ start_ready(void *arg)
 		    TALLY_SUFFIX);
 		if (rename(path, to) == -1)
 			log_warn("counters %s", to);
-		st->is_successor = false;
 	}
+	st->is_successor = false;
 	notify_send("MAINPID=%ld\nREADY=1\nSTATUS=serving", (long)getpid());
 	if (st->ready_fd != -1) {
 		(void)!write(st->ready_fd, "r", 1);
@@ -419,7 +429,7 @@ start_check(struct conf *conf, char *why, size_t size)
 }
 
 static struct board *
-start_board(const struct starting *st)
+start_board(struct starting *st)
 {
 	char		 path[PATH_MAX];
 	struct board	*b;
@@ -435,6 +445,7 @@ start_board(const struct starting *st)
 	}
 	if ((b = board_open(CONF_PROCESSES_MAX, path)) == NULL)
 		log_error("board %s", path);
+	st->has_board = b != NULL;
 	return b;
 }
 
@@ -443,11 +454,11 @@ start_remove_board(const struct starting *st)
 {
 	char	 path[PATH_MAX];
 
-	if (st->board != NULL &&
-	    start_name_board(st, path, sizeof(path)) == 0)
+	if (!st->has_board)
+		return;
+	if (start_name_board(st, path, sizeof(path)) == 0)
 		(void)unlink(path);
-	if (st->board != NULL &&
-	    start_name_view(st, path, sizeof(path)) == 0)
+	if (start_name_view(st, path, sizeof(path)) == 0)
 		(void)unlink(path);
 }
 
@@ -455,12 +466,9 @@ start_remove_board(const struct starting *st)
 static int
 start_name_view(const struct starting *st, char *path, size_t size)
 {
-	char	 board[PATH_MAX];
-	int	 n;
+	int	 n = snprintf(path, size, "%s%s%s", st->board,
+		    st->is_successor ? ".next" : "", TALLY_SUFFIX);
 
-	if (start_name_board(st, board, sizeof(board)) == -1)
-		return -1;
-	n = snprintf(path, size, "%s%s", board, TALLY_SUFFIX);
 	return n > 0 && (size_t)n < size ? 0 : -1;
 }
 
@@ -486,18 +494,15 @@ start_view(const struct starting *st)
 	return 0;
 }
 
-static int
+static enum master_end
 start_master(struct starting *st)
 {
 	struct master_setup	 setup;
-	enum master_end		 end;
 
 	memset(&setup, 0, sizeof(setup));
 	setup.conf = st->start->conf;
-	if ((setup.board = start_board(st)) == NULL)
-		return 1;
-	if (start_view(st) == -1)
-		return 1;
+	if ((setup.board = start_board(st)) == NULL || start_view(st) == -1)
+		return MASTER_FAILED;
 	setup.listener = st->listener;
 	setup.nlisteners = st->nlisteners;
 	setup.ready = start_ready;
@@ -506,18 +511,55 @@ start_master(struct starting *st)
 	setup.release = start_release;
 	setup.upgrade = start_upgrade;
 	setup.arg = st;
-	end = master_run(&setup);
-	if (end != MASTER_REPLACED)
-		start_remove_board(st);
-	start_unlock(st, end == MASTER_REPLACED);
-	return end == MASTER_FAILED ? 1 : 0;
+	st->is_released = true;
+	return master_run(&setup);
+}
+
+static int
+start_init_names(struct starting *st)
+{
+	const struct conf	*conf = st->start->conf;
+	char			 why[256];
+
+	if (start_check(st->start->conf, why, sizeof(why)) == -1) {
+		log_errorx("%s", why);
+		return -1;
+	}
+	if ((conf->pid_file != NULL &&
+	    (st->pid_file = strdup(conf->pid_file)) == NULL) ||
+	    (conf->run_dir != NULL && asprintf(&st->board, "%s/%s",
+	    conf->run_dir, BOARD_FILE) == -1)) {
+		log_error("no memory");
+		return -1;
+	}
+	return 0;
+}
+
+static enum master_end
+start_all(struct starting *st)
+{
+	if (start_init_names(st) == -1)
+		return MASTER_FAILED;
+	if (sandbox_init() == -1) {
+		log_error("sandbox");
+		return MASTER_FAILED;
+	}
+	if (start_lock(st) == -1 || start_listen(st) == -1)
+		return MASTER_FAILED;
+	/* a successor is in the background already, and nobody waits for it */
+	if (st->start->conf->daemonise && !st->is_successor &&
+	    start_daemonise(st) == -1)
+		return MASTER_FAILED;
+	priv_title("master");
+	return start_master(st);
 }
 
 int
 start_run(const struct start *s)
 {
 	struct starting	 st;
-	char		 why[256];
+	enum master_end	 end;
+	unsigned int	 i;
 
 	memset(&st, 0, sizeof(st));
 	st.start = s;
@@ -527,27 +569,16 @@ start_run(const struct start *s)
 	st.is_successor = st.ready_fd != -1;
 	if (notify_init() == -1)
 		log_warnx("NOTIFY_SOCKET is not the address of a socket");
-	if (start_check(s->conf, why, sizeof(why)) == -1) {
-		log_errorx("%s", why);
-		return 1;
-	}
-	if ((s->conf->pid_file != NULL &&
-	    (st.pid_file = strdup(s->conf->pid_file)) == NULL) ||
-	    (s->conf->run_dir != NULL && asprintf(&st.board, "%s/%s",
-	    s->conf->run_dir, BOARD_FILE) == -1)) {
-		log_error("no memory");
-		return 1;
-	}
-	if (sandbox_init() == -1) {
-		log_error("sandbox");
-		return 1;
-	}
-	if (start_lock(&st) == -1 || start_listen(&st) == -1)
-		return 1;
-	/* a successor is in the background already, and nobody waits for it */
-	if (s->conf->daemonise && !st.is_successor &&
-	    start_daemonise(&st) == -1)
-		return 1;
-	priv_title("master");
-	return start_master(&st);
+	end = start_all(&st);
+	if (end != MASTER_REPLACED)
+		start_remove_board(&st);
+	/* one that never got ready leaves it to the one that serves */
+	start_unlock(&st, end == MASTER_REPLACED || st.is_successor);
+	if (!st.is_released)
+		start_release(&st, s->conf);
+	for (i = 0; i < st.naddresses; i++)
+		free(st.address[i]);
+	free(st.pid_file);
+	free(st.board);
+	return end == MASTER_FAILED ? 1 : 0;
 }

@@ -1,8 +1,192 @@
 /* SPDX-License-Identifier: ISC */
-/* The status listener. */
-#include <stdlib.h>
+/*
+ * The status listener: a process of its own that shows board and tally over
+ * HTTP to people and to Prometheus.  Started by the master as an auxiliary
+ * process where it is configured.  It only reads, answers nothing but GET and
+ * HEAD, keeps no connection open for long, and sleeps while nobody asks.
+ * HTTP is libmicrohttpd's business.
+ */
+#include <sys/socket.h>
 
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "listen.h"
+#include "log.h"
+#include "metrics.h"
 #include "status.h"
+
+#ifdef HAVE_LIBMICROHTTPD
+#include <microhttpd.h>
+
+/* An idle connection is given up after so many seconds. */
+#define IDLE_SECONDS	10
+
+#define BACKLOG		64
+
+#define CSP	"default-src 'none'; style-src 'unsafe-inline'; " \
+		"script-src 'unsafe-inline'; connect-src 'self'; " \
+		"img-src data:; base-uri 'none'; form-action 'none'; " \
+		"frame-ancestors 'none'"
+
+struct status {
+	const struct board	*board;
+	struct tally		*tally;
+	struct snapshot		 snapshot;
+};
+
+static volatile sig_atomic_t	 status_end;
+
+static void
+status_on_signal(int signo)
+{
+	(void)signo;
+	status_end = 1;
+}
+
+static void
+status_handle(int signo, void (*handler)(int))
+{
+	struct sigaction	 sa;
+
+	memset(&sa, 0, sizeof(sa));
+	sa.sa_handler = handler;
+	sigfillset(&sa.sa_mask);
+	if (sigaction(signo, &sa, NULL) == -1)
+		fatal(EXIT_CONFIG, "sigaction");
+}
+
+static enum MHD_Result
+status_answer(struct MHD_Connection *c, unsigned int code, const char *type,
+    const char *text, size_t len)
+{
+	struct MHD_Response	*r;
+	enum MHD_Result		 result;
+
+	r = MHD_create_response_from_buffer(len, (void *)(uintptr_t)text,
+	    MHD_RESPMEM_MUST_COPY);
+	if (r == NULL)
+		return MHD_NO;
+	(void)MHD_add_response_header(r, "Content-Type", type);
+	(void)MHD_add_response_header(r, "Cache-Control", "no-store");
+	(void)MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+	(void)MHD_add_response_header(r, "Content-Security-Policy", CSP);
+	if (code == MHD_HTTP_METHOD_NOT_ALLOWED)
+		(void)MHD_add_response_header(r, "Allow", "GET, HEAD");
+	result = MHD_queue_response(c, code, r);
+	MHD_destroy_response(r);
+	return result;
+}
+
+static enum MHD_Result
+status_say(struct MHD_Connection *c, unsigned int code, const char *text)
+{
+	return status_answer(c, code, "text/plain; charset=utf-8", text,
+	    strlen(text));
+}
+
+static void
+status_ready(struct page *p, const struct snapshot *s)
+{
+	const struct ring_public	*pub = &tally_head(s->tally)->logs;
+	const struct board_head		*head = board_see_head(s->board);
+	unsigned int			 i;
+
+	page_addf(p, "[%s] workers: %u, %u of them free\n",
+	    snapshot_is_ready(s) ? "+" : "-", s->workers,
+	    s->by_state[BOARD_ACCEPT]);
+	page_addf(p, "[%s] queue: %u clients wait\n", s->queued == 0 ? "+" :
+	    "!", s->queued);
+	page_addf(p, "[%s] configuration: generation %u%s%s\n",
+	    head->reload == BOARD_RELOAD_BAD ? "!" : "+", head->generation,
+	    head->reload == BOARD_RELOAD_BAD ? ", last reload failed: " : "",
+	    head->reload == BOARD_RELOAD_BAD ? head->reload_why : "");
+	for (i = 0; i < pub->nlogs && i < RING_LOGS; i++)
+		page_addf(p, "[%s] log %s: %llu lines lost\n",
+		    pub->log[i].failing ? "!" : "+", pub->log[i].path,
+		    (unsigned long long)pub->log[i].lost);
+}
+
+static enum MHD_Result
+status_show(struct MHD_Connection *c, struct status *st,
+    void (*format)(struct page *, const struct snapshot *), const char *type)
+{
+	struct page	 p;
+	enum MHD_Result	 result;
+
+	page_init(&p);
+	format(&p, &st->snapshot);
+	if (p.failed)
+		result = status_say(c, MHD_HTTP_SERVICE_UNAVAILABLE,
+		    "out of memory\n");
+	else
+		result = status_answer(c, MHD_HTTP_OK, type, p.p, p.len);
+	free(p.p);
+	return result;
+}
+
+static enum MHD_Result
+status_readyz(struct MHD_Connection *c, struct status *st)
+{
+	struct page	 p;
+	enum MHD_Result	 result;
+	bool		 ready = snapshot_is_ready(&st->snapshot);
+
+	page_init(&p);
+	if (MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND,
+	    "verbose") != NULL || MHD_get_connection_values(c,
+	    MHD_GET_ARGUMENT_KIND, NULL, NULL) > 0)
+		status_ready(&p, &st->snapshot);
+	page_addf(&p, "%s\n", ready ? "ready" : "not ready");
+	result = status_answer(c, ready ? MHD_HTTP_OK :
+	    MHD_HTTP_SERVICE_UNAVAILABLE, "text/plain; charset=utf-8",
+	    p.p != NULL ? p.p : "", p.len);
+	free(p.p);
+	return result;
+}
+
+static enum MHD_Result
+status_request(void *arg, struct MHD_Connection *c, const char *url,
+    const char *method, const char *version, const char *body, size_t *len,
+    void **state)
+{
+	static int	 seen;
+	struct status	*st = arg;
+
+	(void)version;
+	(void)body;
+	/* the first call is for the head alone */
+	if (*state == NULL) {
+		*state = &seen;
+		return MHD_YES;
+	}
+	if (*len > 0) {
+		*len = 0;
+		return MHD_YES;
+	}
+	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+		return status_say(c, MHD_HTTP_METHOD_NOT_ALLOWED,
+		    "only GET and HEAD\n");
+	if (strcmp(url, "/healthz") == 0)
+		return status_say(c, MHD_HTTP_OK, "ok\n");
+	snapshot_take(&st->snapshot, st->board, st->tally);
+	if (strcmp(url, "/readyz") == 0)
+		return status_readyz(c, st);
+	if (strcmp(url, "/metrics") == 0)
+		return status_show(c, st, metrics_format,
+		    "text/plain; version=0.0.4; charset=utf-8");
+	if (strcmp(url, "/status.json") == 0)
+		return status_show(c, st, metrics_format_json,
+		    "application/json");
+	if (strcmp(url, "/") == 0)
+		return status_show(c, st, metrics_format_html,
+		    "text/html; charset=utf-8");
+	return status_say(c, MHD_HTTP_NOT_FOUND, "there is no such page\n");
+}
 
 bool
 status_is_wanted(const struct conf *conf)
@@ -10,10 +194,97 @@ status_is_wanted(const struct conf *conf)
 	return conf->view.status_host != NULL;
 }
 
+/* Signals come only while it waits, so that none is missed. */
+static void
+status_serve(struct MHD_Daemon *mhd, pid_t master)
+{
+	const union MHD_DaemonInfo	*info;
+	struct pollfd			 pfd;
+	struct timespec			 ts;
+	sigset_t			 none;
+	MHD_UNSIGNED_LONG_LONG		 ms;
+	bool				 has_end;
+
+	info = MHD_get_daemon_info(mhd, MHD_DAEMON_INFO_EPOLL_FD);
+	if (info == NULL)
+		fatalx(EXIT_CONFIG, "status: libmicrohttpd has no epoll");
+	pfd.fd = info->epoll_fd;
+	pfd.events = POLLIN;
+	sigemptyset(&none);
+	while (!status_end && getppid() == master) {
+		has_end = MHD_get_timeout(mhd, &ms) == MHD_YES;
+		if (has_end) {
+			ts.tv_sec = (time_t)(ms / 1000);
+			ts.tv_nsec = (long)(ms % 1000) * 1000000;
+		}
+		if (ppoll(&pfd, 1, has_end ? &ts : NULL, &none) == -1 &&
+		    errno != EINTR)
+			fatal(EXIT_SICK, "ppoll");
+		(void)MHD_run(mhd);
+	}
+}
+
 void
 status_run(const struct conf *conf, struct board *board, struct view *view,
     pid_t master)
 {
-	(void)conf; (void)board; (void)view; (void)master;
+	static struct status	 st;
+	struct MHD_Daemon	*mhd;
+	const struct conf_view	*v = &conf->view;
+	struct conf_listen	 l;
+	const char		*why;
+	char			 name[128];
+	int			 fd;
+
+	st.board = board;
+	st.tally = view_tally(view);
+	status_handle(SIGTERM, status_on_signal);
+	status_handle(SIGINT, SIG_IGN);
+	status_handle(SIGHUP, SIG_IGN);
+	status_handle(SIGUSR1, SIG_IGN);
+	status_handle(SIGUSR2, SIG_IGN);
+	status_handle(SIGPIPE, SIG_IGN);
+	memset(&l, 0, sizeof(l));
+	l.host = v->status_host;
+	l.port = v->status_port;
+	l.backlog = BACKLOG;
+	if ((fd = listen_open(&l, &why)) == -1)
+		fatalx(EXIT_SICK, "status: cannot listen on %s port %s: %s",
+		    v->status_host, v->status_port, errno != 0 ?
+		    strerror(errno) : why);
+	mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL,
+	    NULL, status_request, &st, MHD_OPTION_LISTEN_SOCKET, fd,
+	    MHD_OPTION_CONNECTION_LIMIT, v->status_connections,
+	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_SECONDS,
+	    MHD_OPTION_END);
+	if (mhd == NULL)
+		fatalx(EXIT_SICK, "status: libmicrohttpd does not start");
+	listen_name(fd, name, sizeof(name));
+	log_info("status on %s", name);
+	status_serve(mhd, master);
 	exit(0);
 }
+
+#else
+
+bool
+status_is_wanted(const struct conf *conf)
+{
+	if (conf->view.status_host != NULL)
+		log_warnx("there is no status listener: this icapd was built "
+		    "without libmicrohttpd");
+	return false;
+}
+
+void
+status_run(const struct conf *conf, struct board *board, struct view *view,
+    pid_t master)
+{
+	(void)conf;
+	(void)board;
+	(void)view;
+	(void)master;
+	exit(0);
+}
+
+#endif

@@ -114,12 +114,16 @@ worker_start_signals(void)
 static void
 worker_accept_failed(void)
 {
+	static bool	 is_told;
+
 	switch (errno) {
 	case EMFILE:
 	case ENFILE:
 	case ENOBUFS:
 	case ENOMEM:
-		log_warn("accept");
+		if (!is_told)
+			log_warn("accept");
+		is_told = true;
 		(void)poll(NULL, 0, SICK_PAUSE_MS);
 		break;
 	case EBADF:

@@ -28,8 +28,12 @@
 #define EXPRESSIONS_MAX	10000	/* of all lists; each costs its own match */
 #define EXPRESSION_LEN	4096	/* bytes of one */
 
-/* A source that changed so lately may change again unseen, seconds. */
-#define RACY		2
+/*
+ * A source that changed so lately may change again unseen, nanoseconds: some
+ * file systems count whole seconds, the others ticks.
+ */
+#define RACY		INT64_C(100000000)
+#define RACY_SECONDS	(20 * RACY)
 
 /* Says what a digest is of; to be changed with the format. */
 #define DIGEST_OF	"icapd blocklist 1"
@@ -75,7 +79,8 @@ blocklist_make_stamp(const struct blocklist_sources *s, unsigned char *stamp,
     struct blocklist_fault *fault)
 {
 	SHA2_CTX	 ctx;
-	time_t		 last = 0;
+	int64_t		 last = 0, now;
+	struct timespec	 ts;
 	unsigned int	 i, k;
 
 	SHA256Init(&ctx);
@@ -89,7 +94,9 @@ blocklist_make_stamp(const struct blocklist_sources *s, unsigned char *stamp,
 		SHA256Update(&ctx, (const unsigned char *)"\n", 1);
 	}
 	SHA256Final(stamp, &ctx);
-	if (last > time(NULL) - RACY)
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	now = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+	if (last > now - (last % 1000000000 == 0 ? RACY_SECONDS : RACY))
 		memset(stamp, 0, BLOCKLIST_DIGEST_LEN);
 	return 0;
 }

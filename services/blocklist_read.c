@@ -449,9 +449,10 @@ blocklist_read(struct blocklist_reader *r, const char *path)
 /* ---- without reading ------------------------------------------------------ */
 
 static int
-stamp_one(SHA2_CTX *stamp, const char *path, struct stat *st, time_t *last)
+stamp_one(SHA2_CTX *stamp, const char *path, struct stat *st, int64_t *last)
 {
 	uint64_t	 told[7];
+	int64_t		 changed;
 
 	memset(told, 0, sizeof(told));
 	if (stat(path, st) == -1) {
@@ -465,20 +466,21 @@ stamp_one(SHA2_CTX *stamp, const char *path, struct stat *st, time_t *last)
 	told[3] = (uint64_t)st->st_size;
 	told[4] = (uint64_t)st->st_mtim.tv_sec * 1000000000 +
 	    (uint64_t)st->st_mtim.tv_nsec;
-	told[5] = (uint64_t)st->st_ctim.tv_sec * 1000000000 +
-	    (uint64_t)st->st_ctim.tv_nsec;
+	changed = (int64_t)st->st_ctim.tv_sec * 1000000000 +
+	    st->st_ctim.tv_nsec;
+	told[5] = (uint64_t)changed;
 	told[6] = st->st_mode;
 	/* a folder changes for reasons that do not concern us */
 	if (S_ISDIR(st->st_mode))
 		memset(told + 3, 0, 3 * sizeof(told[0]));
-	else if (st->st_ctim.tv_sec > *last)
-		*last = st->st_ctim.tv_sec;
+	else if (changed > *last)
+		*last = changed;
 	SHA256Update(stamp, (const unsigned char *)told, sizeof(told));
 	return 0;
 }
 
 int
-blocklist_stamp(SHA2_CTX *stamp, const char *path, time_t *last)
+blocklist_stamp(SHA2_CTX *stamp, const char *path, int64_t *last)
 {
 	struct stat	 st;
 	char		 file[PATH_MAX];

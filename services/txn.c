@@ -787,12 +787,14 @@ txn_drop_ahead(void *arg)
 static int
 txn_reply_replaced(struct txn *t)
 {
-	struct slice	 head = { t->response.p, t->response_head };
-	struct slice	 body = { t->response.p + t->response_head,
-			    t->response.len - t->response_head };
+	struct slice	 head, body;
 
 	if (t->response.len == 0)
 		return txn_failed(t, "service replaced a message by nothing");
+	head.p = t->response.p;
+	head.len = t->response_head;
+	body.p = head.p + head.len;
+	body.len = t->response.len - head.len;
 	t->stream->ahead = txn_drop_ahead;
 	t->stream->ahead_arg = t;
 	if (body.len == 0) {

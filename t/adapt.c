@@ -245,6 +245,7 @@ adapt_run(struct adapt *a)
 	make_request(a);
 	make_plan(a);
 	unit_must(stream_init(&a->stream, BUFFER) == 0);
+	a->wire.deaf = a->deaf ? SIZE_MAX : 0;
 	wire_start(&a->wire, &a->stream);
 	unit_must(message_receive(&a->message, &a->stream, &limits) ==
 	    PARSE_OK);
@@ -267,7 +268,7 @@ adapt_run(struct adapt *a)
 	a->result = txn_run(t, &a->plan);
 	if (a->result == 0) {
 		strict_read(&a->reply, a->wire.out, a->wire.out_len,
-		    a->ask.respmod);
+		    a->ask.respmod ? ICAP_RESPMOD : ICAP_REQMOD);
 		a->answered = true;
 		unit_must(a->reply.status == t->status);
 		unit_must(t->fault.status == 0);

@@ -285,7 +285,7 @@ static const struct {
 	{ "OPTIONS icap://h/e ICAP/1.0\r\nEncapsulated: opt-body=0\r\n\r\n"
 	    "3\r\nabc\r\n" END NEXT, 0, "0+0 abc rest 31" },
 	{ "OPTIONS icap://h/e ICAP/1.0\r\nEncapsulated: opt-body=0\r\n"
-	    "Preview: 0\r\n\r\n3\r\nabc\r\n" END NEXT, 0, "0+0 abc rest 31" },
+	    "Preview: 9\r\n\r\n3\r\nabc\r\n" END NEXT, 0, "0+0 abc rest 31" },
 	{ "OPTIONS icap://h/e ICAP/1.0\r\nPreview: 0\r\n\r\n" NEXT, 0,
 	    "0+0  rest 31" },
 	/* C061, C081, C084, C094: heads end at their offsets */
@@ -641,24 +641,39 @@ echo(struct talk *t)
 	return more;
 }
 
+static void
+check_deaf(const char *in, size_t len, size_t at, size_t step, bool preview,
+    const char *body, size_t body_len)
+{
+	struct talk	 t;
+	size_t		 skip = 0;
+
+	talk_start(&t, in, len, at, step);
+	/* deaf from the start, or as soon as it was asked for the rest */
+	if (preview) {
+		ck_assert_int_eq(body_commit(&t.m.body), 0);
+		skip = sizeof(continue_reply) - 1;
+	}
+	t.w.deaf = len;
+	ck_assert_int_eq(echo(&t), 0);
+	ck_assert_uint_eq(t.w.out_len, skip + body_len);
+	ck_assert_int_eq(memcmp(t.w.out + skip, body, body_len), 0);
+	talk_stop(&t);
+}
+
 START_TEST(deaf_clients_do_not_deadlock)
 {
-	char		*p = unit_pattern(longs[_i].len), *in;
-	struct talk	 t;
-	size_t		 len, skip;
+	char	*p = unit_pattern(longs[_i].len), *in, *end;
+	size_t	 len;
 
 	in = make_long(p, longs[_i].len, longs[_i].chunk, longs[_i].preview,
 	    &len);
-	talk_start(&t, in, len, 0, longs[_i].step);
-	/* deaf from the start, or as soon as it was asked for the rest */
-	if (longs[_i].preview != 0)
-		ck_assert_int_eq(body_commit(&t.m.body), 0);
-	t.w.deaf = len;
-	ck_assert_int_eq(echo(&t), 0);
-	skip = longs[_i].preview != 0 ? sizeof(continue_reply) - 1 : 0;
-	ck_assert_uint_eq(t.w.out_len, skip + longs[_i].len);
-	ck_assert_int_eq(memcmp(t.w.out + skip, p, longs[_i].len), 0);
-	talk_stop(&t);
+	/* the body with the head, or the first piece as large as can be */
+	ck_assert_ptr_nonnull(end = memmem(in, len, "\r\n\r\n", 4));
+	check_deaf(in, len, 0, longs[_i].step, longs[_i].preview != 0, p,
+	    longs[_i].len);
+	check_deaf(in, len, (size_t)(end + 4 - in), longs[_i].step,
+	    longs[_i].preview != 0, p, longs[_i].len);
 	free(in);
 	free(p);
 }
@@ -705,6 +720,26 @@ START_TEST(a_full_spool_is_an_error_of_ours)
 	free(got.p);
 	free(in);
 	free(p);
+}
+END_TEST
+
+/* Nothing of a body is there for the next one, wherever it was kept. */
+START_TEST(a_finished_body_leaves_its_spool_empty)
+{
+	static const char	 in[] = POST("") HELLO END;
+	struct bytes		 got = { NULL, 0, 0 };
+	struct talk		 t;
+
+	talk_start(&t, in, sizeof(in) - 1, 0, 0);
+	t.m.spool.mem_max = (size_t)_i;
+	body_remember(&t.m.body);
+	ck_assert_int_eq(read_copies(&t.m.body, &got, SIZE_MAX), 0);
+	body_rewind(&t.m.body);
+	body_fini(&t.m.body);
+	ck_assert_uint_eq(spool_left(&t.m.spool), 0);
+	ck_assert_int_eq(t.m.spool.fd, -1);
+	talk_stop(&t);
+	free(got.p);
 }
 END_TEST
 
@@ -757,6 +792,7 @@ add(TCase *tc)
 	unit_add_rows(tc, long_bodies_come_whole, longs);
 	unit_add_rows(tc, deaf_clients_do_not_deadlock, longs);
 	unit_add_rows(tc, a_full_spool_is_an_error_of_ours, spools);
+	tcase_add_loop_test(tc, a_finished_body_leaves_its_spool_empty, 0, 8);
 	tcase_add_test(tc, a_rewound_body_can_be_peeked_at);
 }
 

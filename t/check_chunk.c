@@ -122,6 +122,8 @@ static const struct {
 	{ "\r\n", " bad" },
 	{ ";ieof\r\n\r\n", " bad" },
 	{ "5\r\nhello\r\n\r\n" END, "hello bad" },
+	{ "5\r\nhello\r\n\r\n\r\n", "hello bad" },
+	{ "5\r\nhello\r\n;x\r\n\r\n", "hello bad" },
 	/* C102: a few blanks behind it (IBM, Squid) */
 	{ OK("5 "), "hello" },
 	{ OK("5\t"), "hello" },
@@ -147,6 +149,7 @@ static const struct {
 	/* C107: exactly CRLF behind the data */
 	{ "5\r\nhelloX0\r\n\r\n", "hello bad" },
 	{ "5\r\nhello\n0\r\n\r\n", "hello bad" },
+	{ "5\r\nhelloX\n0\r\n\r\n", "hello bad" },
 	{ "5\r\nhello0\r\n\r\n", "hello bad" },
 	{ "5\r\nhello\rX0\r\n\r\n", "hello bad" },
 	{ "5\r\nhello\r\r\n0\r\n\r\n", "hello bad" },
@@ -238,6 +241,9 @@ static const struct {
 	{ "0; use-original-body=18446744073709551617\r\n\r\n", " bad" },
 	{ "0; use-original-body=1000000000000000000000000000000000\r\n\r\n",
 	    " bad" },
+	{ "0; use-original-body=000000000000000000000005\r\n\r\n",
+	    " original 5" },
+	{ "0; use-original-body=0000000000000000000000005\r\n\r\n", " bad" },
 	{ "0; use-original-body=-1\r\n\r\n", " bad" },
 	{ "0; use-original-body=0x1\r\n\r\n", " bad" },
 	{ "0; use-original-body\r\n\r\n", "" },

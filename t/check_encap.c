@@ -43,6 +43,7 @@ static const struct {
 	{ 'P', "req-body=0", "400" },
 	{ 'O', "res-body=0", "400" },
 	{ 'M', "req-hdr=0, res-body=10", "400" },
+	{ 'M', "res-hdr=0, req-body=10", "400" },
 	{ 'M', "req-hdr=0, res-hdr=5, res-body=10", "400" },
 	/* C065: a part that does not suit the method */
 	{ 'm', "res-hdr=0, null-body=40", "400" },

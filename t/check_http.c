@@ -232,6 +232,20 @@ START_TEST(fields_come_one_after_the_other)
 }
 END_TEST
 
+START_TEST(a_line_without_a_colon_has_no_parts)
+{
+	struct slice		 head = exact("GET / HTTP/1.1\r\nodd\r\n\r\n");
+	struct http_field	 f;
+	size_t			 pos = 0;
+
+	ck_assert(http_next_field(head, &pos, &f));
+	ck_assert(slice_is(f.line, "odd\r\n"));
+	ck_assert_uint_eq(f.name.len, 0);
+	ck_assert_uint_eq(f.value.len, 0);
+	release(head);
+}
+END_TEST
+
 /* What a RESPMOD without req-hdr gives to a service (C058). */
 START_TEST(an_absent_head_holds_nothing)
 {
@@ -253,6 +267,7 @@ add(TCase *tc)
 	unit_add_rows(tc, start_lines_are_taken_apart, lines);
 	unit_add_rows(tc, fields_are_found, fields);
 	tcase_add_test(tc, fields_come_one_after_the_other);
+	tcase_add_test(tc, a_line_without_a_colon_has_no_parts);
 	tcase_add_test(tc, an_absent_head_holds_nothing);
 }
 

@@ -266,6 +266,7 @@ static const struct {
 	{ " ", 1 },
 	{ "REQ<", 4 },
 	{ "\n", 1 },
+	{ "\rX", 2 },
 	{ "OPTIONS " U " ICAP/1.0\n", 31 },
 	{ "GET / HTTP/1.1\r\n", 16 },
 	{ "OPTIONS " U " ICAP/1.0\r\nHost: h\n", 40 },
@@ -303,6 +304,13 @@ static const struct {
 	{ LINE "\r\n\r\n", { .request_line = 29, .head = 99, .fields = 1 },
 	    "414" },
 	{ LINE, { .request_line = 29, .head = 99, .fields = 1 }, "414" },
+	/* wrong twice: what comes first decides (C007) */
+	{ LINE "\n\n", { .request_line = 29, .head = 99, .fields = 1 },
+	    "414" },
+	{ "OPTIONSOPTIONS<" LINE "\r\n\r\n",
+	    { .request_line = 13, .head = 99, .fields = 1 }, "414" },
+	{ "OPTIONSOPTIONS<" LINE "\r\n\r\n",
+	    { .request_line = 14, .head = 99, .fields = 1 }, "400" },
 	{ LINE "\r\nA: b\r\n\r\n",				/* 40 */
 	    { .request_line = 31, .head = 41, .fields = 1 }, OK "1 rest 0" },
 	{ LINE "\r\nA: b\r\n\r\n",
@@ -311,6 +319,8 @@ static const struct {
 	    { .request_line = 31, .head = 39, .fields = 1 }, "400" },
 	{ LINE "\r\nA: b\r\n\r\n" LINE "\r\n\r\n",	/* pipelined */
 	    { .request_line = 31, .head = 40, .fields = 1 }, OK "1 rest 34" },
+	{ LINE "\r\nA: bbb\r",			/* full, and no end */
+	    { .request_line = 31, .head = 39, .fields = 1 }, "400" },
 	{ LINE "\r\nA: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
 	    { .request_line = 31, .head = 40, .fields = 1 }, "400" },
 	{ "\r\n\r\n" LINE "\r\n\r\n",			/* they count, too */

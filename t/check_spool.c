@@ -227,16 +227,42 @@ START_TEST(the_file_has_no_name)
 }
 END_TEST
 
-START_TEST(clear_does_no_harm_to_an_empty_one)
+/* The file is complete again after more was appended. */
+START_TEST(the_file_grows_with_the_spool)
 {
 	struct spool	 sp;
 
+	make_dir();
+	spool_init(&sp, dir, 8, MAX);
+	ck_assert_int_eq(spool_append(&sp, "abc", 3), 0);
+	check_file(&sp, "abc", 3);
+	ck_assert_int_eq(spool_append(&sp, "def", 3), 0);
+	check_file(&sp, "abcdef", 6);
+	ck_assert_int_eq(spool_append(&sp, "ghijkl", 6), 0);
+	check_file(&sp, "abcdefghijkl", 12);
+	spool_clear(&sp);
+	remove_dir();
+}
+END_TEST
+
+START_TEST(clear_does_no_harm_to_an_empty_one)
+{
+	struct spool	 sp;
+	struct slice	 mem;
+	uint64_t	 offset, len;
+	char		 c;
+
 	spool_init(&sp, "no-such-folder", 4096, MAX);
+	spool_peek(&sp, &mem, &offset, &len);
+	ck_assert_uint_eq(len, 0);
+	ck_assert_int_eq(spool_read(&sp, &c, 1), 0);
+	ck_assert(!spool_is_used(&sp));
 	spool_clear(&sp);
 	spool_clear(&sp);
 	spool_forget(&sp);
 	spool_rewind(&sp);
 	ck_assert_uint_eq(spool_left(&sp), 0);
+	ck_assert(!spool_is_used(&sp));
 }
 END_TEST
 
@@ -248,6 +274,7 @@ add(TCase *tc)
 	tcase_add_test(tc, a_full_disk_is_reported);
 	tcase_add_test(tc, a_missing_folder_is_reported);
 	tcase_add_test(tc, the_file_has_no_name);
+	tcase_add_test(tc, the_file_grows_with_the_spool);
 	tcase_add_test(tc, clear_does_no_harm_to_an_empty_one);
 }
 

@@ -81,15 +81,17 @@ done >"$tmp/missing"
 [ ! -s "$tmp/missing" ] || fail "-nn has not:" "$(cat "$tmp/missing")"
 
 step "the environment"
-ICAPD_TEST_SPOOL=$tmp "$ICAPD" -nn -f good.conf >"$tmp/three.conf" ||
+mkdir "$tmp/spool"
+chmod 1777 "$tmp/spool"
+ICAPD_TEST_SPOOL=$tmp/spool "$ICAPD" -nn -f good.conf >"$tmp/three.conf" ||
     fail "-nn fails"
-grep -q "^	directory = \"$tmp\"\$" "$tmp/three.conf" ||
+grep -q "^	directory = \"$tmp/spool\"\$" "$tmp/three.conf" ||
     fail "the variable has no effect"
 
 step "texts with all that has a meaning"
 # shellcheck disable=SC2016 # it is not for the shell to expand
 strange='${HOME} "#'
-mkdir "$tmp/$strange"
+mkdir -m 1777 "$tmp/$strange"
 cat >"$tmp/x.conf" <<END
 listen "127.0.0.1:0" { }
 service "/x" { run = {echo} }
@@ -160,6 +162,8 @@ done
 # serve FILE: a daemon with that file; sets icapd_pid and icapd_port
 serve() {
 	mkdir -p "$tmp/spool" "$tmp/run"
+	# workers of root are somebody else
+	chmod 1777 "$tmp/spool"
 	start icapd icapd_exec -d -f "$1"
 	icapd_pid=$started_pid
 	wait_until icapd_is_up || fail "icapd is not ready"

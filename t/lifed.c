@@ -37,6 +37,8 @@
 struct setting {
 	struct conf		 conf;		/* first: it is released */
 	struct txn_plan		 plan[16];
+	uint64_t		 tag[17];
+	struct conf_istag	 istag[17];
 	struct txn_step		 step[16];
 	struct admit_net	 net[NETS];
 	struct conf_listen	 listen;
@@ -55,6 +57,12 @@ life_start(void *instance)
 		raise(SIGKILL);
 	if (strcmp(start_with, "config") == 0)
 		exit(EXIT_CONFIG);
+	while (strcmp(start_with, "hang") == 0)
+		(void)poll(NULL, 0, -1);
+	/* eats all descriptors there may be */
+	while (strcmp(start_with, "files") == 0)
+		if (open("/dev/null", O_RDONLY) == -1)
+			return 0;
 	errno = ECONNREFUSED;
 	return strcmp(start_with, "sick") == 0 ? -1 : 0;
 }
@@ -72,8 +80,7 @@ serve_crash(struct txn *txn, void *instance)
 {
 	(void)txn;
 	(void)instance;
-	raise(SIGKILL);
-	return VERDICT_NONE;
+	abort();
 }
 
 static enum verdict
@@ -214,6 +221,17 @@ setting_add(struct setting *s, const char *name, const char *value)
 			    sizeof(text));
 			return 0;
 		}
+	if (strcmp(name, "host") == 0 || strcmp(name, "port") == 0) {
+		if (s->ntexts == 16)
+			return -1;
+		text = s->text[s->ntexts++];
+		(void)snprintf(text, sizeof(s->text[0]), "%s", value);
+		if (name[0] == 'h')
+			s->listen.host = text;
+		else
+			s->listen.port = text;
+		return 0;
+	}
 	if (strcmp(name, "start") == 0)
 		return strlcpy(start_with, value, sizeof(start_with)) <
 		    sizeof(start_with) ? 0 : -1;
@@ -277,8 +295,11 @@ setting_load(void *arg, struct conf **next, char *why, size_t size)
 		s->plan[i].step = &s->step[i];
 		s->plan[i].nsteps = 1;
 		plan_finish(&s->plan[i]);
+		s->tag[i] = i + 1;
 	}
 	s->conf.plan = s->plan;
+	s->conf.tag = s->tag;
+	s->conf.istag = s->istag;
 	s->conf.nplans = PLANS;
 	if ((fp = fopen(path, "re")) == NULL) {
 		(void)snprintf(why, size, "%s: %s", path, strerror(errno));
@@ -296,7 +317,6 @@ setting_load(void *arg, struct conf **next, char *why, size_t size)
 		}
 	}
 	(void)fclose(fp);
-	conf_make_istag(&s->conf);
 	if (result == -1)
 		free(s);
 	else

@@ -11,6 +11,8 @@
  *	half	sends half of a REQMOD and knows that it is being read, prints
  *		"half", waits for a line on standard input, sends the rest; the
  *		reply must be the message
+ *	silent	opens COUNT connections, sends nothing on them, prints
+ *		"silent", waits for the end of standard input
  *	gone	asks for a large echo, reads its first bytes, resets the
  *		connection
  *
@@ -61,6 +63,7 @@ static void	 run_count(struct ping *, unsigned long);
 static void	 run_idle(struct ping *, unsigned long);
 static void	 run_half(struct ping *, unsigned long);
 static void	 run_gone(struct ping *, unsigned long);
+static void	 run_silent(struct ping *, unsigned long);
 static void	 send_all(struct ping *, const void *, size_t);
 static void	 send_text(struct ping *, const char *);
 static void	 send_chunks(struct ping *, char, int);
@@ -76,6 +79,7 @@ static const struct ping_mode modes[] = {
 	{ "idle", run_idle },
 	{ "half", run_half },
 	{ "gone", run_gone },
+	{ "silent", run_silent },
 };
 
 int
@@ -120,7 +124,7 @@ static void
 usage(void)
 {
 	fprintf(stderr, "usage: ping -p port [-n count] [-s service] "
-	    "count | idle | half | gone\n");
+	    "count | idle | half | gone | silent\n");
 	exit(2);
 }
 
@@ -257,6 +261,19 @@ run_gone(struct ping *p, unsigned long count)
 	if (close(p->fd) == -1)
 		err(1, "close");
 	say("gone\n");
+}
+
+/* The descriptors are closed by the end of the program. */
+static void
+run_silent(struct ping *p, unsigned long count)
+{
+	char line[64];
+
+	while (--count > 0)
+		connect_loopback(p);
+	say("silent\n");
+	while (read(STDIN_FILENO, line, sizeof(line)) > 0)
+		continue;
 }
 
 static void

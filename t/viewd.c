@@ -21,6 +21,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../server/conf_key.h"
 #include "../server/start.h"
 #include "../services/service.h"
 
@@ -29,6 +30,7 @@
 
 struct setting {
 	struct conf		 conf;		/* first: it is released */
+	struct conf_listen	 listen;
 	struct txn_plan		 plan[16];
 	struct txn_step		 step[16];
 	char			 text[TEXTS][256];
@@ -136,10 +138,10 @@ setting_add(struct setting *s, const char *name, char *value)
 	const char	*error = NULL;
 
 	if (strcmp(name, "port") == 0)
-		s->conf.port = setting_keep(s, value);
+		s->listen.port = setting_keep(s, value);
 	else if (strcmp(name, "workers") == 0)
-		s->conf.workers = (unsigned int)strtonum(value, 1, 100,
-		    &error);
+		s->conf.workers = s->listen.workers =
+		    (unsigned int)strtonum(value, 1, 100, &error);
 	else if (strcmp(name, "run-dir") == 0)
 		s->conf.run_dir = setting_keep(s, value);
 	else if (strcmp(name, "pid-file") == 0)
@@ -166,8 +168,13 @@ setting_read(const char *path, char *why, size_t size)
 
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		err(1, NULL);
-	conf_init(&s->conf);
-	s->conf.workers = 2;
+	conf_key_init(&s->conf);
+	conf_key_init_listen(&s->listen);
+	s->listen.address = s->listen.host = "127.0.0.1";
+	s->listen.port = "0";
+	s->listen.workers = s->conf.workers = 2;
+	s->conf.listen = &s->listen;
+	s->conf.nlisten = 1;
 	for (i = 0; i < PLANS; i++) {
 		s->step[i].service = &services[i];
 		s->plan[i].path = services[i].name;

@@ -14,11 +14,22 @@
 #include "../proto/http.h"
 #include "wire.h"
 
+/* Has the client been told to go on with the rest? */
+static bool
+wire_is_continued(const struct wire *w)
+{
+	static const char	 head[] =
+	    "ICAP/1.0 100 Continue\r\n\r\n";
+	size_t			 len = sizeof(head) - 1;
+
+	return w->out_len >= len && memcmp(w->out, head, len) == 0;
+}
+
 /* Delivered bytes may go up to here now. */
 static size_t
 wire_limit(const struct wire *w)
 {
-	if (w->gate != 0 && w->gate < w->in_len && w->out_len == 0)
+	if (w->gate != 0 && w->gate < w->in_len && !wire_is_continued(w))
 		return w->gate;
 	return w->in_len;
 }

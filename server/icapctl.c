@@ -1,0 +1,591 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * icapctl: shows what icapd does and tells it what to do.  It maps the board
+ * and the counters read-only, which is the whole protocol for reading; a
+ * command is a signal to the master, and its outcome is read back from the
+ * board.  So it needs no listener, works while the daemon is too busy to
+ * answer anybody, and cannot disturb it.
+ *
+ * Exit status: 0 done, 1 failed, 2 usage, 3 no daemon runs.
+ */
+#include <sys/types.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "../proto/stream.h"
+#include "board.h"
+#include "conf_key.h"
+#include "metrics.h"
+#include "tally.h"
+
+#define EXIT_FAILED	1
+#define EXIT_USAGE	2
+#define EXIT_ABSENT	3
+
+/* How often the outcome of a command is looked for, milliseconds. */
+#define TICK		20
+
+/* For a command, if -t does not say otherwise, seconds. */
+#define PATIENCE	120
+
+struct ctl {
+	const char		*run_dir;
+	const char		*file;		/* -f, or NULL */
+	bool			 json;
+	int64_t			 patience;	/* ms */
+	const struct board	*board;
+	const struct board_head	*head;
+	struct tally		*tally;
+	pid_t			 master;
+	struct snapshot		 now;
+	struct snapshot		 before;
+};
+
+struct command {
+	const char	*name;
+	int		(*run)(struct ctl *c);
+	bool		 is_offline;	/* needs no daemon */
+};
+
+static void usage(void) __attribute__((noreturn));
+static void fail(int status, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3), noreturn));
+
+static void
+usage(void)
+{
+	(void)fputs("usage: icapctl [-j] [-f file] [-r directory] "
+	    "[-t seconds] command\n"
+	    "commands: status workers services top reload reopen stop upgrade "
+	    "check\n", stderr);
+	exit(EXIT_USAGE);
+}
+
+static void
+fail(int status, const char *fmt, ...)
+{
+	va_list	 ap;
+
+	(void)fputs("icapctl: ", stderr);
+	va_start(ap, fmt);
+	(void)vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	(void)fputc('\n', stderr);
+	exit(status);
+}
+
+static bool
+is_alive(pid_t pid)
+{
+	return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+}
+
+/* Maps what the daemon shows.  Returns 0, or -1 with *why. */
+static int
+ctl_map(struct ctl *c, const char **why)
+{
+	char	 path[PATH_MAX], counts[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/%s", c->run_dir, BOARD_FILE) >=
+	    (int)sizeof(path) || snprintf(counts, sizeof(counts), "%s/%s%s",
+	    c->run_dir, BOARD_FILE, TALLY_SUFFIX) >= (int)sizeof(counts)) {
+		*why = "the name is too long";
+		return -1;
+	}
+	if ((c->board = board_map(path, why)) == NULL ||
+	    (c->tally = tally_map(counts, why)) == NULL)
+		return -1;
+	c->head = board_see_head(c->board);
+	c->master = c->head->master;
+	return 0;
+}
+
+static void
+ctl_attach(struct ctl *c)
+{
+	const char	*why;
+	int		 status = EXIT_ABSENT;
+
+	errno = 0;
+	if (ctl_map(c, &why) == -1) {
+		if (errno == EACCES || errno == EPERM)
+			status = EXIT_FAILED;
+		fail(status, "%s: %s/%s %s%s%s", status == EXIT_ABSENT ?
+		    "no daemon is running" : "not allowed", c->run_dir,
+		    BOARD_FILE, why, errno != 0 ? ": " : "", errno != 0 ?
+		    strerror(errno) : "");
+	}
+	if (!is_alive(c->master))
+		fail(EXIT_ABSENT, "no daemon is running: process %ld has "
+		    "gone, and has left %s/%s behind", (long)c->master,
+		    c->run_dir, BOARD_FILE);
+}
+
+static int
+ctl_print_json(struct ctl *c)
+{
+	struct page	 p;
+
+	page_init(&p);
+	metrics_format_json(&p, &c->now);
+	if (p.failed)
+		fail(EXIT_FAILED, "out of memory");
+	(void)fwrite(p.p, 1, p.len, stdout);
+	free(p.p);
+	return 0;
+}
+
+/* ---- showing ----------------------------------------------------------- */
+
+static const char *
+clock_text(int64_t when)
+{
+	static char	 text[32];
+	time_t		 t = (time_t)when;
+	struct tm	 tm;
+
+	if (when == 0 || localtime_r(&t, &tm) == NULL)
+		return "never";
+	(void)strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S", &tm);
+	return text;
+}
+
+static const char *
+reload_text(const struct board_head *head)
+{
+	switch ((enum board_reload)head->reload) {
+	case BOARD_RELOAD_NONE:
+		return "none since the start";
+	case BOARD_RELOAD_RUNNING:
+		return "under way";
+	case BOARD_RELOAD_OK:
+		return "succeeded";
+	case BOARD_RELOAD_BAD:
+		break;
+	}
+	return "FAILED";
+}
+
+static int
+ctl_status(struct ctl *c)
+{
+	const struct board_head		*h = c->head;
+	const struct ring_public	*logs = &tally_head(c->tally)->logs;
+	unsigned int			 i;
+	int64_t				 up;
+
+	snapshot_take(&c->now, c->board, c->tally);
+	if (c->json)
+		return ctl_print_json(c);
+	up = (c->now.now - h->started) / 1000;
+	(void)printf("%s, pid %ld, %s\n", h->program, (long)c->master,
+	    snapshot_is_ready(&c->now) ? "ready" : "NOT READY");
+	(void)printf("started        %s, up %lld:%02lld:%02lld\n",
+	    clock_text(h->started_time), (long long)up / 3600,
+	    (long long)up / 60 % 60, (long long)up % 60);
+	(void)printf("configuration  generation %u, ISTag %s\n",
+	    h->generation, h->istag);
+	(void)printf("last reload    %s%s%s%s%s\n", reload_text(h),
+	    h->reload_time != 0 ? ", " : "", h->reload_time != 0 ?
+	    clock_text(h->reload_time) : "", h->reload == BOARD_RELOAD_BAD ?
+	    ": " : "", h->reload == BOARD_RELOAD_BAD ? h->reload_why : "");
+	(void)printf("workers        %u:", c->now.workers);
+	for (i = BOARD_STARTING; i <= BOARD_LEAVING; i++)
+		(void)printf(" %u %s%s", c->now.by_state[i],
+		    board_state_name((enum board_state)i),
+		    i < BOARD_LEAVING ? "," : "\n");
+	(void)printf("clients        %llu connections, %u waiting, %llu "
+	    "refused, %llu told to come later\n",
+	    (unsigned long long)c->now.connections, c->now.queued,
+	    (unsigned long long)c->now.refused,
+	    (unsigned long long)c->now.overload);
+	(void)printf("transactions   %llu, %llu cut off by a death\n",
+	    (unsigned long long)c->now.transactions,
+	    (unsigned long long)c->now.sum.died);
+	(void)printf("processes      %llu deaths, %llu hung, %llu idle "
+	    "connections given up\n", (unsigned long long)h->deaths,
+	    (unsigned long long)h->hung, (unsigned long long)h->parks);
+	for (i = 0; i < logs->nlogs && i < RING_LOGS; i++)
+		(void)printf("log            %s: %llu lines, %llu lost%s\n",
+		    logs->log[i].path,
+		    (unsigned long long)logs->log[i].lines,
+		    (unsigned long long)logs->log[i].lost,
+		    logs->log[i].failing ? ", FAILS" : "");
+	return 0;
+}
+
+static void
+print_workers(const struct ctl *c, unsigned int most)
+{
+	const struct board_slot	*slot;
+	unsigned int		 i, n = 0;
+
+	(void)printf("%6s %8s %-9s %10s %4s %12s %13s\n", "worker", "pid",
+	    "state", "since", "gen", "connections", "transactions");
+	for (i = 0; i < c->head->nslots && n < most; i++) {
+		slot = board_see_slot(c->board, i);
+		if (slot->state == BOARD_FREE || slot->state >= BOARD_AUX)
+			continue;
+		n++;
+		(void)printf("%6u %8d %-9s %8.1f s %4u %12llu %13llu\n", i,
+		    slot->pid, board_state_name((enum board_state)
+		    slot->state), (double)(c->now.now - slot->since) / 1000,
+		    slot->generation, (unsigned long long)slot->connections,
+		    (unsigned long long)slot->transactions);
+	}
+}
+
+static int
+ctl_workers(struct ctl *c)
+{
+	snapshot_take(&c->now, c->board, c->tally);
+	if (c->json)
+		return ctl_print_json(c);
+	print_workers(c, UINT_MAX);
+	return 0;
+}
+
+struct service_numbers {
+	uint64_t	 n, blocked, unscanned, errors, done;
+};
+
+static struct service_numbers
+service_numbers(const struct snapshot *s, unsigned int i)
+{
+	struct service_numbers		 v = { 0, 0, 0, 0, 0 };
+	const struct tally_count	*k;
+	unsigned int			 j;
+
+	for (j = 0; j < s->sum.ncounts; j++) {
+		k = &s->sum.count[j];
+		if (k->key.service != i)
+			continue;
+		v.n += k->n;
+		if ((k->key.flags & TALLY_BLOCKED) != 0)
+			v.blocked += k->n;
+		if ((k->key.flags & TALLY_UNSCANNED) != 0)
+			v.unscanned += k->n;
+		if (k->key.status == 0 || k->key.status >= 400)
+			v.errors += k->n;
+	}
+	for (j = 0; j <= TALLY_BUCKETS; j++)
+		v.done += s->sum.service[i].bucket[j];
+	return v;
+}
+
+/* With `before` the numbers are those since then, per second. */
+static void
+print_services(const struct ctl *c, const struct snapshot *before)
+{
+	struct service_numbers	 v, w = { 0, 0, 0, 0, 0 };
+	double			 t = 1, sum;
+	const char		*name;
+	unsigned int		 i, n = tally_head(c->tally)->nservices;
+
+	if (before != NULL && c->now.now > before->now)
+		t = (double)(c->now.now - before->now) / 1000;
+	(void)printf("%-24s %13s %10s %10s %10s %10s\n", "service",
+	    before == NULL ? "transactions" : "per second", "blocked",
+	    "unscanned", "errors", "mean");
+	for (i = 0; i < n && i < TALLY_SERVICES; i++) {
+		name = tally_head(c->tally)->name[i];
+		v = service_numbers(&c->now, i);
+		sum = (double)c->now.sum.service[i].sum;
+		if (before != NULL) {
+			w = service_numbers(before, i);
+			sum -= (double)before->sum.service[i].sum;
+		}
+		(void)printf("%s%-*s %13.0f %10.0f %10.0f %10.0f %7.2f ms\n",
+		    i == 0 ? "" : "/", i == 0 ? 24 : 23, i == 0 ? "(none)" :
+		    name, (double)(v.n - w.n) / t,
+		    (double)(v.blocked - w.blocked) / t,
+		    (double)(v.unscanned - w.unscanned) / t,
+		    (double)(v.errors - w.errors) / t, v.done > w.done ?
+		    sum / (double)(v.done - w.done) / 1000 : 0);
+	}
+}
+
+static int
+ctl_services(struct ctl *c)
+{
+	snapshot_take(&c->now, c->board, c->tally);
+	if (c->json)
+		return ctl_print_json(c);
+	print_services(c, NULL);
+	return 0;
+}
+
+/* Until q or the end of the input; once where the output is no terminal. */
+static int
+ctl_top(struct ctl *c)
+{
+	struct pollfd	 pfd = { STDIN_FILENO, POLLIN, 0 };
+	bool		 is_live = isatty(STDOUT_FILENO) == 1;
+	char		 key;
+	unsigned int	 i;
+
+	snapshot_take(&c->before, c->board, c->tally);
+	do {
+		if (poll(&pfd, is_live, 1000) == 1 &&
+		    (read(STDIN_FILENO, &key, 1) != 1 || key == 'q'))
+			break;
+		if (!is_alive(c->master))
+			fail(EXIT_ABSENT, "the daemon has gone");
+		snapshot_take(&c->now, c->board, c->tally);
+		if (c->json) {
+			(void)ctl_print_json(c);
+		} else {
+			if (is_live)
+				(void)fputs("\033[H\033[J", stdout);
+			(void)printf("%s  %.0f transactions/s  ",
+			    c->head->program, (double)(c->now.transactions -
+			    c->before.transactions) * 1000 / (double)
+			    (c->now.now - c->before.now));
+			for (i = BOARD_ACCEPT; i <= BOARD_SERVICE; i++)
+				(void)printf("%u %s  ", c->now.by_state[i],
+				    board_state_name((enum board_state)i));
+			(void)printf("%u waiting\n\n", c->now.queued);
+			print_services(c, &c->before);
+			(void)printf("\n");
+			print_workers(c, 20);
+		}
+		(void)fflush(stdout);
+		c->before = c->now;
+	} while (is_live);
+	return 0;
+}
+
+/* ---- telling ----------------------------------------------------------- */
+
+static void
+ctl_signal(const struct ctl *c, int signo)
+{
+	if (kill(c->master, signo) == -1)
+		fail(errno == ESRCH ? EXIT_ABSENT : EXIT_FAILED,
+		    "process %ld: %s", (long)c->master, strerror(errno));
+}
+
+/* Waits until is_done(c) says so.  False when the time is over. */
+static bool
+ctl_wait(struct ctl *c, bool (*is_done)(struct ctl *c, uint64_t from),
+    uint64_t from)
+{
+	int64_t	 end = stream_now() + c->patience;
+
+	while (!is_done(c, from)) {
+		if (stream_now() >= end)
+			return false;
+		(void)poll(NULL, 0, TICK);
+	}
+	return true;
+}
+
+static bool
+is_reloaded(struct ctl *c, uint64_t from)
+{
+	if (!is_alive(c->master))
+		fail(EXIT_ABSENT, "the daemon has gone");
+	return __atomic_load_n(&c->head->reload, __ATOMIC_ACQUIRE) !=
+	    BOARD_RELOAD_RUNNING && c->head->reloads_begun > from;
+}
+
+static int
+ctl_reload(struct ctl *c)
+{
+	uint64_t	 from = c->head->reloads_begun;
+
+	ctl_signal(c, SIGHUP);
+	if (!ctl_wait(c, is_reloaded, from))
+		fail(EXIT_FAILED, "no outcome within %lld s",
+		    (long long)c->patience / 1000);
+	if (c->json) {
+		snapshot_take(&c->now, c->board, c->tally);
+		(void)ctl_print_json(c);
+	}
+	if (c->head->reload != BOARD_RELOAD_OK) {
+		if (!c->json)
+			(void)fprintf(stderr, "%s\n", c->head->reload_why);
+		return EXIT_FAILED;
+	}
+	if (!c->json)
+		(void)printf("generation %u, %u workers\n",
+		    c->head->generation, c->head->workers);
+	return 0;
+}
+
+static bool
+is_reopened(struct ctl *c, uint64_t from)
+{
+	if (!is_alive(c->master))
+		fail(EXIT_ABSENT, "the daemon has gone");
+	return __atomic_load_n(&tally_head(c->tally)->logs.reopened,
+	    __ATOMIC_ACQUIRE) > from;
+}
+
+static int
+ctl_reopen(struct ctl *c)
+{
+	const struct ring_public	*logs = &tally_head(c->tally)->logs;
+	uint64_t			 from = logs->reopened;
+	unsigned int			 i;
+	int				 status = 0;
+
+	ctl_signal(c, SIGUSR1);
+	if (!ctl_wait(c, is_reopened, from))
+		fail(EXIT_FAILED, "no outcome within %lld s",
+		    (long long)c->patience / 1000);
+	for (i = 0; i < logs->nlogs && i < RING_LOGS; i++)
+		if (logs->log[i].failing) {
+			(void)fprintf(stderr, "%s cannot be written\n",
+			    logs->log[i].path);
+			status = EXIT_FAILED;
+		}
+	if (status == 0)
+		(void)printf("logs reopened\n");
+	return status;
+}
+
+static bool
+is_stopped(struct ctl *c, uint64_t from)
+{
+	(void)from;
+	return !is_alive(c->master);
+}
+
+static int
+ctl_stop(struct ctl *c)
+{
+	ctl_signal(c, SIGTERM);
+	if (!ctl_wait(c, is_stopped, 0))
+		fail(EXIT_FAILED, "process %ld has not ended within %lld s",
+		    (long)c->master, (long long)c->patience / 1000);
+	(void)printf("stopped\n");
+	return 0;
+}
+
+/* Another master has the board, or this one has said that it failed. */
+static bool
+is_upgraded(struct ctl *c, uint64_t from)
+{
+	const struct ring_recent	*r = tally_head(c->tally)->logs.recent;
+	const char			*why;
+	struct ctl			 next = *c;
+	unsigned int			 i;
+
+	for (i = 0; i < RING_RECENTS; i++)
+		if (r[i].number > from && strstr(r[i].text, "upgrade ") !=
+		    NULL && strstr(r[i].text, "failed") != NULL)
+			fail(EXIT_FAILED, "%.200s", r[i].text);
+	if (ctl_map(&next, &why) == -1)
+		return false;
+	if (next.master != c->master && is_alive(next.master)) {
+		*c = next;
+		return true;
+	}
+	board_unmap(next.board);
+	tally_close(next.tally);
+	return false;
+}
+
+static int
+ctl_upgrade(struct ctl *c)
+{
+	const struct ring_recent	*r = tally_head(c->tally)->logs.recent;
+	uint64_t			 top = 0;
+	unsigned int			 i;
+
+	for (i = 0; i < RING_RECENTS; i++)
+		if (r[i].number > top)
+			top = r[i].number;
+	ctl_signal(c, SIGUSR2);
+	if (!ctl_wait(c, is_upgraded, top))
+		fail(EXIT_FAILED, "no outcome within %lld s",
+		    (long long)c->patience / 1000);
+	(void)printf("%s, pid %ld, %u workers\n", c->head->program,
+	    (long)c->master, c->head->workers);
+	return 0;
+}
+
+static int
+ctl_check(struct ctl *c)
+{
+	if (c->file != NULL)
+		(void)execlp("icapd", "icapd", "-n", "-f", c->file,
+		    (char *)NULL);
+	else
+		(void)execlp("icapd", "icapd", "-n", (char *)NULL);
+	fail(EXIT_FAILED, "icapd: %s", strerror(errno));
+}
+
+static const struct command	 commands[] = {
+	{ "status", ctl_status, false },
+	{ "workers", ctl_workers, false },
+	{ "services", ctl_services, false },
+	{ "top", ctl_top, false },
+	{ "reload", ctl_reload, false },
+	{ "reopen", ctl_reopen, false },
+	{ "stop", ctl_stop, false },
+	{ "upgrade", ctl_upgrade, false },
+	{ "check", ctl_check, true },
+};
+
+int
+main(int argc, char *argv[])
+{
+	/* large, and mostly counters */
+	static struct ctl	 c;
+	static struct conf	 conf;
+	const struct command	*command;
+	const char		*error;
+	size_t			 i;
+	int			 ch;
+
+	conf_key_init(&conf);
+	c.run_dir = conf.run_dir != NULL ? conf.run_dir : RUN_DIR;
+	c.patience = PATIENCE * 1000;
+	while ((ch = getopt(argc, argv, "f:jr:t:")) != -1) {
+		switch (ch) {
+		case 'f':
+			c.file = optarg;
+			break;
+		case 'j':
+			c.json = true;
+			break;
+		case 'r':
+			c.run_dir = optarg;
+			break;
+		case 't':
+			c.patience = strtonum(optarg, 1, 86400, &error) *
+			    1000;
+			if (error != NULL)
+				fail(EXIT_USAGE, "-t %s: seconds are %s",
+				    optarg, error);
+			break;
+		default:
+			usage();
+		}
+	}
+	if (argc - optind != 1)
+		usage();
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(argv[optind], commands[i].name) == 0)
+			break;
+	if (i == sizeof(commands) / sizeof(commands[0]))
+		usage();
+	command = &commands[i];
+	if (!command->is_offline)
+		ctl_attach(&c);
+	ch = command->run(&c);
+	if (fflush(stdout) == EOF)
+		fail(EXIT_FAILED, "standard output: %s", strerror(errno));
+	return ch;
+}

@@ -1,0 +1,602 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The numbers of the board and the tally as text: for Prometheus, as JSON.
+ * Called by status.c and icapctl.c, which only differ in how they got hold of
+ * board and tally; page.c makes HTML of the same.  It only reads.
+ *
+ * Names follow Prometheus' conventions, which promtool checks in status.sh:
+ * base units, _total for what only grows, no labels that a client can invent.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../proto/request.h"
+#include "../proto/stream.h"
+#include "line.h"
+#include "log.h"
+#include "metrics.h"
+
+void
+page_init(struct page *p)
+{
+	memset(p, 0, sizeof(*p));
+}
+
+void
+page_add(struct page *p, const char *text, size_t len)
+{
+	size_t	 size = p->size == 0 ? 16384 : p->size;
+	char	*grown;
+
+	while (p->len + len + 1 > size)
+		size *= 2;
+	if (size != p->size) {
+		if ((grown = realloc(p->p, size)) == NULL) {
+			p->failed = true;
+			return;
+		}
+		p->p = grown;
+		p->size = size;
+	}
+	memcpy(p->p + p->len, text, len);
+	p->len += len;
+	p->p[p->len] = '\0';
+}
+
+void
+page_addf(struct page *p, const char *fmt, ...)
+{
+	char	 text[1024];
+	va_list	 ap;
+	int	 n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (n > 0)
+		page_add(p, text, (size_t)n < sizeof(text) ? (size_t)n :
+		    sizeof(text) - 1);
+}
+
+void
+page_json(struct page *p, const char *text)
+{
+	char		 out[2048];
+	struct slice	 s = { text, strlen(text) };
+	struct line	 l;
+	size_t		 i;
+
+	line_init(&l, out, sizeof(out));
+	line_json(&l, s, sizeof(out));
+	/* so that it can stand in a <script>, too */
+	for (i = 0; i < l.len; i++)
+		if (out[i] == '<')
+			page_add(p, "\\u003c", 6);
+		else
+			page_add(p, out + i, 1);
+}
+
+void
+page_label(struct page *p, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text == '\\' || *text == '"')
+			page_add(p, "\\", 1);
+		if (*text == '\n')
+			page_add(p, "\\n", 2);
+		else
+			page_add(p, text, 1);
+	}
+}
+
+void
+page_html(struct page *p, const char *text)
+{
+	for (; *text != '\0'; text++) {
+		if (*text == '&')
+			page_add(p, "&amp;", 5);
+		else if (*text == '<')
+			page_add(p, "&lt;", 4);
+		else if (*text == '>')
+			page_add(p, "&gt;", 4);
+		else if (*text == '"')
+			page_add(p, "&quot;", 6);
+		else
+			page_add(p, text, 1);
+	}
+}
+
+/* ---- snapshot ---------------------------------------------------------- */
+
+void
+snapshot_take(struct snapshot *s, const struct board *board,
+    struct tally *tally)
+{
+	const struct board_head	*head = board_see_head(board);
+	const struct board_slot	*slot;
+	unsigned int		 i;
+
+	memset(s, 0, sizeof(*s));
+	s->board = board;
+	s->tally = tally;
+	s->now = stream_now();
+	tally_sum(tally, &s->sum);
+	s->connections = head->past_connections;
+	s->transactions = head->past_transactions;
+	s->refused = head->past_refused;
+	s->overload = head->past_overload;
+	for (i = 0; i < head->nslots; i++) {
+		slot = board_see_slot(board, i);
+		if (slot->state > BOARD_AUX)
+			continue;
+		s->by_state[slot->state]++;
+		if (slot->state == BOARD_FREE || slot->state == BOARD_AUX)
+			continue;
+		s->workers++;
+		s->connections += slot->connections;
+		s->transactions += slot->transactions;
+		s->refused += slot->refused;
+		s->overload += slot->overload;
+	}
+	for (i = 0; i < BOARD_POOLS; i++)
+		s->queued += head->queued[i];
+}
+
+/* Somebody could be served now or soon. */
+bool
+snapshot_is_ready(const struct snapshot *s)
+{
+	return s->workers > s->by_state[BOARD_STARTING] +
+	    s->by_state[BOARD_LEAVING];
+}
+
+static const char *
+service_name(const struct snapshot *s, unsigned int i)
+{
+	const char	*name = tally_head(s->tally)->name[i];
+
+	return name[0] != '\0' ? name : "none";
+}
+
+static unsigned int
+service_count(const struct snapshot *s)
+{
+	unsigned int	 n = tally_head(s->tally)->nservices;
+
+	return n < TALLY_SERVICES ? n : TALLY_SERVICES;
+}
+
+/* ---- Prometheus -------------------------------------------------------- */
+
+static void
+family(struct page *p, const char *name, const char *type, const char *help)
+{
+	page_addf(p, "# HELP icapd_%s %s\n# TYPE icapd_%s %s\n", name, help,
+	    name, type);
+}
+
+static void
+single(struct page *p, const char *name, const char *type, const char *help,
+    uint64_t value)
+{
+	family(p, name, type, help);
+	page_addf(p, "icapd_%s %llu\n", name, (unsigned long long)value);
+}
+
+static void
+metrics_transactions(struct page *p, const struct snapshot *s)
+{
+	const struct tally_count	*c;
+	uint64_t			 unscanned = 0, blocked = 0;
+	unsigned int			 i;
+
+	family(p, "transactions_total", "counter", "Transactions that ended, "
+	    "by what was asked and what came of it.");
+	for (i = 0; i < s->sum.ncounts; i++) {
+		c = &s->sum.count[i];
+		page_addf(p, "icapd_transactions_total{service=\"");
+		page_label(p, service_name(s, c->key.service));
+		page_addf(p, "\",method=\"%s\",status=\"%u\",verdict=\"%s\","
+		    "unscanned=\"%s\",blocked=\"%s\"} %llu\n",
+		    request_method_name((enum icap_method)c->key.method),
+		    c->key.status, tally_verdict_name(
+		    (enum tally_verdict)c->key.verdict),
+		    (c->key.flags & TALLY_UNSCANNED) != 0 ? "true" : "false",
+		    (c->key.flags & TALLY_BLOCKED) != 0 ? "true" : "false",
+		    (unsigned long long)c->n);
+		if ((c->key.flags & TALLY_UNSCANNED) != 0)
+			unscanned += c->n;
+		if ((c->key.flags & TALLY_BLOCKED) != 0)
+			blocked += c->n;
+	}
+	single(p, "unscanned_total", "counter", "Messages that passed or were "
+	    "refused without having been examined.", unscanned);
+	single(p, "blocked_total", "counter", "Messages replaced by an error "
+	    "page.", blocked);
+	single(p, "transactions_cut_off_total", "counter", "Transactions whose "
+	    "worker died in them.", s->sum.died);
+}
+
+static void
+metrics_histogram(struct page *p, const char *name,
+    const struct tally_service *v)
+{
+	uint64_t	 n = 0;
+	unsigned int	 b;
+
+	for (b = 0; b <= TALLY_BUCKETS; b++) {
+		n += v->bucket[b];
+		page_addf(p, "icapd_transaction_duration_seconds_bucket{"
+		    "service=\"");
+		page_label(p, name);
+		if (b < TALLY_BUCKETS)
+			page_addf(p, "\",le=\"%g\"} %llu\n",
+			    (double)tally_bound(b) / 1e6,
+			    (unsigned long long)n);
+		else
+			page_addf(p, "\",le=\"+Inf\"} %llu\n",
+			    (unsigned long long)n);
+	}
+	page_addf(p, "icapd_transaction_duration_seconds_sum{service=\"");
+	page_label(p, name);
+	page_addf(p, "\"} %.6f\n", (double)v->sum / 1e6);
+	page_addf(p, "icapd_transaction_duration_seconds_count{service=\"");
+	page_label(p, name);
+	page_addf(p, "\"} %llu\n", (unsigned long long)n);
+}
+
+static void
+metrics_by_service(struct page *p, const struct snapshot *s, const char *name,
+    const char *help, size_t offset, double unit)
+{
+	unsigned int	 i, n = service_count(s);
+	uint64_t	 value;
+
+	family(p, name, "counter", help);
+	for (i = 0; i < n; i++) {
+		memcpy(&value, (const char *)&s->sum.service[i] + offset,
+		    sizeof(value));
+		page_addf(p, "icapd_%s{service=\"", name);
+		page_label(p, service_name(s, i));
+		if (unit != 1)
+			page_addf(p, "\"} %.6f\n", (double)value * unit);
+		else
+			page_addf(p, "\"} %llu\n", (unsigned long long)value);
+	}
+}
+
+static void
+metrics_services(struct page *p, const struct snapshot *s)
+{
+	unsigned int	 i, n = service_count(s);
+
+	family(p, "transaction_duration_seconds", "histogram", "Time from the "
+	    "first byte of a request to the last of its reply.");
+	for (i = 1; i < n; i++)
+		metrics_histogram(p, service_name(s, i), &s->sum.service[i]);
+	metrics_by_service(p, s, "service_seconds_total", "Time services took "
+	    "before their reply began.", offsetof(struct tally_service,
+	    sum_serve), 1e-6);
+	metrics_by_service(p, s, "received_bytes_total", "Bytes received from "
+	    "clients.", offsetof(struct tally_service, bytes_in), 1);
+	metrics_by_service(p, s, "sent_bytes_total", "Bytes sent to clients.",
+	    offsetof(struct tally_service, bytes_out), 1);
+}
+
+static void
+metrics_workers(struct page *p, const struct snapshot *s)
+{
+	const struct board_head	*head = board_see_head(s->board);
+	unsigned int		 i;
+
+	family(p, "workers", "gauge", "Worker processes by what they do.");
+	for (i = BOARD_STARTING; i <= BOARD_LEAVING; i++)
+		page_addf(p, "icapd_workers{state=\"%s\"} %u\n",
+		    board_state_name((enum board_state)i), s->by_state[i]);
+	single(p, "workers_wanted", "gauge", "Workers of each listener, as "
+	    "configured.", head->workers);
+	single(p, "queued_connections", "gauge", "Clients that wait for a "
+	    "worker.", s->queued);
+	single(p, "connections_total", "counter", "Connections accepted.",
+	    s->connections);
+	single(p, "refused_connections_total", "counter", "Connections of "
+	    "clients that may not connect.", s->refused);
+	single(p, "overloads_total", "counter", "Clients told 503 because no "
+	    "worker had time.", s->overload);
+	single(p, "parks_total", "counter", "Idle connections given up for a "
+	    "client that waited.", head->parks);
+	single(p, "forks_total", "counter", "Processes started.",
+	    head->forks);
+	single(p, "deaths_total", "counter", "Processes that ended without "
+	    "having been asked to.", head->deaths);
+	single(p, "hung_total", "counter", "Workers killed because their "
+	    "transaction took too long.", head->hung);
+}
+
+static void
+metrics_logs(struct page *p, const struct snapshot *s)
+{
+	const struct ring_public	*pub = &tally_head(s->tally)->logs;
+	static const char *const	 name[] = { "log_lines_total",
+					    "log_bytes_total",
+					    "log_lost_lines_total",
+					    "log_errors_total",
+					    "log_failing" };
+	static const char *const	 help[] = {
+		"Lines written to a log.", "Bytes written to a log.",
+		"Lines given up because a log could not be written.",
+		"Writes to a log that failed.",
+		"Whether a log cannot be written now." };
+	const struct ring_log		*log;
+	unsigned int			 i, k;
+	uint64_t			 value[5];
+
+	for (k = 0; k < 5; k++) {
+		family(p, name[k], k == 4 ? "gauge" : "counter", help[k]);
+		for (i = 0; i < pub->nlogs && i < RING_LOGS; i++) {
+			log = &pub->log[i];
+			value[0] = log->lines;
+			value[1] = log->bytes;
+			value[2] = log->lost;
+			value[3] = log->errors;
+			value[4] = log->failing;
+			page_addf(p, "icapd_%s{log=\"", name[k]);
+			page_label(p, log->path);
+			page_addf(p, "\"} %llu\n",
+			    (unsigned long long)value[k]);
+		}
+	}
+	single(p, "log_waits_total", "counter", "Times a worker waited for "
+	    "the logger.", pub->waits);
+}
+
+void
+metrics_format(struct page *p, const struct snapshot *s)
+{
+	const struct board_head	*head = board_see_head(s->board);
+	const char		*version = strchr(head->program, ' ');
+	unsigned int		 i;
+
+	family(p, "build_info", "gauge", "Always 1; says what runs.");
+	page_addf(p, "icapd_build_info{version=\"");
+	page_label(p, version != NULL ? version + 1 : head->program);
+	page_addf(p, "\"} 1\n");
+	family(p, "start_time_seconds", "gauge", "When the daemon was "
+	    "started, since 1970.");
+	page_addf(p, "icapd_start_time_seconds %lld\n",
+	    (long long)head->started_time);
+	single(p, "config_generation", "gauge", "Number of the configuration "
+	    "in use.", head->generation);
+	single(p, "reloads_total", "counter", "Reloads that succeeded.",
+	    head->reloads);
+	single(p, "reload_failed", "gauge", "Whether the last reload failed.",
+	    head->reload == BOARD_RELOAD_BAD);
+	family(p, "reload_time_seconds", "gauge", "When the last reload "
+	    "ended, since 1970.");
+	page_addf(p, "icapd_reload_time_seconds %lld\n",
+	    (long long)head->reload_time);
+	metrics_workers(p, s);
+	metrics_transactions(p, s);
+	family(p, "refusals_total", "counter", "Requests refused or given up, "
+	    "by reason.");
+	for (i = 0; i < s->sum.nreasons; i++) {
+		page_addf(p, "icapd_refusals_total{reason=\"");
+		page_label(p, s->sum.reason[i].text);
+		page_addf(p, "\"} %llu\n",
+		    (unsigned long long)s->sum.reason[i].n);
+	}
+	metrics_services(p, s);
+	metrics_logs(p, s);
+}
+
+/* ---- JSON -------------------------------------------------------------- */
+
+static void
+json_workers(struct page *p, const struct snapshot *s)
+{
+	const struct board_head	*head = board_see_head(s->board);
+	const struct board_slot	*slot;
+	unsigned int		 i;
+	bool			 first = true;
+
+	page_addf(p, ",\"workers\":[");
+	for (i = 0; i < head->nslots; i++) {
+		slot = board_see_slot(s->board, i);
+		if (slot->state == BOARD_FREE || slot->state >= BOARD_AUX)
+			continue;
+		page_addf(p, "%s{\"number\":%u,\"pid\":%d,\"state\":\"%s\","
+		    "\"since_ms\":%lld,\"generation\":%u,\"connections\":%llu,"
+		    "\"transactions\":%llu,\"bytes_in\":%llu,"
+		    "\"bytes_out\":%llu}", first ? "" : ",", i, slot->pid,
+		    board_state_name((enum board_state)slot->state),
+		    (long long)(s->now - slot->since), slot->generation,
+		    (unsigned long long)slot->connections,
+		    (unsigned long long)slot->transactions,
+		    (unsigned long long)slot->bytes_in,
+		    (unsigned long long)slot->bytes_out);
+		first = false;
+	}
+	page_addf(p, "]");
+}
+
+/* What of all messages of a service was what. */
+static void
+json_outcomes(struct page *p, const struct snapshot *s, unsigned int service)
+{
+	const struct tally_count	*c;
+	uint64_t			 n[4] = { 0 };
+	unsigned int			 i;
+
+	for (i = 0; i < s->sum.ncounts; i++) {
+		c = &s->sum.count[i];
+		if (c->key.service != service)
+			continue;
+		n[0] += c->n;
+		if (c->key.status >= 400 || c->key.status == 0)
+			n[1] += c->n;
+		if ((c->key.flags & TALLY_BLOCKED) != 0)
+			n[2] += c->n;
+		if ((c->key.flags & TALLY_UNSCANNED) != 0)
+			n[3] += c->n;
+	}
+	page_addf(p, ",\"transactions\":%llu,\"errors\":%llu,\"blocked\":%llu,"
+	    "\"unscanned\":%llu", (unsigned long long)n[0],
+	    (unsigned long long)n[1], (unsigned long long)n[2],
+	    (unsigned long long)n[3]);
+}
+
+static void
+json_services(struct page *p, const struct snapshot *s)
+{
+	const struct tally_service	*v;
+	unsigned int			 i, b, n = service_count(s);
+
+	page_addf(p, ",\"bounds_us\":[");
+	for (b = 0; b < TALLY_BUCKETS; b++)
+		page_addf(p, "%s%u", b == 0 ? "" : ",", tally_bound(b));
+	page_addf(p, "],\"services\":[");
+	for (i = 0; i < n; i++) {
+		v = &s->sum.service[i];
+		page_addf(p, "%s{\"path\":\"", i == 0 ? "" : ",");
+		page_json(p, tally_head(s->tally)->name[i]);
+		page_addf(p, "\"");
+		json_outcomes(p, s, i);
+		page_addf(p, ",\"bytes_in\":%llu,\"bytes_out\":%llu,"
+		    "\"sum_us\":%llu,\"service_us\":%llu,\"buckets\":[",
+		    (unsigned long long)v->bytes_in,
+		    (unsigned long long)v->bytes_out,
+		    (unsigned long long)v->sum,
+		    (unsigned long long)v->sum_serve);
+		for (b = 0; b <= TALLY_BUCKETS; b++)
+			page_addf(p, "%s%llu", b == 0 ? "" : ",",
+			    (unsigned long long)v->bucket[b]);
+		page_addf(p, "]}");
+	}
+	page_addf(p, "]");
+}
+
+static void
+json_logs(struct page *p, const struct snapshot *s)
+{
+	const struct ring_public	*pub = &tally_head(s->tally)->logs;
+	const struct ring_log		*log;
+	unsigned int			 i;
+
+	page_addf(p, ",\"logs\":[");
+	for (i = 0; i < pub->nlogs && i < RING_LOGS; i++) {
+		log = &pub->log[i];
+		page_addf(p, "%s{\"path\":\"", i == 0 ? "" : ",");
+		page_json(p, log->path);
+		page_addf(p, "\",\"lines\":%llu,\"bytes\":%llu,\"lost\":%llu,"
+		    "\"errors\":%llu,\"failing\":%s}",
+		    (unsigned long long)log->lines,
+		    (unsigned long long)log->bytes,
+		    (unsigned long long)log->lost,
+		    (unsigned long long)log->errors,
+		    log->failing ? "true" : "false");
+	}
+	page_addf(p, "]");
+}
+
+static const char *
+recent_kind(unsigned int kind)
+{
+	return kind == RING_EVENT ? "event" : kind == RING_BLOCKED ?
+	    "blocked" : "transaction";
+}
+
+/* The last errors, newest first. */
+static void
+json_recent(struct page *p, const struct snapshot *s)
+{
+	const struct ring_recent	*table, *r;
+	struct ring_recent		 copy;
+	uint64_t			 top = 0, k;
+	unsigned int			 i;
+	bool				 first = true;
+
+	table = tally_head(s->tally)->logs.recent;
+	for (i = 0; i < RING_RECENTS; i++)
+		if (table[i].number > top)
+			top = table[i].number;
+	page_addf(p, ",\"recent\":[");
+	for (k = top; k > 0 && k + RING_RECENTS > top; k--) {
+		r = &table[(k - 1) % RING_RECENTS];
+		copy = *r;
+		/* it may just be written over */
+		if (copy.number != k || __atomic_load_n(&r->number,
+		    __ATOMIC_ACQUIRE) != k)
+			continue;
+		copy.text[sizeof(copy.text) - 1] = '\0';
+		page_addf(p, "%s{\"number\":%llu,\"time\":%lld,\"kind\":\"%s\","
+		    "\"level\":\"%s\",\"text\":\"", first ? "" : ",",
+		    (unsigned long long)k, (long long)copy.when,
+		    recent_kind(copy.kind), log_level_name(
+		    (enum log_level)copy.level));
+		page_json(p, copy.text);
+		page_addf(p, "\"}");
+		first = false;
+	}
+	page_addf(p, "]");
+}
+
+static const char *
+reload_name(uint32_t reload)
+{
+	static const char *const	 name[] = { "none", "running", "ok",
+					    "failed" };
+
+	return reload < 4 ? name[reload] : "unknown";
+}
+
+void
+metrics_format_json(struct page *p, const struct snapshot *s)
+{
+	const struct board_head	*head = board_see_head(s->board);
+	unsigned int		 i;
+
+	page_addf(p, "{\"program\":\"");
+	page_json(p, head->program);
+	page_addf(p, "\",\"pid\":%d,\"time\":%lld,\"clock_ms\":%lld,"
+	    "\"started\":%lld,\"uptime_ms\":%lld,\"ready\":%s,"
+	    "\"generation\":%u,\"istag\":\"", head->master,
+	    (long long)time(NULL), (long long)s->now,
+	    (long long)head->started_time, (long long)(s->now - head->started),
+	    snapshot_is_ready(s) ? "true" : "false", head->generation);
+	page_json(p, head->istag);
+	page_addf(p, "\",\"reload\":{\"result\":\"%s\",\"time\":%lld,"
+	    "\"succeeded\":%llu,\"why\":\"", reload_name(head->reload),
+	    (long long)head->reload_time, (unsigned long long)head->reloads);
+	page_json(p, head->reload_why);
+	page_addf(p, "\"},\"states\":{");
+	for (i = BOARD_STARTING; i <= BOARD_LEAVING; i++)
+		page_addf(p, "%s\"%s\":%u", i == BOARD_STARTING ? "" : ",",
+		    board_state_name((enum board_state)i), s->by_state[i]);
+	page_addf(p, "},\"queued\":%u,\"connections\":%llu,"
+	    "\"transactions\":%llu,\"refused\":%llu,\"overload\":%llu,"
+	    "\"cut_off\":%llu,\"parks\":%llu,\"forks\":%llu,\"deaths\":%llu,"
+	    "\"hung\":%llu,\"log_waits\":%llu", s->queued,
+	    (unsigned long long)s->connections,
+	    (unsigned long long)s->transactions,
+	    (unsigned long long)s->refused, (unsigned long long)s->overload,
+	    (unsigned long long)s->sum.died, (unsigned long long)head->parks,
+	    (unsigned long long)head->forks, (unsigned long long)head->deaths,
+	    (unsigned long long)head->hung,
+	    (unsigned long long)tally_head(s->tally)->logs.waits);
+	json_workers(p, s);
+	json_services(p, s);
+	page_addf(p, ",\"refusals\":[");
+	for (i = 0; i < s->sum.nreasons; i++) {
+		page_addf(p, "%s{\"reason\":\"", i == 0 ? "" : ",");
+		page_json(p, s->sum.reason[i].text);
+		page_addf(p, "\",\"n\":%llu}",
+		    (unsigned long long)s->sum.reason[i].n);
+	}
+	page_addf(p, "]");
+	json_logs(p, s);
+	json_recent(p, s);
+	page_addf(p, "}\n");
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SERVER_METRICS_H
+#define SERVER_METRICS_H
+
+#include "board.h"
+#include "tally.h"
+
+/* Text that grows; the caller frees p. */
+struct page {
+	char	*p;
+	size_t	 len;
+	size_t	 size;
+	bool	 failed;	/* no memory: the rest is missing */
+};
+
+/* What everybody shows, taken at one moment. */
+struct snapshot {
+	const struct board	*board;
+	struct tally		*tally;
+	int64_t			 now;		/* stream_now() */
+	struct tally_sum	 sum;
+
+	/* of the board, with what processes that have ended counted */
+	unsigned int		 by_state[BOARD_AUX + 1];
+	unsigned int		 workers;
+	uint64_t		 connections;
+	uint64_t		 transactions;
+	uint64_t		 refused;
+	uint64_t		 overload;
+	unsigned int		 queued;
+};
+
+void	 snapshot_take(struct snapshot *s, const struct board *board,
+	    struct tally *tally);
+
+/* A back-end is well, or the whole. */
+bool	 snapshot_is_ready(const struct snapshot *s);
+
+void	 page_init(struct page *p);
+void	 page_add(struct page *p, const char *text, size_t len);
+void	 page_addf(struct page *p, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
+/* Escaped for the inside of a JSON string, a label of Prometheus, HTML. */
+void	 page_json(struct page *p, const char *text);
+void	 page_label(struct page *p, const char *text);
+void	 page_html(struct page *p, const char *text);
+
+/* The Prometheus text format. */
+void	 metrics_format(struct page *p, const struct snapshot *s);
+
+/* All of it as one JSON object. */
+void	 metrics_format_json(struct page *p, const struct snapshot *s);
+
+/* A page for people; it asks for the JSON by itself where it can. */
+void	 metrics_format_html(struct page *p, const struct snapshot *s);
+
+#endif
