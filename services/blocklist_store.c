@@ -157,7 +157,7 @@ open_temporary(const char *cache, const char *path, char *temporary,
 	if (fd != -1)
 		return fd;
 	service_warn("blocklist \"%s\": cannot write to %s: %s; the lists "
-	    "are compiled at each start", section, cache, strerror(errno));
+	    "are compiled again at the next start", section, cache, strerror(errno));
 	temporary[0] = '\0';
 	return memfd_create("blocklist", MFD_CLOEXEC);
 }
