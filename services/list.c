@@ -8,9 +8,11 @@
 
 #include "list.h"
 
+extern const struct service svc_clamav;
 extern const struct service svc_echo;
 
 static const struct service *const services[] = {
+	&svc_clamav,
 	&svc_echo,
 	NULL
 };
