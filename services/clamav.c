@@ -40,11 +40,9 @@ struct scan {
 
 /* Not const, as libconfuse has it; it copies them. */
 static char		 no_list[] = "{}";
-static char		 debian_engines[] =
-			    "{\"unix:/run/clamav/clamd.ctl\"}";
 
 static const cfg_opt_t	 clamav_options[] = {
-	CFG_STR_LIST("engines", debian_engines, CFGF_NONE),
+	CFG_STR_LIST("engines", no_list, CFGF_NONE),
 	CFG_STR("connect-timeout", "2s", CFGF_NONE),
 	CFG_STR("write-timeout", "10s", CFGF_NONE),
 	CFG_STR("reply-timeout", "1m", CFGF_NONE),

@@ -14,6 +14,9 @@
 #define MINUTE		(60 * SECOND)
 #define HOUR		(60 * MINUTE)
 
+/* Where Debian's clamd listens. */
+#define ENGINE_DEFAULT	"unix:/run/clamav/clamd.ctl"
+
 /* Bounds of the cache, verdicts: 128 bytes each. */
 #define CACHE_MIN	16
 #define CACHE_MAX	(16 * 1024 * 1024)
@@ -147,8 +150,8 @@ open_engines(struct clamav *av, const struct service_setup *setup)
 		setup->error(setup, "engines: %s", strerror(errno));
 		return;
 	}
-	if (n == 0)
-		setup->error(setup, "engines: expected at least one");
+	if (n == 0 && clamd_add(av->clamd, ENGINE_DEFAULT) == -1)
+		setup->error(setup, "engines: %s", strerror(errno));
 	for (i = 0; i < n; i++) {
 		text = cfg_getnstr(setup->section, "engines", i);
 		if (clamd_add(av->clamd, text) == -1)
@@ -189,7 +192,6 @@ open_page(const struct service_setup *setup, const char *key)
 int
 clamav_open(const struct service_setup *setup, void **instance)
 {
-	struct service_setup	 counting = *setup;
 	struct clamav		*av;
 
 	if ((av = calloc(1, sizeof(*av))) == NULL) {
@@ -197,15 +199,15 @@ clamav_open(const struct service_setup *setup, void **instance)
 		return -1;
 	}
 	*instance = av;
-	open_engines(av, &counting);
-	open_policy(av, &counting);
-	open_cache(av, &counting);
-	av->types = clamav_types_new(&counting);
-	av->page = open_page(&counting, "template");
-	av->unscanned_page = open_page(&counting, "unscanned-template");
-	av->max_size = (uint64_t)get_number(&counting, "max-size", 1,
+	open_engines(av, setup);
+	open_policy(av, setup);
+	open_cache(av, setup);
+	av->types = clamav_types_new(setup);
+	av->page = open_page(setup, "template");
+	av->unscanned_page = open_page(setup, "unscanned-template");
+	av->max_size = (uint64_t)get_number(setup, "max-size", 1,
 	    SIZE_MAX_KEY);
-	av->max_parts = (unsigned int)get_number(&counting, "max-parts", 1,
+	av->max_parts = (unsigned int)get_number(setup, "max-parts", 1,
 	    PARTS_MAX);
 	av->multipart = cfg_getbool(setup->section, "multipart");
 	return 0;
