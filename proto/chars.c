@@ -82,6 +82,35 @@ chars_span(const char *p, size_t len, unsigned int classes)
 	return i;
 }
 
+size_t
+chars_utf8(const char *p, size_t len)
+{
+	const unsigned char	*u = (const unsigned char *)p;
+	unsigned long		 c;
+	size_t			 n, i;
+
+	if (len == 0)
+		return 0;
+	if (u[0] < 0x80)
+		return 1;
+	if (u[0] < 0xc2 || u[0] > 0xf4)
+		return 0;
+	n = u[0] < 0xe0 ? 2 : u[0] < 0xf0 ? 3 : 4;
+	if (len < n)
+		return 0;
+	c = u[0] & (0x7fu >> n);
+	for (i = 1; i < n; i++) {
+		if ((u[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (u[i] & 0x3fu);
+	}
+	/* no longer than need be, no surrogates, not above U+10FFFF */
+	if ((n == 3 && c < 0x800) || (n == 4 && c < 0x10000) ||
+	    (c >= 0xd800 && c <= 0xdfff) || c > 0x10ffff)
+		return 0;
+	return n;
+}
+
 int
 chars_hex(unsigned char c)
 {

@@ -28,6 +28,12 @@ struct slice {
 /* Number of leading bytes of p (len bytes) that are in one of the classes. */
 size_t	 chars_span(const char *p, size_t len, unsigned int classes);
 
+/*
+ * Length of the UTF-8 character (RFC 3629) that p, of len bytes, begins with;
+ * 0 where it begins with none.
+ */
+size_t	 chars_utf8(const char *p, size_t len);
+
 /* Value of a hexadecimal digit, or -1. */
 int	 chars_hex(unsigned char c);
 

@@ -114,7 +114,9 @@ request_check_start(const struct request *r, const char *p, size_t len,
 	size_t	 n;
 
 	n = chars_span(p, len, CHARS_TOKEN);
-	if (n < len && (n == 0 || p[n] != ' '))
+	/* what comes first counts, however the bytes were split */
+	if (n < len && n <= r->limits->request_line &&
+	    (n == 0 || p[n] != ' '))
 		return request_bad(fault, 400, "malformed method");
 	if (p[len - 1] == '\r')
 		len--;

@@ -5,11 +5,26 @@
  * Once loaded it does not change, but for its ISTags; so the old and the new
  * one can stand side by side.
  */
+#include <sys/mman.h>
+
 #include <stdio.h>
 #include <string.h>
 
 #include "conf.h"
 #include "conf_build.h"
+
+/* Processes share the tags: who finds a change tells all of them. */
+static int
+map_tags(struct conf *conf)
+{
+	conf->tag = mmap(NULL, (conf->nplans + 1) * sizeof(*conf->tag),
+	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (conf->tag == MAP_FAILED) {
+		conf->tag = NULL;
+		return -1;
+	}
+	return 0;
+}
 
 struct conf *
 conf_load(const struct conf_args *args)
@@ -35,6 +50,13 @@ conf_load(const struct conf_args *args)
 		conf_free(l.conf);
 		return NULL;
 	}
+	l.conf->istag = arena_alloc(l.arena, l.conf->nplans + 1,
+	    sizeof(*l.conf->istag));
+	if (map_tags(l.conf) == -1) {
+		args->report("no memory for the ISTags");
+		conf_free(l.conf);
+		return NULL;
+	}
 	(void)conf_make_istag(l.conf);
 	return l.conf;
 }
@@ -54,6 +76,12 @@ conf_free(struct conf *conf)
 		if (instance->is_open && instance->service->close != NULL)
 			instance->service->close(instance->instance);
 	}
+	if (conf->tag != NULL)
+		(void)munmap(conf->tag,
+		    (conf->nplans + 1) * sizeof(*conf->tag));
+	for (i = 0; i < conf->view.nlogs; i++)
+		if (conf->view.log[i].compiled != NULL)
+			record_free_format(conf->view.log[i].compiled);
 	if (conf->cfg != NULL)
 		(void)cfg_free(conf->cfg);
 	arena_free(conf->arena);
@@ -106,20 +134,13 @@ mix_plan(const struct conf *conf, unsigned int n)
 
 /* Returns whether it is another one. */
 static bool
-write_istag(char *dst, size_t size, uint64_t hash)
+set_tag(uint64_t *tag, uint64_t hash)
 {
-	char	 istag[33];
-
-	(void)snprintf(istag, sizeof(istag), "icapd-%016llx",
-	    (unsigned long long)hash);
-	if (strcmp(dst, istag) == 0)
-		return false;
-	(void)strlcpy(dst, istag, size);
-	return true;
+	return __atomic_exchange_n(tag, hash, __ATOMIC_RELAXED) != hash;
 }
 
 bool
-conf_make_istag(struct conf *conf)
+conf_make_istag(const struct conf *conf)
 {
 	uint64_t	 all = 0, hash;
 	unsigned int	 i;
@@ -128,19 +149,27 @@ conf_make_istag(struct conf *conf)
 	for (i = 0; i < conf->nplans; i++) {
 		hash = mix_plan(conf, i);
 		all = all * 31 + hash;
-		if (write_istag(conf->chain[i].istag,
-		    sizeof(conf->chain[i].istag), hash))
-			changed = true;
+		changed = set_tag(&conf->tag[i], hash) || changed;
 	}
-	return write_istag(conf->istag, sizeof(conf->istag), all) || changed;
+	return set_tag(&conf->tag[conf->nplans], all) || changed;
 }
 
 const char *
 conf_get_istag(const struct conf *conf, const struct txn_plan *plan)
 {
-	if (plan == NULL)
-		return conf->istag;
-	return conf->chain[plan - conf->plan].istag;
+	unsigned int		 i;
+	struct conf_istag	*istag;
+	uint64_t		 hash;
+
+	i = plan == NULL ? conf->nplans : (unsigned int)(plan - conf->plan);
+	istag = &conf->istag[i];
+	hash = __atomic_load_n(&conf->tag[i], __ATOMIC_RELAXED);
+	if (istag->text[0] == '\0' || istag->hash != hash) {
+		istag->hash = hash;
+		(void)snprintf(istag->text, sizeof(istag->text),
+		    "icapd-%016llx", (unsigned long long)hash);
+	}
+	return istag->text;
 }
 
 const struct txn_plan *

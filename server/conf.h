@@ -77,6 +77,7 @@ struct conf_view {
 	size_t		 log_ring;	/* of each worker, a power of two */
 	size_t		 log_cut;	/* bytes of one value from the wire */
 	const char	*id_header;	/* ICAP header with the id, or NULL */
+	const char	*status_address;	/* as it was written, or NULL */
 	const char	*status_host;	/* of the status listener, or NULL */
 	const char	*status_port;
 	unsigned int	 status_connections;
@@ -85,8 +86,13 @@ struct conf_view {
 /* What belongs to a plan and is nobody else's business. */
 struct conf_chain {
 	const unsigned int	*instance;	/* of each step, as an index */
+};
+
+/* An ISTag as this process has last written it. */
+struct conf_istag {
+	uint64_t	 hash;
 	/* "icapd-0123456789abcdef", at most 32 characters (RFC 3507 4.7) */
-	char			 istag[33];
+	char		 text[33];
 };
 
 /* A service that was opened: one section, or one without. */
@@ -130,7 +136,10 @@ struct conf {
 	unsigned int			 ninstances;
 	struct service_template		**page;		/* opened for plans */
 	unsigned int			 npages;
-	char				 istag[33];	/* of all of it */
+
+	/* [nplans] is that of all; tags are shared by all processes */
+	uint64_t			*tag;
+	struct conf_istag		*istag;
 
 	struct arena			*arena;	/* holds all of the above */
 	cfg_t				*cfg;	/* what services look into */
@@ -182,10 +191,10 @@ void	 conf_print_keys(FILE *fp);
 
 /*
  * Computes the ISTags from everything that a verdict depends on, with what
- * version() of the services says now.  Each plan has its own, conf->istag is
- * made of all.  Returns whether one of them has changed.
+ * version() of the services says now, for all processes that share conf.
+ * Returns whether one of them has changed.
  */
-bool	 conf_make_istag(struct conf *conf);
+bool	 conf_make_istag(const struct conf *conf);
 
 /*
  * Path of the ICAP URI, without the slashes at its ends: letters, digits and

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "../proto/chars.h"
-#include "../services/list.h"
+#include "../services/registry.h"
 #include "conf_build.h"
 #include "conf_print.h"
 
@@ -183,6 +183,102 @@ build_listen(struct conf_load *l, const struct conf_section *s)
 		    conf->workers, CONF_WORKERS_MAX);
 }
 
+static bool
+is_token(const char *text)
+{
+	size_t	 len = strlen(text);
+
+	return len > 0 && chars_span(text, len, CHARS_TOKEN) == len;
+}
+
+/* ---- logs and the status page ------------------------------------------ */
+
+static unsigned int
+parse_only(struct conf_load *l, const struct conf_section *s)
+{
+	const struct conf_word	*word;
+	unsigned int		 i, only = 0;
+
+	for (i = 0; i < s->nvalues; i++) {
+		if (strcmp(s->value[i].name, "only") != 0)
+			continue;
+		for (word = conf_key_only(); word->word != NULL; word++)
+			if (strcmp(word->word, s->value[i].text) == 0)
+				break;
+		if (word->word == NULL)
+			conf_error(&l->errors, s->value[i].where,
+			    "log only \"%s\": expected errors, blocked or "
+			    "unscanned", s->value[i].text);
+		only |= (unsigned int)word->value;
+	}
+	return only;
+}
+
+static void
+build_log(struct conf_load *l, const struct conf_section *s)
+{
+	struct conf_view	*view = &l->conf->view;
+	struct conf_log_text	 t;
+	const char		*why, *at;
+
+	conf_key_init_log(&t);
+	build_values(l, s, &t);
+	t.log.path = s->title;
+	t.log.only = parse_only(l, s);
+	if (s->title[0] != '/' && strcmp(s->title, "-") != 0 &&
+	    strcmp(s->title, "syslog") != 0)
+		conf_error(&l->errors, s->where, "log \"%s\": expected an "
+		    "absolute path, \"-\" or \"syslog\"", s->title);
+	if (!t.log.access && !t.log.events)
+		conf_error(&l->errors, s->where, "log \"%s\" logs nothing: "
+		    "expected access = yes or events = yes", s->title);
+	if (t.log.format != NULL && conf_section_find(s, "form") == NULL)
+		t.log.form = RECORD_CUSTOM;
+	if ((t.log.format != NULL) != (t.log.form == RECORD_CUSTOM))
+		conf_error(&l->errors, where_in(s, "form"), "log \"%s\": "
+		    "expected a format with form = custom, and only then",
+		    s->title);
+	if (view->nlogs == CONF_LOGS_MAX) {
+		conf_error(&l->errors, s->where, "too many logs: expected at "
+		    "most %d", CONF_LOGS_MAX);
+		return;
+	}
+	if (t.log.format != NULL && (t.log.compiled =
+	    record_parse_format(t.log.format, &why, &at)) == NULL)
+		conf_error(&l->errors, where_in(s, "format"),
+		    "log format \"%s\": %s: expected a %%-code as in "
+		    "icapd.conf(5)", at, why);
+	view->log[view->nlogs++] = t.log;
+}
+
+static void
+build_view(struct conf_load *l)
+{
+	struct conf_view	*view = &l->conf->view;
+	struct conf_listen	 address;
+	size_t			 ring = view->log_ring;
+
+	if ((ring & (ring - 1)) != 0)
+		conf_error(&l->errors, conf_where_of(l, "", "log-ring"),
+		    "log-ring: expected a power of two, like 256k");
+	if (view->id_header != NULL && !is_token(view->id_header))
+		conf_error(&l->errors, conf_where_of(l, "", "id-header"),
+		    "id-header \"%s\": expected the name of a header field",
+		    view->id_header);
+	if (view->status_address == NULL)
+		return;
+	memset(&address, 0, sizeof(address));
+	if (parse_address(&address, view->status_address, l->arena) == -1 ||
+	    address.host == NULL) {
+		conf_error(&l->errors, conf_where_of(l, "status", "address"),
+		    "status address \"%s\": expected \"address:port\" or "
+		    "\"[address]:port\"", view->status_address);
+		return;
+	}
+	view->status_host = address.host;
+	view->status_port = address.port;
+}
+
 /* ---- services ----------------------------------------------------------- */
 
 struct setup {
@@ -296,7 +392,7 @@ build_instance(struct conf_load *l, const struct conf_section *s)
 	    conf->ninstances, sizeof(*new));
 	new = &conf->instance[conf->ninstances++];
 	memset(new, 0, sizeof(*new));
-	new->service = service_find(s->type);
+	new->service = registry_find(s->type);
 	new->name = s->title;
 	new->section = s->cfg;
 	new->text = instance_text(l, s->cfg);
@@ -316,7 +412,7 @@ build_implied(struct conf_load *l, const char *name, struct conf_where where)
 {
 	const struct conf_section	*s;
 
-	if (service_find(name) == NULL)
+	if (registry_find(name) == NULL)
 		return -1;
 	s = conf_parse_add_section(&l->text, name, name, where, l->arena,
 	    &l->errors);
@@ -391,14 +487,6 @@ has(const struct conf_texts *texts, const char *text)
 		if (strcmp(texts->text[i], text) == 0)
 			return true;
 	return false;
-}
-
-static bool
-is_token(const char *text)
-{
-	size_t	 len = strlen(text);
-
-	return len > 0 && chars_span(text, len, CHARS_TOKEN) == len;
 }
 
 /*
@@ -609,7 +697,9 @@ conf_build(struct conf_load *l)
 
 		if (strcmp(s->type, "listen") == 0)
 			build_listen(l, s);
-		else if (service_find(s->type) != NULL)
+		else if (strcmp(s->type, "log") == 0)
+			build_log(l, s);
+		else if (registry_find(s->type) != NULL)
 			build_instance(l, s);
 		else if (strcmp(s->type, "service") != 0)
 			build_values(l, s, l->conf);
@@ -618,6 +708,7 @@ conf_build(struct conf_load *l)
 		if (strcmp(l->text.section[i].type, "service") == 0)
 			build_plan(l, i);
 	check_relations(l);
+	build_view(l);
 	if (l->text.is_broken)
 		return;			/* what is missing may be there */
 	if (l->conf->nlisten == 0) {
@@ -637,7 +728,8 @@ conf_build_name(struct conf_load *l, const struct conf_args *args)
 {
 	struct conf_where	 nowhere = { NULL, 0 };
 	struct conf_section	*s;
-	struct conf_value	 run = { "run", "echo", nowhere, true };
+	struct conf_value	 run = { "run", registry_default(),
+				    nowhere, true };
 	struct conf_listen	*listen;
 	unsigned int		 n;
 

@@ -195,6 +195,19 @@ check_parent(struct conf_load *l, struct conf_where where, const char *what,
 		    "a folder that exists", what, path, strerror(errno));
 }
 
+static void
+check_logs(struct conf_load *l)
+{
+	const struct conf_section	*s;
+	unsigned int			 i;
+
+	for (i = 0; i < l->text.nsections; i++) {
+		s = &l->text.section[i];
+		if (strcmp(s->type, "log") == 0 && s->title[0] == '/')
+			check_parent(l, s->where, "log", s->title);
+	}
+}
+
 /* ---- listeners ---------------------------------------------------------- */
 
 /* Does a daemon run by that pid file? */
@@ -346,5 +359,6 @@ conf_check(struct conf_load *l, bool try_listeners)
 	if (l->conf->pid_file != NULL)
 		check_parent(l, conf_where_of(l, "", "pidfile"), "pidfile",
 		    l->conf->pid_file);
+	check_logs(l);
 	check_listeners(l, try_listeners);
 }

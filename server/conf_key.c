@@ -50,12 +50,44 @@ static const struct conf_word	 on_error[] = {
 	{ "block", ON_ERROR_BLOCK }, { NULL, 0 }
 };
 
+static const struct conf_word	 form[] = {
+	{ "ecs", RECORD_ECS }, { "text", RECORD_TEXT },
+	{ "custom", RECORD_CUSTOM }, { NULL, 0 }
+};
+static const struct conf_word	 only[] = {
+	{ "errors", RECORD_ERRORS }, { "blocked", RECORD_BLOCKED },
+	{ "unscanned", RECORD_UNSCANNED }, { NULL, 0 }
+};
+
 static const struct conf_key	 keys[] = {
 	KEY("", "user", CONF_TEXT, 0, 0, NULL, true, conf, user),
 	KEY("", "group", CONF_TEXT, 0, 0, NULL, true, conf, group),
 	KEY("", "chroot", CONF_PATH, 0, 0, NULL, true, conf, priv.chroot),
 	KEY("", "pidfile", CONF_PATH, 0, 0, NULL, false, conf, pid_file),
 	KEY("", "run-dir", CONF_PATH, 0, 0, NULL, false, conf, run_dir),
+
+	KEY("", "log-ring", CONF_SIZE, RING_SIZE_MIN, RING_SIZE_MAX, NULL,
+	    false, conf, view.log_ring),
+	KEY("", "log-cut", CONF_SIZE, RECORD_CUT_MIN,
+	    RECORD_CUT_MAX, NULL, true, conf, view.log_cut),
+	KEY("", "id-header", CONF_TEXT, 0, 0, NULL, true, conf,
+	    view.id_header),
+
+	KEY("log", "access", CONF_WORD, 0, 0, yes_no, true, conf_log_text,
+	    log.access),
+	KEY("log", "events", CONF_WORD, 0, 0, yes_no, true, conf_log_text,
+	    log.events),
+	KEY("log", "form", CONF_WORD, 0, 0, form, true, conf_log_text,
+	    log.form),
+	KEY("log", "format", CONF_TEXT, 0, 0, NULL, true, conf_log_text,
+	    log.format),
+	KEY("log", "only", CONF_LIST, 0, 0, NULL, true, conf_log_text,
+	    only),
+
+	KEY("status", "address", CONF_TEXT, 0, 0, NULL, false, conf,
+	    view.status_address),
+	KEY("status", "connections", CONF_NUMBER, 1, 1000, NULL, false, conf,
+	    view.status_connections),
 
 	KEY("process", "sandbox", CONF_WORD, 0, 0, yes_no, true, conf,
 	    priv.sandbox),
@@ -175,6 +207,7 @@ bool
 conf_section_has_title(const char *section)
 {
 	return strcmp(section, "listen") == 0 ||
+	    strcmp(section, "log") == 0 ||
 	    strcmp(section, "service") == 0;
 }
 
@@ -201,7 +234,7 @@ conf_key_init(struct conf *conf)
 	priv_init(&conf->priv);
 	conf->view.log_ring = RING_SIZE_MIN;
 	conf->view.log_cut = RECORD_CUT_DEFAULT;
-	conf->view.status_connections = 16;
+	conf->view.status_connections = 64;
 }
 
 void
@@ -214,6 +247,20 @@ conf_key_init_listen(struct conf_listen *l)
 	l->mode = 0660;
 	l->uid = (uid_t)-1;
 	l->gid = (gid_t)-1;
+}
+
+void
+conf_key_init_log(struct conf_log_text *t)
+{
+	memset(t, 0, sizeof(*t));
+	t->log.access = true;
+	t->log.form = RECORD_ECS;
+}
+
+const struct conf_word *
+conf_key_only(void)
+{
+	return only;
 }
 
 void

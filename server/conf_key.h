@@ -64,6 +64,12 @@ struct conf_service {
 	const char		*template_file;
 };
 
+/* log "PATH" { } as it was written. */
+struct conf_log_text {
+	struct conf_log		 log;
+	struct conf_texts	 only;
+};
+
 /* All keys, by section, ended by a NULL name. */
 const struct conf_key *conf_keys(void);
 const struct conf_key *conf_key_find(const char *section, const char *name);
@@ -74,10 +80,12 @@ bool	 conf_section_has_title(const char *section);
 
 /*
  * Defaults.  The fields of "listen" are in struct conf_listen, those of
- * "service" in struct conf_service, all others in struct conf.
+ * "log" in struct conf_log_text, those of "service" in struct conf_service,
+ * all others in struct conf.
  */
 void	 conf_key_init(struct conf *conf);
 void	 conf_key_init_listen(struct conf_listen *l);
+void	 conf_key_init_log(struct conf_log_text *t);
 void	 conf_key_init_service(struct conf_service *s);
 
 /*
@@ -95,6 +103,9 @@ void	 conf_key_format_range(const struct conf_key *key, char *dst,
 	    size_t size);
 void	 conf_key_write(const struct conf_key *key, const void *base,
 	    FILE *fp);
+
+/* Names of RECORD_ERRORS and so on, ended by NULL. */
+const struct conf_word *conf_key_only(void);
 
 /* Writes text in quotes, so that it is read back as the same. */
 void	 conf_write_text(const char *text, FILE *fp);

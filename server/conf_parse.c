@@ -304,6 +304,22 @@ is_unknown(const cfg_t *cfg, const char *name)
 	    where_is(cfg), &parse->pass);
 }
 
+/* What a title looks like. */
+static const char *
+title_of(const char *section)
+{
+	if (strcmp(section, "listen") == 0)
+		return "127.0.0.1:1344";
+	if (strcmp(section, "service") == 0)
+		return "/path";
+	if (strcmp(section, "log") == 0)
+		return "/path/to/file";
+	return "name";
+}
+
+static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
 static void
 on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
@@ -341,8 +357,7 @@ on_error(cfg_t *cfg, const char *fmt, va_list ap)
 		if (!is_unknown(cfg, name))
 			conf_error(&parse->pass, where,
 			    "%s has no title: expected %s \"%s\" {", name,
-			    name, !conf_section_has_title(name) ? "name" :
-			    name[0] == 'l' ? "127.0.0.1:1344" : "/path");
+			    name, title_of(name));
 	} else if (strncmp(fmt, "missing parenthesis", 19) == 0 ||
 	    strncmp(fmt, "syntax error in call", 20) == 0)
 		conf_error(&parse->pass, where,

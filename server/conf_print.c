@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "../services/list.h"
+#include "../services/registry.h"
 #include "conf_key.h"
 #include "conf_print.h"
 #include "conf_table.h"
@@ -50,6 +50,26 @@ print_listen(const struct conf_listen *l, FILE *fp)
 		conf_key_write(key, l, fp);
 		(void)putc('\n', fp);
 	}
+	(void)fputs("}\n", fp);
+}
+
+static void
+print_log(const struct conf_log *log, FILE *fp)
+{
+	const struct conf_word	*word;
+	struct conf_log_text	 t;
+	const char		*text[8];
+
+	t.log = *log;
+	t.only.text = text;
+	t.only.n = 0;
+	for (word = conf_key_only(); word->word != NULL; word++)
+		if ((log->only & (unsigned int)word->value) != 0)
+			text[t.only.n++] = word->word;
+	(void)fputs("\nlog ", fp);
+	conf_write_text(log->path, fp);
+	(void)fputs(" {\n", fp);
+	print_keys("log", &t, fp);
 	(void)fputs("}\n", fp);
 }
 
@@ -174,6 +194,8 @@ conf_print(const struct conf *conf, FILE *fp)
 	print_keys("", conf, fp);
 	for (i = 0; i < conf->nlisten; i++)
 		print_listen(&conf->listen[i], fp);
+	for (i = 0; i < conf->view.nlogs; i++)
+		print_log(&conf->view.log[i], fp);
 	print_core_sections(conf, fp);
 	for (i = 0; i < conf->ninstances; i++) {
 		(void)fprintf(fp, "\n%s ", conf->instance[i].service->name);
@@ -198,13 +220,17 @@ print_default(const struct conf_key *key, FILE *fp)
 {
 	struct conf		 conf;
 	struct conf_listen	 listen;
+	struct conf_log_text	 log;
 	struct conf_service	 service;
 	const void		*base = &conf;
 
 	conf_key_init(&conf);
 	conf_key_init_listen(&listen);
+	conf_key_init_log(&log);
 	conf_key_init_service(&service);
-	if (strcmp(key->section, "listen") == 0)
+	if (strcmp(key->section, "log") == 0)
+		base = &log;
+	else if (strcmp(key->section, "listen") == 0)
 		base = &listen;
 	else if (strcmp(key->section, "service") == 0)
 		base = &service;
@@ -257,7 +283,7 @@ conf_print_keys(FILE *fp)
 		(void)fprintf(fp, "\t%s\t%s\n", range,
 		    key->reload ? "yes" : "no");
 	}
-	for (svc = service_list(); *svc != NULL; svc++) {
+	for (svc = registry_list(); *svc != NULL; svc++) {
 		if ((*svc)->options == NULL)
 			continue;
 		cfg = cfg_init((cfg_opt_t *)(uintptr_t)(*svc)->options,

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "../proto/chars.h"
-#include "../services/list.h"
+#include "../services/registry.h"
 #include "conf_key.h"
 #include "conf_table.h"
 
@@ -204,7 +204,7 @@ conf_table_build(const struct conf_table_callbacks *callbacks,
 	t = begin(&none, NULL);
 	add_keys(&t, "");
 	add_core_sections(&t);
-	for (svc = service_list(); *svc != NULL; svc++) {
+	for (svc = registry_list(); *svc != NULL; svc++) {
 		cfg_opt_t	 opt = CFG_SEC((*svc)->name, NULL,
 				    CFGF_MULTI | CFGF_TITLE);
 

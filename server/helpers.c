@@ -10,6 +10,7 @@
 #include "priv.h"
 #include "status.h"
 #include "view.h"
+#include "watch.h"
 
 /* Neither needs to be in the workers' root directory: logs are outside. */
 static void
@@ -38,9 +39,19 @@ helper_run_status(const struct worker *w)
 	status_run(w->conf, w->board, view_get(), w->master);
 }
 
+static void
+helper_run_watch(const struct worker *w)
+{
+	helper_drop(w);
+	priv_title("watch");
+	view_use(view_get(), RING_WATCH, w->conf);
+	watch_run(w->conf, w->master);
+}
+
 static const struct master_aux	 helpers[] = {
 	{ "logger", helper_run_logger, NULL },
 	{ "status", helper_run_status, status_is_wanted },
+	{ "watch", helper_run_watch, watch_is_wanted },
 	{ NULL, NULL, NULL },
 };
 

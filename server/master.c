@@ -353,6 +353,8 @@ master_retire(struct master *m, struct generation *gen)
 static void
 master_say_reload(struct master *m, enum board_reload result, const char *why)
 {
+	struct timespec	 ts;
+
 	(void)snprintf(m->head->reload_why, sizeof(m->head->reload_why), "%s",
 	    why);
 	m->head->reload_time = (int64_t)time(NULL);
@@ -361,9 +363,11 @@ master_say_reload(struct master *m, enum board_reload result, const char *why)
 	if (result == BOARD_RELOAD_RUNNING)
 		__atomic_fetch_add(&m->head->reloads_begun, 1,
 		    __ATOMIC_RELEASE);
+	/* to the microsecond, or it seems older than the request */
+	clock_gettime(CLOCK_MONOTONIC, &ts);
 	if (result == BOARD_RELOAD_RUNNING)
 		notify_send("RELOADING=1\nMONOTONIC_USEC=%lld",
-		    (long long)stream_now() * 1000);
+		    (long long)ts.tv_sec * 1000000 + ts.tv_nsec / 1000);
 	else
 		notify_send("READY=1\nSTATUS=%s", result == BOARD_RELOAD_OK ?
 		    "serving" : "serving, the last reload failed");
@@ -373,7 +377,7 @@ static void
 master_show_conf(struct master *m)
 {
 	(void)snprintf(m->head->istag, sizeof(m->head->istag), "%s",
-	    m->gen->conf->istag);
+	    conf_get_istag(m->gen->conf, NULL));
 	m->head->workers = m->gen->conf->workers;
 	__atomic_store_n(&m->head->generation, m->gen->number,
 	    __ATOMIC_RELEASE);
@@ -522,8 +526,8 @@ master_obituary(const struct master *m, unsigned int i, int status,
 	else
 		(void)snprintf(who, sizeof(who), "worker %u", i);
 	if (p->is_hung)
-		(void)snprintf(how, sizeof(how), "killed, its transaction hung "
-		    "for %.1f s", (double)(now - b->since) / 1000);
+		(void)snprintf(how, sizeof(how), "killed, for it hung for "
+		    "%.1f s", (double)(now - b->since) / 1000);
 	else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
 		(void)snprintf(how, sizeof(how), "killed by the sandbox: a "
 		    "system call that is not allowed");
@@ -591,7 +595,9 @@ master_bury(struct master *m, unsigned int i, int status, int64_t now)
 	    (p->is_leaving || p->relief > 0);
 	memset(&death, 0, sizeof(death));
 	death.now = now;
-	death.age = now - p->started;
+	/* one that never got ready was never healthy, however long it took */
+	if (p->is_ready || p->aux != NULL)
+		death.age = now - p->started;
 	death.connections = b->connections;
 	death.transactions = b->transactions;
 	death.retired = asked;
@@ -932,12 +938,32 @@ master_relieve(struct master *m, unsigned int k)
 		master_start_relief(m, k, overdue);
 }
 
-/* Kills workers whose transaction is long over its time. */
+/*
+ * Is that worker long over its time?  A transaction has a deadline of its
+ * own; starting and leaving must not take longer than one may.
+ */
+static bool
+master_is_hung(const struct place *p, const struct board_slot *b, int64_t now)
+{
+	const struct conf_timeouts	*t = &p->gen->conf->timeouts;
+
+	switch (b->state) {
+	case BOARD_READING:
+	case BOARD_SERVICE:
+		return now >= b->deadline + t->grace;
+	case BOARD_STARTING:
+	case BOARD_LEAVING:
+		return now >= b->since + t->transaction + t->grace;
+	default:
+		return false;
+	}
+}
+
+/* Kills workers that hang. */
 static void
 master_watch(struct master *m, int64_t now)
 {
 	struct place		*p;
-	struct board_slot	*b;
 	const struct conf	*conf = m->gen->conf;
 	int64_t			 period;
 	unsigned int		 i;
@@ -952,10 +978,8 @@ master_watch(struct master *m, int64_t now)
 		return;
 	for (i = 0; i < m->roster.n; i++) {
 		p = &m->roster.place[i];
-		b = board_slot(m->board, i);
 		if (p->pid == 0 || p->aux != NULL || p->is_hung ||
-		    (b->state != BOARD_READING && b->state != BOARD_SERVICE) ||
-		    now < b->deadline + p->gen->conf->timeouts.grace)
+		    !master_is_hung(p, board_slot(m->board, i), now))
 			continue;
 		p->is_hung = true;
 		m->head->hung++;
@@ -1087,6 +1111,22 @@ master_init(struct master *m, const struct master_setup *setup)
 	    PACKAGE_VERSION);
 }
 
+/* No process is left, so nobody uses a configuration. */
+static void
+master_fini(struct master *m)
+{
+	struct generation	*gen = m->gen, *next = m->next;
+
+	m->gen = m->next = NULL;
+	if (next != NULL)
+		master_release(m, next);
+	master_release(m, gen);
+	roster_fini(&m->roster);
+	(void)close(m->signals);
+	(void)close(m->news[0]);
+	(void)close(m->news[1]);
+}
+
 enum master_end
 master_run(const struct master_setup *setup)
 {
@@ -1109,6 +1149,6 @@ master_run(const struct master_setup *setup)
 		(void)close(m.upgrade_fd);
 	}
 	log_info("stopped");
-	roster_fini(&m.roster);
+	master_fini(&m);
 	return m.end;
 }

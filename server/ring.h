@@ -22,7 +22,7 @@
 #define RING_SIZE_MAX	(16 * 1024 * 1024)
 
 /* Rings before those of the workers, that of place i is RING_WORKER + i. */
-enum ring_extra { RING_MASTER, RING_LOGGER, RING_STATUS, RING_SPARE,
+enum ring_extra { RING_MASTER, RING_LOGGER, RING_STATUS, RING_WATCH,
     RING_WORKER };
 
 /* A line on its way; p ends with a newline. */

@@ -51,7 +51,7 @@
 #define BODY_WINDOW	(128 * 1024)
 
 /* Kept of the buffer while a worker waits for its next connection, bytes. */
-#define BUFFER_KEEP	(16 * 1024)
+#define BUFFER_KEEP	(8 * 1024)
 
 /* Longest path of a service. */
 #define PATH_LENGTH_MAX	1024
@@ -68,7 +68,8 @@ session_init(struct session *ss)
 {
 	const struct limits	*limits = &ss->conf->limits;
 
-	ss->fields = calloc(limits->fields, sizeof(*ss->fields));
+	ss->fields = reallocarray(NULL, limits->fields,
+	    sizeof(*ss->fields));
 	if (ss->fields == NULL || stream_init(&ss->stream, limits->head +
 	    limits->http_heads + BODY_WINDOW + BODY_RESERVE) == -1)
 		return -1;
@@ -161,7 +162,8 @@ session_refuse(struct session *ss, const struct fault *fault)
 	ss->stream.deadline = stream_now() + LINGER_MS;
 	ss->stream.ahead = NULL;
 	report_reply(&ss->report);
-	sent = reply_refuse(&ss->stream, fault, ss->conf->istag) == 0;
+	sent = reply_refuse(&ss->stream, fault,
+	    conf_get_istag(ss->conf, NULL)) == 0;
 	session_count(ss, sent ? fault->status : 0, fault->why);
 	if (sent)
 		session_linger(ss, LINGER_MS);
@@ -454,7 +456,8 @@ session_refuse_busy(struct session *ss, int fd)
 	ss->stream.deadline = stream_now() + LINGER_BUSY_MS;
 	report_connect(&ss->report, fd, &ss->slot->peer);
 	report_begin(&ss->report);
-	if (reply_refuse(&ss->stream, &busy, ss->conf->istag) == 0) {
+	if (reply_refuse(&ss->stream, &busy,
+	    conf_get_istag(ss->conf, NULL)) == 0) {
 		report_end(&ss->report, busy.status, busy.why, NULL, NULL,
 		    &ss->stream);
 		session_linger(ss, LINGER_BUSY_MS);

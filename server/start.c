@@ -55,6 +55,8 @@ struct starting {
 	int			 ready_fd;	/* to the old master, or -1 */
 	int			 launcher_fd;	/* to who started us, or -1 */
 	bool			 is_successor;	/* that is not ready yet */
+	bool			 is_released;	/* the master has taken conf */
+	bool			 has_board;	/* we have made its file */
 };
 
 void
@@ -427,7 +429,7 @@ start_check(struct conf *conf, char *why, size_t size)
 }
 
 static struct board *
-start_board(const struct starting *st)
+start_board(struct starting *st)
 {
 	char		 path[PATH_MAX];
 	struct board	*b;
@@ -443,6 +445,7 @@ start_board(const struct starting *st)
 	}
 	if ((b = board_open(CONF_PROCESSES_MAX, path)) == NULL)
 		log_error("board %s", path);
+	st->has_board = b != NULL;
 	return b;
 }
 
@@ -451,11 +454,11 @@ start_remove_board(const struct starting *st)
 {
 	char	 path[PATH_MAX];
 
-	if (st->board != NULL &&
-	    start_name_board(st, path, sizeof(path)) == 0)
+	if (!st->has_board)
+		return;
+	if (start_name_board(st, path, sizeof(path)) == 0)
 		(void)unlink(path);
-	if (st->board != NULL &&
-	    start_name_view(st, path, sizeof(path)) == 0)
+	if (start_name_view(st, path, sizeof(path)) == 0)
 		(void)unlink(path);
 }
 
@@ -491,18 +494,15 @@ start_view(const struct starting *st)
 	return 0;
 }
 
-static int
+static enum master_end
 start_master(struct starting *st)
 {
 	struct master_setup	 setup;
-	enum master_end		 end;
 
 	memset(&setup, 0, sizeof(setup));
 	setup.conf = st->start->conf;
-	if ((setup.board = start_board(st)) == NULL)
-		return 1;
-	if (start_view(st) == -1)
-		return 1;
+	if ((setup.board = start_board(st)) == NULL || start_view(st) == -1)
+		return MASTER_FAILED;
 	setup.listener = st->listener;
 	setup.nlisteners = st->nlisteners;
 	setup.ready = start_ready;
@@ -511,19 +511,55 @@ start_master(struct starting *st)
 	setup.release = start_release;
 	setup.upgrade = start_upgrade;
 	setup.arg = st;
-	end = master_run(&setup);
-	if (end != MASTER_REPLACED)
-		start_remove_board(st);
-	/* one that never got ready leaves it to the one that serves */
-	start_unlock(st, end == MASTER_REPLACED || st->is_successor);
-	return end == MASTER_FAILED ? 1 : 0;
+	st->is_released = true;
+	return master_run(&setup);
+}
+
+static int
+start_init_names(struct starting *st)
+{
+	const struct conf	*conf = st->start->conf;
+	char			 why[256];
+
+	if (start_check(st->start->conf, why, sizeof(why)) == -1) {
+		log_errorx("%s", why);
+		return -1;
+	}
+	if ((conf->pid_file != NULL &&
+	    (st->pid_file = strdup(conf->pid_file)) == NULL) ||
+	    (conf->run_dir != NULL && asprintf(&st->board, "%s/%s",
+	    conf->run_dir, BOARD_FILE) == -1)) {
+		log_error("no memory");
+		return -1;
+	}
+	return 0;
+}
+
+static enum master_end
+start_all(struct starting *st)
+{
+	if (start_init_names(st) == -1)
+		return MASTER_FAILED;
+	if (sandbox_init() == -1) {
+		log_error("sandbox");
+		return MASTER_FAILED;
+	}
+	if (start_lock(st) == -1 || start_listen(st) == -1)
+		return MASTER_FAILED;
+	/* a successor is in the background already, and nobody waits for it */
+	if (st->start->conf->daemonise && !st->is_successor &&
+	    start_daemonise(st) == -1)
+		return MASTER_FAILED;
+	priv_title("master");
+	return start_master(st);
 }
 
 int
 start_run(const struct start *s)
 {
 	struct starting	 st;
-	char		 why[256];
+	enum master_end	 end;
+	unsigned int	 i;
 
 	memset(&st, 0, sizeof(st));
 	st.start = s;
@@ -533,27 +569,16 @@ start_run(const struct start *s)
 	st.is_successor = st.ready_fd != -1;
 	if (notify_init() == -1)
 		log_warnx("NOTIFY_SOCKET is not the address of a socket");
-	if (start_check(s->conf, why, sizeof(why)) == -1) {
-		log_errorx("%s", why);
-		return 1;
-	}
-	if ((s->conf->pid_file != NULL &&
-	    (st.pid_file = strdup(s->conf->pid_file)) == NULL) ||
-	    (s->conf->run_dir != NULL && asprintf(&st.board, "%s/%s",
-	    s->conf->run_dir, BOARD_FILE) == -1)) {
-		log_error("no memory");
-		return 1;
-	}
-	if (sandbox_init() == -1) {
-		log_error("sandbox");
-		return 1;
-	}
-	if (start_lock(&st) == -1 || start_listen(&st) == -1)
-		return 1;
-	/* a successor is in the background already, and nobody waits for it */
-	if (s->conf->daemonise && !st.is_successor &&
-	    start_daemonise(&st) == -1)
-		return 1;
-	priv_title("master");
-	return start_master(&st);
+	end = start_all(&st);
+	if (end != MASTER_REPLACED)
+		start_remove_board(&st);
+	/* one that never got ready leaves it to the one that serves */
+	start_unlock(&st, end == MASTER_REPLACED || st.is_successor);
+	if (!st.is_released)
+		start_release(&st, s->conf);
+	for (i = 0; i < st.naddresses; i++)
+		free(st.address[i]);
+	free(st.pid_file);
+	free(st.board);
+	return end == MASTER_FAILED ? 1 : 0;
 }

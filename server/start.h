@@ -21,8 +21,9 @@ struct start {
 void	 start_init(int argc, char *argv[]);
 
 /*
- * Runs the daemon with a complete configuration: listeners, pid file,
- * background, master.  Returns its exit status, in the background the one of
+ * Runs the daemon with a complete configuration, which it takes over: release
+ * is called for it in the end, too.  Listeners, pid file, background, master.
+ * Returns its exit status, in the background the one of
  * the start: 0 when the first worker is ready.
  */
 int	 start_run(const struct start *s);

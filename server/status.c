@@ -220,6 +220,11 @@ status_serve(struct MHD_Daemon *mhd, pid_t master)
 		if (ppoll(&pfd, 1, has_end ? &ts : NULL, &none) == -1 &&
 		    errno != EINTR)
 			fatal(EXIT_SICK, "ppoll");
+		/*
+		 * Twice: a connection that ends in the first may be what a
+		 * client in the queue waits for, whom only the second sees.
+		 */
+		(void)MHD_run(mhd);
 		(void)MHD_run(mhd);
 	}
 }

@@ -151,11 +151,13 @@ txn_service_path(const struct txn *t)
 	return t->plan->path;
 }
 
+/* A blank before the colon hides nothing from us. */
 static bool
 is_framing(struct slice name)
 {
 	size_t	 i;
 
+	name = slice_trim(name);
 	for (i = 0; i < sizeof(framing) / sizeof(framing[0]); i++)
 		if (slice_is_nocase(name, framing[i]))
 			return true;
@@ -215,6 +217,9 @@ edit_put(struct txn *t, size_t at, size_t old_len, const char *name,
 
 	if (edit_check_room(t, nlen + vlen + 4) == -1)
 		return -1;
+	/* whole or not at all: half a line would be another head */
+	if (bytes_reserve(&t->head, t->head.len + nlen + vlen + 4) == -1)
+		return -1;
 	/* from the back, so that each piece goes to the same place */
 	if (bytes_splice(&t->head, at, old_len, "\r\n", 2) == -1 ||
 	    bytes_splice(&t->head, at, 0, value, vlen) == -1 ||
@@ -266,6 +271,10 @@ edit_field(struct txn *t, const char *name, const char *value, bool append)
 int
 txn_set_header(struct txn *t, const char *name, const char *value)
 {
+	if (value == NULL) {
+		errno = EINVAL;
+		return -1;
+	}
 	if (txn_check_field(name, value) == -1)
 		return -1;
 	return edit_field(t, name, value, true);
@@ -278,6 +287,10 @@ txn_add_header(struct txn *t, const char *name, const char *value)
 	struct http_field	 f;
 	size_t			 pos = 0;
 
+	if (value == NULL) {
+		errno = EINVAL;
+		return -1;
+	}
 	if (txn_check_field(name, value) == -1 || edit_begin(t) == -1)
 		return -1;
 	head.p = t->head.p;
@@ -320,12 +333,35 @@ next_framing(struct slice head, size_t *pos, struct http_field *f)
 	return false;
 }
 
+/*
+ * Is it one head, with nothing behind an empty line, no NUL, and no CR that
+ * others may take for the end of a line?
+ */
+static bool
+is_one_head(struct slice head)
+{
+	struct http_field	 f;
+	struct fault		 fault;
+	const char		*p, *end = head.p + head.len;
+	size_t			 pos = 0;
+
+	if (http_check_head(head, &fault) == -1 ||
+	    memchr(head.p, '\0', head.len) != NULL)
+		return false;
+	for (p = head.p; (p = memchr(p, '\r', (size_t)(end - p))) != NULL; p++)
+		if (p + 1 == end || p[1] != '\n')
+			return false;
+	while (http_next_field(head, &pos, &f))
+		;
+	return pos + 2 == head.len ||
+	    (pos == 0 && http_start_line(head).len + 4 == head.len);
+}
+
 int
 txn_set_head(struct txn *t, const char *head, size_t len)
 {
 	struct slice		 new = { head, len }, old = txn_head(t);
 	struct http_field	 f, g;
-	struct fault		 fault;
 	size_t			 i = 0, k = 0;
 	bool			 more;
 
@@ -337,7 +373,7 @@ txn_set_head(struct txn *t, const char *head, size_t len)
 		errno = E2BIG;
 		return -1;
 	}
-	if (http_check_head(new, &fault) == -1) {
+	if (!is_one_head(new)) {
 		errno = EINVAL;
 		return -1;
 	}

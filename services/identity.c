@@ -16,14 +16,18 @@
 /* Longer ones are cut: bytes. */
 #define IDENTITY_MAX	1024
 
+/* Text in UTF-8: what a plain name decodes to by chance is hardly ever that. */
 static bool
-is_printable(const unsigned char *p, size_t len)
+is_printable(const char *p, size_t len)
 {
-	size_t	 i;
+	size_t	 i, n;
 
-	for (i = 0; i < len; i++)
-		if (p[i] < 0x20 || p[i] == 0x7f)
+	for (i = 0; i < len; i += n) {
+		if ((unsigned char)p[i] < 0x20 || p[i] == 0x7f)
 			return false;
+		if ((n = chars_utf8(p + i, len - i)) == 0)
+			return false;
+	}
 	return len > 0;
 }
 
@@ -47,7 +51,7 @@ identity_decode(char *dst, size_t size, struct slice value, bool must_decode)
 		padded[n++] = '=';		/* some leave it out */
 	padded[n] = '\0';
 	len = b64_pton(padded, plain, sizeof(plain) - 1);
-	if (len <= 0 || !is_printable(plain, (size_t)len))
+	if (len <= 0 || !is_printable((char *)plain, (size_t)len))
 		return 0;
 	plain[len] = '\0';
 	if (!must_decode && strstr((char *)plain, "://") == NULL)

@@ -4,10 +4,7 @@
 
 #include "service.h"
 
-/* The compiled-in services, ended by NULL. */
+/* The services that icapd ships, ended by NULL. */
 const struct service *const *service_list(void);
-
-/* The one of that name, or NULL. */
-const struct service *service_find(const char *name);
 
 #endif

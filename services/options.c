@@ -59,25 +59,58 @@ options_add_service(struct reply *r, const struct txn_plan *plan)
 	(void)reply_addf(r, "Service-ID", "%s", plan->path);
 }
 
+/* Adds a list, and "*" if it has to stand in this one. */
+static void
+options_add_list(struct reply *r, const char *name, const char *list,
+    bool star)
+{
+	char		 all[REPLY_HEAD_MAX];
+	struct slice	 value;
+
+	if (list == NULL && !star)
+		return;
+	if (list != NULL && star) {
+		(void)strlcpy(all, list, sizeof(all));
+		(void)strlcat(all, ", *", sizeof(all));
+		list = all;
+	} else if (list == NULL)
+		list = "*";
+	value.p = list;
+	value.len = strlen(list);
+	(void)reply_add(r, name, value);
+}
+
+static bool
+options_has_star(const char *list)
+{
+	struct slice	 s = { list, list != NULL ? strlen(list) : 0 };
+
+	return slice_list_has(s, "*");
+}
+
+/*
+ * Where there is any list one of them has "*" (C217), and with a preview
+ * Squid has to be told which files are meant, or it never sends one (C218).
+ */
 static void
 options_add_preview(struct reply *r, const struct txn_plan *plan)
 {
-	bool	 any = false;
+	bool	 any, star;
 
-	if (plan->transfer_ignore != NULL)
-		any = reply_addf(r, "Transfer-Ignore", "%s",
-		    plan->transfer_ignore) == 0;
-	if (plan->transfer_complete != NULL)
-		any = reply_addf(r, "Transfer-Complete", "%s",
-		    plan->transfer_complete) == 0 || any;
+	any = plan->transfer_preview != NULL ||
+	    plan->transfer_ignore != NULL || plan->transfer_complete != NULL;
+	star = (any || plan->preview >= 0) &&
+	    !options_has_star(plan->transfer_preview) &&
+	    !options_has_star(plan->transfer_ignore) &&
+	    !options_has_star(plan->transfer_complete);
+	options_add_list(r, "Transfer-Ignore", plan->transfer_ignore,
+	    false);
+	options_add_list(r, "Transfer-Complete",
+	    plan->transfer_complete, star && plan->preview < 0);
 	if (plan->preview >= 0)
 		(void)reply_addf(r, "Preview", "%ld", plan->preview);
-	/* without one Squid never sends a preview (C218) */
-	if (plan->transfer_preview != NULL)
-		(void)reply_addf(r, "Transfer-Preview", "%s",
-		    plan->transfer_preview);
-	else if (plan->preview >= 0 && !any)
-		(void)reply_addf(r, "Transfer-Preview", "*");
+	options_add_list(r, "Transfer-Preview", plan->transfer_preview,
+	    star && plan->preview >= 0);
 }
 
 void

@@ -52,19 +52,25 @@ txn_respond(struct txn *t, int status, const char *type, const void *body,
     size_t size)
 {
 	struct bytes	*r = &t->response;
-	char		 head[512];
+	char		 head[512], length[48] = "";
 	int		 n;
 
-	if (status < 200 || status > 599 || (type != NULL &&
+	if (status < 200 || status > 599 ||
+	    (type != NULL && (status == 204 || status == 304)) ||
+	    (type != NULL &&
 	    chars_span(type, strlen(type), CHARS_TEXT) != strlen(type))) {
 		errno = EINVAL;
 		return -1;
 	}
 	if (type == NULL)
 		size = 0;
+	/* RFC 9110 8.6: a 204 has none, a 304 that of another response */
+	if (status != 204 && status != 304)
+		(void)snprintf(length, sizeof(length),
+		    "Content-Length: %zu\r\n", size);
 	n = snprintf(head, sizeof(head), "HTTP/1.1 %d %s\r\n"
-	    "Content-Length: %zu\r\nCache-Control: no-store\r\n%s%s%s\r\n",
-	    status, reason_of(status), size,
+	    "%sCache-Control: no-store\r\n%s%s%s\r\n",
+	    status, reason_of(status), length,
 	    type != NULL ? "Content-Type: " : "", type != NULL ? type : "",
 	    type != NULL ? "\r\n" : "");
 	if (n < 0 || (size_t)n >= sizeof(head)) {
@@ -88,6 +94,10 @@ txn_respond_header(struct txn *t, const char *name, const char *value)
 	struct bytes	 line;
 	int		 result = -1;
 
+	if (value == NULL) {
+		errno = EINVAL;
+		return -1;
+	}
 	if (txn_check_field(name, value) == -1)
 		return -1;
 	if (t->response.len == 0) {

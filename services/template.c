@@ -82,7 +82,10 @@ put_url(struct bytes *out, unsigned char c)
 	return bytes_add(out, hex, 3);
 }
 
-/* RFC 8259; bytes beyond ASCII as Latin-1, so that the result is valid. */
+/*
+ * RFC 8259.  Bytes beyond ASCII are escaped one by one, as if they were
+ * Latin-1, where they are no UTF-8: put_value() knows.
+ */
 static int
 put_json(struct bytes *out, unsigned char c)
 {
@@ -104,9 +107,16 @@ static int
 put_value(struct bytes *out, const char *value,
     int (*put)(struct bytes *, unsigned char))
 {
-	for (; *value != '\0'; value++)
-		if (put(out, (unsigned char)*value) == -1)
+	size_t	 n;
+
+	for (; *value != '\0'; value += n) {
+		n = put == put_json ? chars_utf8(value, strlen(value)) : 1;
+		if (n > 1 ? bytes_add(out, value, n) == -1 :
+		    put(out, (unsigned char)*value) == -1)
 			return -1;
+		if (n == 0)
+			n = 1;
+	}
 	return 0;
 }
 
@@ -153,16 +163,19 @@ expand(struct bytes *out, const char *p, size_t len, enum template_kind kind,
 		[TEMPLATE_JSON] = put_json,
 		[TEMPLATE_TXT] = put_txt,
 	};
-	const char		*percent, *end = p + len;
+	const char		*percent, *end;
 	struct slice		 name;
 	size_t			 n;
 	bool			 url;
 
+	if (len == 0)
+		return 0;
+	end = p + len;
 	while ((percent = memchr(p, '%', (size_t)(end - p))) != NULL) {
 		if (bytes_add(out, p, (size_t)(percent - p)) == -1)
 			return -1;
 		n = parse_var(percent, (size_t)(end - percent), &name, &url);
-		if (name.len == 0 || n == 0) {
+		if (n == 0 || name.len == 0) {
 			if (bytes_adds(out, "%") == -1)
 				return -1;
 		} else if (put_value(out, find_var(vars, name),
@@ -271,18 +284,23 @@ read_file(struct bytes *text, int fd)
 static unsigned int
 check(const struct bytes *text)
 {
-	const char	*p = text->p, *end = p + text->len;
 	struct slice	 name;
 	unsigned int	 line = 1;
+	size_t		 i, n;
 	bool		 url;
 
-	for (; p < end; p++) {
-		if (*p == '\n')
+	for (i = 0; i < text->len; i += n) {
+		n = 1;
+		if (text->p[i] == '\n')
 			line++;
-		if (*p != '%' || p + 1 == end || p[1] != '{')
+		if (text->p[i] != '%')
 			continue;
-		if (parse_var(p, (size_t)(end - p), &name, &url) == 0)
+		n = parse_var(text->p + i, text->len - i, &name, &url);
+		if (n > 0)
+			continue;
+		if (i + 1 < text->len && text->p[i + 1] == '{')
 			return line;
+		n = 1;
 	}
 	return 0;
 }

@@ -268,7 +268,7 @@ adapt_run(struct adapt *a)
 	a->result = txn_run(t, &a->plan);
 	if (a->result == 0) {
 		strict_read(&a->reply, a->wire.out, a->wire.out_len,
-		    a->ask.respmod);
+		    a->ask.respmod ? ICAP_RESPMOD : ICAP_REQMOD);
 		a->answered = true;
 		unit_must(a->reply.status == t->status);
 		unit_must(t->fault.status == 0);

@@ -22,7 +22,7 @@ struct ask {
 	const char	*head;		/* or all of the adapted head */
 	const char	*body;		/* NULL: null-body */
 	size_t		 len;
-	const char	*length;	/* Content-Length; NULL: right, "": no */
+	const char	*length;	/* NULL: right, "": none */
 	const char	*trailers;	/* of the body */
 	size_t		 chunk;		/* bytes of one, 0: all there are */
 	const char	*broken;	/* stands behind half of the body */
@@ -31,7 +31,7 @@ struct ask {
 /* A transaction over the memory client, from the request to the reply. */
 struct adapt {
 	struct ask	 ask;
-	const char	*script[ADAPT_STEPS];	/* t/script.h; NULL: no more */
+	const char	*script[ADAPT_STEPS];	/* script.h; NULL: no more */
 	unsigned int	 methods[ADAPT_STEPS];	/* 0: both */
 	/* instead of the scripts */
 	enum verdict	 (*serve)(struct txn *txn, void *instance);

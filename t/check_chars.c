@@ -3,6 +3,7 @@
  * The alphabet of the parsers: byte classes, numbers, slices, lists.  All
  * other units rest on these, so the tables go over every byte.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "unit.h"
@@ -28,6 +29,33 @@ START_TEST(every_byte_has_its_classes)
 	ck_assert_uint_eq(chars_span(&ch, 1, CHARS_BLANK),
 	    ch == ' ' || ch == '\t');
 	ck_assert_int_eq(chars_hex((unsigned char)_i) != -1, is_hex);
+}
+END_TEST
+
+/* Text is looked at in words: each byte at each place, among any others. */
+START_TEST(text_is_the_same_in_any_place)
+{
+	static const char	 others[] = {
+		'a', ' ', '\t', '~', '\200', '\377'
+	};
+	bool			 is_text = _i == '\t' ||
+				    (_i >= 0x20 && _i != 0x7f);
+	size_t			 len, pos, i;
+	char			*p;
+
+	for (len = 1; len <= 26; len++) {
+		ck_assert_ptr_nonnull(p = malloc(len));
+		for (i = 0; i < sizeof(others); i++) {
+			memset(p, others[i], len);
+			for (pos = 0; pos < len; pos++) {
+				p[pos] = (char)_i;
+				unit_must(chars_span(p, len, CHARS_TEXT) ==
+				    (is_text ? len : pos));
+				p[pos] = others[i];
+			}
+		}
+		free(p);
+	}
 }
 END_TEST
 
@@ -167,12 +195,35 @@ START_TEST(lists_hold_elements_not_substrings)
 }
 END_TEST
 
+/* RFC 3629: shortest form, no surrogates, not above U+10FFFF, not cut. */
+static const struct {
+	const char	*p;
+	size_t		 expect;
+} utf8[] = {
+	{ "", 0 }, { "a", 1 }, { "\x7f", 1 }, { "\x80", 0 }, { "\xc1\xbf", 0 },
+	{ "\xc2\x80x", 2 }, { "\xdf\xbf", 2 }, { "\xc3", 0 }, { "\xc3x", 0 },
+	{ "\xe0\x9f\xbf", 0 }, { "\xe0\xa0\x80", 3 }, { "\xe2\x82", 0 },
+	{ "\xed\x9f\xbf", 3 }, { "\xed\xa0\x80", 0 }, { "\xed\xbf\xbf", 0 },
+	{ "\xee\x80\x80", 3 }, { "\xf0\x8f\xbf\xbf", 0 },
+	{ "\xf0\x90\x80\x80", 4 }, { "\xf4\x8f\xbf\xbf", 4 },
+	{ "\xf4\x90\x80\x80", 0 }, { "\xf5\x80\x80\x80", 0 }, { "\xff", 0 },
+};
+
+START_TEST(utf8_characters)
+{
+	ck_assert_uint_eq(chars_utf8(utf8[_i].p, strlen(utf8[_i].p)),
+	    utf8[_i].expect);
+}
+END_TEST
+
 static void
 add(TCase *tc)
 {
 	tcase_add_loop_test(tc, every_byte_has_its_classes, 0, 256);
+	tcase_add_loop_test(tc, text_is_the_same_in_any_place, 0, 256);
 	tcase_add_test(tc, span_stops_at_the_first_other_byte);
 	tcase_add_test(tc, hex_digits_have_their_values);
+	unit_add_rows(tc, utf8_characters, utf8);
 	unit_add_rows(tc, numbers_are_digits_up_to_a_maximum, numbers);
 	tcase_add_test(tc, trim_takes_blanks_off_both_ends);
 	tcase_add_test(tc, slices_compare_whole);

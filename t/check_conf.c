@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../services/list.h"
+#include "../services/registry.h"
 #include "../server/arena.h"
 #include "../server/conf_key.h"
 #include "unit.h"
@@ -274,7 +276,8 @@ START_TEST(test_load)
 	conf = load(
 	    "listen \"[::1]:4711\" { workers = 3 }\n"
 	    "listen \"*:4712\" { workers = 4 allow = {10.0.0.0/8} }\n"
-	    "listen \"unix:/tmp/icapd-check-conf.sock\" { workers = 5 mode = 600 }\n"
+	    "listen \"unix:/tmp/icapd-check-conf.sock\" "
+	    "{ workers = 5 mode = 600 }\n"
 	    "echo a { }\n"
 	    "echo b { }\n"
 	    "service \"/one\" { run = {b, a} options-ttl = 90\n"
@@ -326,11 +329,13 @@ START_TEST(test_two)
 	    "service \"/one\" { run = {echo} }\n";
 	struct conf		*old = load(text), *new = load(text);
 
-	ck_assert_str_eq(old->istag, new->istag);
+	ck_assert_str_eq(conf_get_istag(old, NULL),
+	    conf_get_istag(new, NULL));
 	conf_free(old);
 	ck_assert_ptr_nonnull(conf_find_plan(new, "one"));
 	old = load("service \"/one\" { run = {echo} on-error = pass }\n");
-	ck_assert_str_ne(old->istag, new->istag);
+	ck_assert_str_ne(conf_get_istag(old, NULL),
+	    conf_get_istag(new, NULL));
 	ck_assert_uint_eq(old->nlisten, 1);
 	ck_assert_str_eq(old->listen[0].address, "127.0.0.1:1344");
 	conf_free(new);
@@ -352,5 +357,6 @@ add(TCase *tc)
 int
 main(void)
 {
+	registry_use(service_list());
 	return unit_main("conf", add);
 }

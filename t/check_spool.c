@@ -248,13 +248,21 @@ END_TEST
 START_TEST(clear_does_no_harm_to_an_empty_one)
 {
 	struct spool	 sp;
+	struct slice	 mem;
+	uint64_t	 offset, len;
+	char		 c;
 
 	spool_init(&sp, "no-such-folder", 4096, MAX);
+	spool_peek(&sp, &mem, &offset, &len);
+	ck_assert_uint_eq(len, 0);
+	ck_assert_int_eq(spool_read(&sp, &c, 1), 0);
+	ck_assert(!spool_is_used(&sp));
 	spool_clear(&sp);
 	spool_clear(&sp);
 	spool_forget(&sp);
 	spool_rewind(&sp);
 	ck_assert_uint_eq(spool_left(&sp), 0);
+	ck_assert(!spool_is_used(&sp));
 }
 END_TEST
 

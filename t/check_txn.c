@@ -78,7 +78,8 @@ play_scene(const struct scene *scene)
 
 static const struct scene scenes[] = {
 	/* ---- unchanged: 204 where it is allowed, C147-C152 */
-	{ { HELLO }, { "unchanged" }, .expect = "200 req-hdr req-body [hello]" },
+	{ { HELLO }, { "unchanged" },
+	    .expect = "200 req-hdr req-body [hello]" },
 	{ { RESPMOD, HELLO }, { "unchanged" },
 	    .expect = "200 res-hdr res-body [hello]" },
 	{ { HELLO, .allow = "204" }, { "unchanged" }, .expect = "204" },

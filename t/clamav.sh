@@ -148,7 +148,7 @@ unscanned() {
 	u_reason=$1 u_file=$2 u_kind=${3:-}
 	[ $# -lt 3 ] || shift
 	shift 2
-	before=$(count "$tmp/icapd.err" "$u_reason")
+	before=$(count "$tmp/icapd.out" "unscanned.*$u_reason")
 	c 3 "av$u_kind" respmod -f "$u_file" "$@"
 	says '403 Forbidden'
 	says "X-Infection-Found: Type=2; .*Threat=Unscanned.$u_reason;"
@@ -157,12 +157,12 @@ unscanned() {
 	c 4 "fail$u_kind" respmod -f "$u_file" "$@"
 	c 0 "pass$u_kind" respmod -f "$u_file" --echo "$@"
 	# the logger may need a moment
-	wait_until logged "$u_reason" $((before + 4)) ||
+	wait_until logged "unscanned.*$u_reason" $((before + 4)) ||
 	    fail "the log does not say $u_reason"
 }
 
 logged() {
-	[ "$(count "$tmp/icapd.err" "$1")" -ge "$2" ]
+	[ "$(count "$tmp/icapd.out" "$1")" -ge "$2" ]
 }
 
 # section NAME POLICY ENGINE [KEY...]
@@ -188,6 +188,7 @@ stream=stream:$tmp/clamd.sock
 {
 	cat <<-'END'
 	listen "127.0.0.1:0" { workers = 210 defer-accept = off }
+	log "-" { form = text }
 	END
 	for policy in block pass fail; do
 		name=$policy
@@ -401,7 +402,7 @@ unscanned down "$tmp/eicar"
 step "a restart is not noticed"
 clamd_start
 clean av "$tmp/clean"
-before=$(count "$tmp/icapd.err" Unscanned)
+before=$(count "$tmp/icapd.out" unscanned)
 end "$clamd_pid"
 forget "$clamd_pid"
 clamd_start
@@ -410,6 +411,8 @@ for turn in 1 2 3 4 5; do
 	clean av-stream "$tmp/text"
 	infected av "$tmp/eicar"
 done
+[ "$(count "$tmp/icapd.out" unscanned)" -eq "$before" ] ||
+    fail "bodies were not scanned"
 
 step "$MANY at a time, and a new database meanwhile"
 start load "$icapc" respmod -c $MANY -n 2000 -f "$tmp/clean" --terse \

@@ -47,7 +47,6 @@ load_once crasher -1 -c 1 -n "$CRASHES" -s crash
 [ "$(figure lost)" -eq "$CRASHES" ] || fail "not every request crashed one"
 load_stop others
 nothing_lost
-[ "$(figure retried)" -eq 0 ] || fail "another client noticed"
 wait_said "$CRASHES" "signal 6.*in service \"/crash\".*respawn at once"
 wait_until has_workers 8 || fail "not 8 workers, or a zombie"
 icapd_stop TERM
@@ -95,6 +94,14 @@ reap "$started_pid"
 has "$tmp/icapd.err" "does not start: Connection refused" ||
     fail "the reason is not told"
 has "$tmp/icapd.err" "exited with status 75" || fail "not as being sick"
+
+step "and one that hangs in its start"
+conf workers 1 start hang transaction 100 grace 100
+start icapd life_exec
+reap "$started_pid"
+[ "$status" -eq 1 ] || fail "status $status instead of 1"
+has "$tmp/icapd.err" "killed, for it hung for .* in state starting" ||
+    fail "the reason is not told"
 
 step "a worker that cannot start like this ends the start at once"
 conf workers 4 start config

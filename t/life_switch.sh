@@ -13,6 +13,7 @@ set -u
 
 CONNECTIONS=16
 ROUNDS=5
+CROSSED=2
 
 life_setup
 mkdir "$tmp/bin"
@@ -31,9 +32,12 @@ load_goes_on() {
 	nothing_lost
 }
 
+# A request that crosses with the close of an idle connection has to be sent
+# again; that is nobody's fault, and very rare.  Closing connections that are
+# in use would show as one for most of them.
 none_lost() {
 	nothing_lost
-	[ "$(figure retried)" -eq 0 ] ||
+	[ "$(figure retried)" -le "$CROSSED" ] ||
 	    fail "$(figure retried) requests had to be sent again"
 }
 

@@ -37,7 +37,8 @@
 struct setting {
 	struct conf		 conf;		/* first: it is released */
 	struct txn_plan		 plan[16];
-	struct conf_chain	 chain[16];
+	uint64_t		 tag[17];
+	struct conf_istag	 istag[17];
 	struct txn_step		 step[16];
 	struct admit_net	 net[NETS];
 	struct conf_listen	 listen;
@@ -56,6 +57,8 @@ life_start(void *instance)
 		raise(SIGKILL);
 	if (strcmp(start_with, "config") == 0)
 		exit(EXIT_CONFIG);
+	while (strcmp(start_with, "hang") == 0)
+		(void)poll(NULL, 0, -1);
 	/* eats all descriptors there may be */
 	while (strcmp(start_with, "files") == 0)
 		if (open("/dev/null", O_RDONLY) == -1)
@@ -292,11 +295,11 @@ setting_load(void *arg, struct conf **next, char *why, size_t size)
 		s->plan[i].step = &s->step[i];
 		s->plan[i].nsteps = 1;
 		plan_finish(&s->plan[i]);
-		(void)snprintf(s->chain[i].istag, sizeof(s->chain[i].istag),
-		    "lifed-%u", i);
+		s->tag[i] = i + 1;
 	}
 	s->conf.plan = s->plan;
-	s->conf.chain = s->chain;
+	s->conf.tag = s->tag;
+	s->conf.istag = s->istag;
 	s->conf.nplans = PLANS;
 	if ((fp = fopen(path, "re")) == NULL) {
 		(void)snprintf(why, size, "%s: %s", path, strerror(errno));

@@ -59,6 +59,7 @@ squid_config() {
 	icap_preview_enable $preview
 	icap_206_enable on
 	icap_persistent_connections on
+	server_persistent_connections off
 	icap_service_failure_limit -1
 	force_request_body_continuation allow all
 	icap_service req reqmod_precache icap://127.0.0.1:$icapd_port/echo bypass=off

@@ -165,7 +165,7 @@ take_entity(struct reading *in, struct slice *list, uint64_t *offset)
 
 static void
 check_encapsulated(struct reading *in, struct strict *r, struct slice list,
-    bool respmod, uint64_t *offset)
+    enum icap_method method, uint64_t *offset)
 {
 	uint64_t	 zero;
 
@@ -189,13 +189,13 @@ check_encapsulated(struct reading *in, struct strict *r, struct slice list,
 	    strncmp(r->hdr, r->entity, 3) != 0)
 		wrong(in, "Encapsulated: head and body do not match");
 	/* C200: no request comes back from RESPMOD */
-	if (respmod && (strncmp(r->hdr, "req", 3) == 0 ||
+	if (method == ICAP_RESPMOD && (strncmp(r->hdr, "req", 3) == 0 ||
 	    strncmp(r->entity, "req", 3) == 0))
 		wrong(in, "Encapsulated: a request in answer to RESPMOD");
 }
 
 static void
-take_head(struct reading *in, struct strict *r, bool respmod,
+take_head(struct reading *in, struct strict *r, enum icap_method method,
     uint64_t *offset)
 {
 	struct slice	 line, value, last = { "", 0 };
@@ -211,7 +211,7 @@ take_head(struct reading *in, struct strict *r, bool respmod,
 			check_istag(in, value);
 		} else if (is_name(line, "Encapsulated")) {
 			encapsulated++;
-			check_encapsulated(in, r, value, respmod, offset);
+			check_encapsulated(in, r, value, method, offset);
 		} else if (is_name(line, "Content-Length") ||
 		    is_name(line, "Transfer-Encoding"))
 			wrong(in, "framing of HTTP in an ICAP head (C188)");
@@ -356,14 +356,16 @@ check_length(struct reading *in, const struct strict *r)
 }
 
 static void
-check_status(struct reading *in, const struct strict *r)
+check_status(struct reading *in, const struct strict *r,
+    enum icap_method method)
 {
 	bool	 bare = r->hdr[0] == '\0';
 
 	switch (r->status) {
 	case 200:
 		/* C198: something must be in it */
-		if (bare && strcmp(r->entity, "null-body") == 0)
+		if (method != ICAP_OPTIONS && bare &&
+		    strcmp(r->entity, "null-body") == 0)
 			wrong(in, "200 with nothing in it");
 		if (r->original != -1)
 			wrong(in, "use-original-body in a 200");
@@ -390,7 +392,8 @@ check_status(struct reading *in, const struct strict *r)
 }
 
 void
-strict_read(struct strict *r, const char *p, size_t len, bool respmod)
+strict_read(struct strict *r, const char *p, size_t len,
+    enum icap_method method)
 {
 	struct reading	 in = { p, p + len, p };
 	struct slice	 rest = { p, len };
@@ -407,7 +410,7 @@ strict_read(struct strict *r, const char *p, size_t len, bool respmod)
 	}
 	if (r->continues > 1)
 		wrong(&in, "two of 100 Continue");
-	take_head(&in, r, respmod, &offset);
+	take_head(&in, r, method, &offset);
 	if (offset > 0)
 		take_http(&in, r, (size_t)offset);
 	if (strcmp(r->entity, "null-body") != 0) {
@@ -418,7 +421,7 @@ strict_read(struct strict *r, const char *p, size_t len, bool respmod)
 	if (in.p != in.end)
 		wrong(&in, "bytes after the end of the reply (C190)");
 	check_length(&in, r);
-	check_status(&in, r);
+	check_status(&in, r, method);
 }
 
 void

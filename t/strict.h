@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../proto/chars.h"
+#include "../proto/encap.h"
 
 /* One ICAP reply, taken apart.  Slices are of the bytes it was read from. */
 struct strict {
@@ -24,13 +24,13 @@ struct strict {
 };
 
 /*
- * Reads one reply to a REQMOD (or respmod) and checks it against the rules of
+ * Reads one reply to a request of that method and checks it by the rules of
  * conformance.md A8-A13: those called E-any, E200, E204, E206 and E4xx.  The
  * reply must be all there is.  Fails the running test where it is not so.
  * strict_fini() afterwards.
  */
 void	 strict_read(struct strict *r, const char *p, size_t len,
-	    bool respmod);
+	    enum icap_method method);
 void	 strict_fini(struct strict *r);
 
 /* The value of a header of the ICAP head, or an empty slice. */

@@ -63,3 +63,55 @@ wire -D timeouts -D x-include -D transfer "$scripts/timeouts.it" \
     "$scripts/options.it" "$scripts/options-include.it" \
     "$scripts/options-transfer.it"
 icapd_stop TERM
+
+step "services that do something"
+cat >"$tmp/testd.conf" <<-'EOT'
+	listen "127.0.0.1:0" {
+		workers = 4
+	}
+	service "/echo" {
+		run = {echo}
+	}
+	service "/block" {
+		run = {block}
+	}
+	service "/header" {
+		run = {header}
+	}
+	service "/late" {
+		run = {late}
+	}
+	service "/prefix" {
+		run = {prefix}
+	}
+	service "/chain" {
+		run = {echo, header}
+	}
+	service "/read" {
+		run = {read}
+	}
+	service "/reqmod" {
+		run = {reqmod}
+	}
+EOT
+ICAPD=$t_builddir/testd
+case $ICAPD in
+/*) ;;
+*) ICAPD=$PWD/$ICAPD ;;
+esac
+[ -x "$ICAPD" ] || fail "$ICAPD: no such program (make check builds it)"
+start icapd icapd_exec -d -f "$tmp/testd.conf"
+icapd_pid=$started_pid
+wait_until icapd_is_up || fail "testd is not ready"
+icapd_port=$(sed -n 's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
+    "$tmp/icapd.err" | head -n 1)
+[ -n "$icapd_port" ] || fail "testd ended instead of listening"
+wire -D block=block -D edit=header -D late=late -D prefix=prefix \
+    "$scripts/block.it" "$scripts/late.it" "$scripts/partial.it" \
+    "$scripts/prefix.it"
+wire -D reads=read -D reqmod=reqmod "$scripts/after-100-no-204.it" \
+    "$scripts/method-405.it" "$scripts/preview-gone.it" \
+    "$scripts/preview-then-100.it"
+# C156: a chain that changes the head is like a service that does
+wire -D edit=chain "$scripts/partial.it"
+icapd_stop TERM

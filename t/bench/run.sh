@@ -349,6 +349,7 @@ memory() {
 	for me_n in 64 $many; do
 		progress "memory of $me_n workers"
 		mkdir -p "$tmp/spool" "$tmp/run"
+		chmod 1777 "$tmp/spool"
 		rm -f "$tmp/icapd.err"
 		me_start=$(now_ms)
 		# shellcheck disable=SC2086	# words
