@@ -39,7 +39,7 @@ unescape(const char *p, size_t len)
 	return high * 16 + low;
 }
 
-/* ---- hosts --------------------------------------------------------------- */
+/* ---- hosts -------------------------------------------------------------- */
 
 /* A part of a numeric host: 10, 0x0a, 012.  Returns 0, or -1. */
 static int
@@ -223,7 +223,7 @@ set_authority(struct weburl *u, struct slice text)
 	return set_host(u, text);
 }
 
-/* ---- paths --------------------------------------------------------------- */
+/* ---- paths -------------------------------------------------------------- */
 
 /* Escapes that mean nothing are resolved, what should be one is made one. */
 static size_t
@@ -311,7 +311,7 @@ set_path(struct weburl *u, struct slice s)
 	u->len = n == from ? u->host_len : n;
 }
 
-/* ---- what others call ---------------------------------------------------- */
+/* ---- what others call --------------------------------------------------- */
 
 /* "scheme://": its length, or 0. */
 static size_t
