@@ -31,11 +31,11 @@ struct session {
 	struct stream_fd	 sf;
 	struct stream		 stream;
 	struct txn_spools	 spools;
-	struct txn		 txn;
 	struct request		 request;
 	struct header_field	*fields;
 	const struct txn_plan	*plan;
 	struct txn		*running;	/* &txn while a plan runs */
+	struct txn		 txn;		/* its end is seldom used */
 };
 
 /*

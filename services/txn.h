@@ -92,11 +92,11 @@ struct txn {
 	size_t			 reply_headers_len;
 	char			*identity[TXN_NIDENTITY];
 
-	/* large, and not zeroed by txn_init() */
+	/* large, not zeroed by txn_init(), what is seldom used last */
 	char			 why[TXN_NOTE_MAX];	/* "": no reason */
+	struct reply		 reply;
 	struct txn_note		 note[TXN_NOTES_MAX];
 	struct txn_trailer	 trailer[TXN_TRAILERS_MAX];
-	struct reply		 reply;
 	char			 reply_headers[TXN_REPLY_HEADERS_MAX];
 };
 

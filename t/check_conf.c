@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../services/list.h"
+#include "../services/registry.h"
 #include "../server/arena.h"
 #include "../server/conf_key.h"
 #include "unit.h"
@@ -355,5 +357,6 @@ add(TCase *tc)
 int
 main(void)
 {
+	registry_use(service_list());
 	return unit_main("conf", add);
 }

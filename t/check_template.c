@@ -75,7 +75,8 @@ static const struct {
 	    "<a href=\"/?u=a%27b%0A%01%7F%2F%3F%C3%BC\">" },
 	{ ".html", "[%{none}%{null}]", "[]" },
 	/* per cent signs */
-	{ ".html", "100%% of %{odd:url}", "100% of a%27b%0A%01%7F%2F%3F%C3%BC" },
+	{ ".html", "100%% of %{odd:url}",
+	    "100% of a%27b%0A%01%7F%2F%3F%C3%BC" },
 	{ ".html", "100%", "100%" },
 	{ ".html", "%", "%" },
 	{ ".html", "%%{title}", "%{title}" },
@@ -237,7 +238,8 @@ static const struct {
 } accepts[] = {
 	{ REQUEST("/", ""), false },
 	{ REQUEST("/", "Accept: application/json\r\n"), true },
-	{ REQUEST("/", "Accept: text/html, application/json;q=0.9\r\n"), false },
+	{ REQUEST("/", "Accept: text/html, application/json;q=0.9\r\n"),
+	    false },
 	{ REQUEST("/", "Accept: text/html;q=0.5, application/json\r\n"), true },
 	{ REQUEST("/", "Accept: application/problem+json\r\n"), true },
 	{ REQUEST("/", "Accept: application/json;q=0\r\n"), false },

@@ -364,7 +364,8 @@ check_status(struct reading *in, const struct strict *r,
 	switch (r->status) {
 	case 200:
 		/* C198: something must be in it */
-		if (method != ICAP_OPTIONS && bare && strcmp(r->entity, "null-body") == 0)
+		if (method != ICAP_OPTIONS && bare &&
+		    strcmp(r->entity, "null-body") == 0)
 			wrong(in, "200 with nothing in it");
 		if (r->original != -1)
 			wrong(in, "use-original-body in a 200");
@@ -391,7 +392,8 @@ check_status(struct reading *in, const struct strict *r,
 }
 
 void
-strict_read(struct strict *r, const char *p, size_t len, enum icap_method method)
+strict_read(struct strict *r, const char *p, size_t len,
+    enum icap_method method)
 {
 	struct reading	 in = { p, p + len, p };
 	struct slice	 rest = { p, len };

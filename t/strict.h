@@ -24,7 +24,7 @@ struct strict {
 };
 
 /*
- * Reads one reply to a request of that method and checks it against the rules of
+ * Reads one reply to a request of that method and checks it by the rules of
  * conformance.md A8-A13: those called E-any, E200, E204, E206 and E4xx.  The
  * reply must be all there is.  Fails the running test where it is not so.
  * strict_fini() afterwards.
