@@ -144,7 +144,8 @@ master_become(const struct master *m, const struct place *p, unsigned int i,
     pid_t master)
 {
 	struct worker		 w;
-	int			 keep[4], n = 0;
+	int			 keep[2 + CONF_KEEP_MAX];
+	unsigned int		 n = 0, k;
 
 	memset(&w, 0, sizeof(w));
 	w.conf = p->gen->conf;
@@ -159,7 +160,9 @@ master_become(const struct master *m, const struct place *p, unsigned int i,
 		w.listener = m->pool[p->pool].listener;
 		keep[n++] = w.listener;
 	}
-	if (priv_close_others(keep, (unsigned int)n) == -1)
+	for (k = 0; k < w.conf->nkeep; k++)
+		keep[n++] = w.conf->keep[k];
+	if (priv_close_others(keep, n) == -1)
 		fatal(EXIT_SICK, "closing descriptors");
 	if (p->aux != NULL) {
 		log_role("%s", p->aux->name);
@@ -591,14 +594,16 @@ static void
 master_inherit(struct master *m, const struct place *p,
     const struct board_slot *b)
 {
+	/* what those count is no client's */
+	if (p->aux != NULL)
+		return;
 	m->head->past_connections += b->connections;
 	m->head->past_transactions += b->transactions;
 	m->head->past_bytes_in += b->bytes_in;
 	m->head->past_bytes_out += b->bytes_out;
 	m->head->past_refused += b->refused;
 	m->head->past_overload += b->overload;
-	if (p->aux == NULL)
-		m->pool[p->pool].accepted += b->connections;
+	m->pool[p->pool].accepted += b->connections;
 }
 
 /* No worker has ever done its job, and none will. */

@@ -168,7 +168,7 @@ sandbox_allow_flags(scmp_filter_ctx ctx)
 {
 	static const scmp_datum_t	 commands[] = { F_GETFL, F_SETFL,
 					    F_GETFD, F_SETFD,
-					    F_DUPFD_CLOEXEC };
+					    F_DUPFD_CLOEXEC, F_ADD_SEALS };
 	size_t				 i;
 	int				 e = 0;
 

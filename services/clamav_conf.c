@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a `clamav` section says, checked and made into an instance.  Called
+ * through the contract, in the master.  It must not need an engine: icapd
+ * starts without one.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clamav.h"
+
+#define SECOND		INT64_C(1000)
+#define MINUTE		(60 * SECOND)
+#define HOUR		(60 * MINUTE)
+
+/* Where Debian's clamd listens. */
+#define ENGINE_DEFAULT	"unix:/run/clamav/clamd.ctl"
+
+/* Bounds of the cache, verdicts: 128 bytes each. */
+#define CACHE_MIN	16
+#define CACHE_MAX	(16 * 1024 * 1024)
+
+#define SIZE_MAX_KEY	(INT64_C(1) << 44)
+#define PARTS_MAX	100000
+
+/* Digits and a unit: "500ms", "2s", "1m", "1h".  Returns ms, or -1. */
+static int64_t
+parse_time(const char *text)
+{
+	static const struct {
+		const char	*unit;
+		int64_t		 ms;
+	}			 units[] = {
+		{ "", SECOND }, { "s", SECOND }, { "ms", 1 },
+		{ "m", MINUTE }, { "h", HOUR },
+	};
+	int64_t			 n = 0;
+	size_t			 i;
+
+	if (*text < '0' || *text > '9')
+		return -1;
+	for (; *text >= '0' && *text <= '9'; text++) {
+		n = n * 10 + (*text - '0');
+		if (n > 100 * HOUR)
+			return -1;
+	}
+	for (i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (strcmp(text, units[i].unit) == 0)
+			return n * units[i].ms;
+	return -1;
+}
+
+static int64_t
+get_time(const struct service_setup *setup, const char *key, int64_t max)
+{
+	const char	*text = cfg_getstr(setup->section, key);
+	int64_t		 ms = parse_time(text);
+
+	if (ms < 1 || ms > max)
+		setup->error(setup, "%s \"%s\": expected a time like 500ms, "
+		    "2s or 1m, at most %lldm", key, text,
+		    (long long)(max / MINUTE));
+	return ms;
+}
+
+static int64_t
+get_number(const struct service_setup *setup, const char *key, int64_t min,
+    int64_t max)
+{
+	long	 n = cfg_getint(setup->section, key);
+
+	if (n < min || n > max)
+		setup->error(setup, "%s %ld: expected %lld to %lld", key, n,
+		    (long long)min, (long long)max);
+	return n;
+}
+
+/* Returns 0, or -1. */
+static int
+parse_policy(const char *text, enum clamav_policy *policy)
+{
+	static const char *const	 words[] = {
+		[CLAMAV_BLOCK] = "block", [CLAMAV_PASS] = "pass",
+		[CLAMAV_FAIL] = "fail"
+	};
+	unsigned int			 i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (strcmp(text, words[i]) == 0) {
+			*policy = (enum clamav_policy)i;
+			return 0;
+		}
+	return -1;
+}
+
+/* "encrypted=pass" */
+static int
+set_reason(struct clamav *av, const char *text)
+{
+	const char	*equals = strchr(text, '='), *reason;
+	unsigned int	 i;
+
+	if (equals == NULL)
+		return -1;
+	for (i = CLAMD_DOWN; i < CLAMD_NRESULTS; i++) {
+		reason = clamd_reason((enum clamd_result)i);
+		if (strlen(reason) == (size_t)(equals - text) &&
+		    memcmp(reason, text, strlen(reason)) == 0)
+			return parse_policy(equals + 1, &av->policy[i]);
+	}
+	return -1;
+}
+
+static void
+open_policy(struct clamav *av, const struct service_setup *setup)
+{
+	enum clamav_policy	 policy = CLAMAV_BLOCK;
+	const char		*text;
+	unsigned int		 i;
+
+	text = cfg_getstr(setup->section, "on-unscanned");
+	if (parse_policy(text, &policy) == -1)
+		setup->error(setup, "on-unscanned \"%s\": expected block, "
+		    "pass or fail", text);
+	for (i = 0; i < CLAMD_NRESULTS; i++)
+		av->policy[i] = policy;
+	for (i = 0; i < cfg_size(setup->section, "on-reason"); i++) {
+		text = cfg_getnstr(setup->section, "on-reason", i);
+		if (set_reason(av, text) == -1)
+			setup->error(setup, "on-reason \"%s\": expected one "
+			    "of down, timeout, too-large, encrypted, "
+			    "encoded, limit and error, and what to do, like encrypted=pass",
+			    text);
+	}
+}
+
+static void
+open_engines(struct clamav *av, const struct service_setup *setup)
+{
+	struct clamd_timeouts	 t;
+	const char		*text;
+	unsigned int		 i, n = cfg_size(setup->section, "engines");
+
+	av->scan_timeout = get_time(setup, "scan-timeout", HOUR);
+	t.connect = get_time(setup, "connect-timeout", 10 * MINUTE);
+	t.write = get_time(setup, "write-timeout", 10 * MINUTE);
+	t.reply = get_time(setup, "reply-timeout", HOUR);
+	if ((av->clamd = clamd_new(&t)) == NULL) {
+		setup->error(setup, "engines: %s", strerror(errno));
+		return;
+	}
+	if (n == 0 && clamd_add(av->clamd, ENGINE_DEFAULT) == -1)
+		setup->error(setup, "engines: %s", strerror(errno));
+	for (i = 0; i < n; i++) {
+		text = cfg_getnstr(setup->section, "engines", i);
+		if (clamd_add(av->clamd, text) == -1)
+			setup->error(setup, "engines \"%s\": %s, expected at "
+			    "most %d of unix:/path, stream:/path, host:port "
+			    "or [address]:port", text, strerror(errno),
+			    CLAMD_ENGINES_MAX);
+	}
+}
+
+static void
+open_cache(struct clamav *av, const struct service_setup *setup)
+{
+	int64_t	 entries, ms;
+
+	entries = get_number(setup, "cache-entries", CACHE_MIN, CACHE_MAX);
+	ms = get_time(setup, "cache-time", 24 * HOUR);
+	if (!cfg_getbool(setup->section, "cache") || entries < CACHE_MIN ||
+	    entries > CACHE_MAX || ms < 1)
+		return;
+	if ((av->digest = clamav_digest_new()) == NULL) {
+		setup->error(setup, "cache: expected no, as there is no "
+		    "SHA-256 in this build of icapd");
+		return;
+	}
+	if ((av->cache = clamav_cache_new((size_t)entries, ms)) == NULL)
+		setup->error(setup, "cache: %s", strerror(errno));
+}
+
+static struct service_template *
+open_page(const struct service_setup *setup, const char *key)
+{
+	const char	*path = cfg_getstr(setup->section, key);
+
+	return *path == '\0' ? NULL : service_template_open(setup, path);
+}
+
+int
+clamav_open(const struct service_setup *setup, void **instance)
+{
+	struct clamav		*av;
+
+	if ((av = calloc(1, sizeof(*av))) == NULL) {
+		setup->error(setup, "%s", strerror(errno));
+		return -1;
+	}
+	*instance = av;
+	open_engines(av, setup);
+	open_policy(av, setup);
+	open_cache(av, setup);
+	av->types = clamav_types_new(setup);
+	av->page = open_page(setup, "template");
+	av->unscanned_page = open_page(setup, "unscanned-template");
+	av->max_size = (uint64_t)get_number(setup, "max-size", 1,
+	    SIZE_MAX_KEY);
+	av->max_parts = (unsigned int)get_number(setup, "max-parts", 1,
+	    PARTS_MAX);
+	av->multipart = cfg_getbool(setup->section, "multipart");
+	return 0;
+}
+
+void
+clamav_close(void *instance)
+{
+	struct clamav	*av = instance;
+
+	clamd_free(av->clamd);
+	service_template_close(av->page);
+	service_template_close(av->unscanned_page);
+	clamav_types_free(av->types);
+	clamav_cache_free(av->cache);
+	clamav_digest_free(av->digest);
+	free(av);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SERVICES_CLAMD_H
+#define SERVICES_CLAMD_H
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * What came of a scan.  Only CLAMD_CLEAN means that an engine has looked at
+ * every byte and found nothing; all behind CLAMD_INFECTED mean that nobody
+ * knows.
+ */
+enum clamd_result {
+	CLAMD_CLEAN,
+	CLAMD_INFECTED,
+	CLAMD_DOWN,		/* no engine can be reached */
+	CLAMD_TIMEOUT,		/* none has answered in time */
+	CLAMD_TOO_LARGE,	/* more than the engine takes */
+	CLAMD_ENCRYPTED,	/* it cannot look inside */
+	CLAMD_ENCODED,		/* in a coding it does not know */
+	CLAMD_LIMIT,		/* it gave up: too deep, too much */
+	CLAMD_ERROR,		/* anything else */
+	CLAMD_NRESULTS
+};
+
+#define CLAMD_TEXT_MAX		128
+#define CLAMD_ENGINES_MAX	16
+#define CLAMD_REPLY_MAX		4096	/* bytes; real ones have 100 */
+
+/* The result, and the name of what was found or the words of the engine. */
+struct clamd_verdict {
+	enum clamd_result	 result;
+	char			 text[CLAMD_TEXT_MAX];
+};
+
+/* How long things may take, milliseconds. */
+struct clamd_timeouts {
+	int64_t	 connect;
+	int64_t	 write;		/* until the engine takes more */
+	int64_t	 reply;		/* for the verdict, once all was sent */
+};
+
+struct clamd;
+
+/*
+ * Makes a client without engines.  Its state that processes share (who is
+ * up, which database) is in memory mapped here, so it has to be made before
+ * they are forked.  Returns NULL with errno.
+ */
+struct clamd *clamd_new(const struct clamd_timeouts *timeouts);
+void	 clamd_free(struct clamd *c);
+
+/*
+ * Adds an engine: "unix:/path" (the body goes as a descriptor),
+ * "stream:/path" (its bytes go over that socket), "host:port",
+ * "[address]:port".  Nothing is connected; a name is looked up, and again by
+ * clamd_poll().  Returns 0, or -1 with errno EINVAL, E2BIG or ENOMEM.
+ */
+int	 clamd_add(struct clamd *c, const char *address);
+
+/*
+ * Has the bytes of a file scanned: len of them from offset on; `all` when
+ * that is the whole file.  Asks one engine after the other, those first that
+ * have not failed for the longest time, until one gives a verdict or the
+ * deadline (of clamd_now()) has passed.  Never fails: what is not known is
+ * said in v.
+ */
+void	 clamd_scan(struct clamd *c, int fd, uint64_t offset, uint64_t len,
+	    bool all, int64_t deadline, struct clamd_verdict *v);
+
+/* Asks each engine for its version, over a connection of its own. */
+void	 clamd_poll(struct clamd *c);
+
+/*
+ * A number for the databases of all engines, as last heard of; 0 when one of
+ * them was never heard of.
+ */
+uint64_t clamd_version(const struct clamd *c);
+
+/* Closes the connections that this process has. */
+void	 clamd_stop(struct clamd *c);
+
+/* "down" and the like. */
+const char *clamd_reason(enum clamd_result result);
+
+/* Milliseconds of the monotonic clock. */
+int64_t	 clamd_now(void);
+
+/*
+ * Understands one reply, without its NUL.  It has to be the one to the
+ * request number id of a session, about `fd[N]` or `stream`.  Returns whether
+ * it was: if not the connection is of no more use, and v says CLAMD_ERROR.
+ */
+bool	 clamd_parse(const char *reply, size_t len, unsigned int id,
+	    struct clamd_verdict *v);
+
+#endif

@@ -1,0 +1,440 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+#
+# The clamav service with a real clamd: its own socket, its own signatures
+# (EICAR, and a hash), no download.  What is infected never comes through
+# whole, however it is packed or cut; what is clean comes through unchanged;
+# and with clamd dead, stopped, restarted or refusing each body is treated as
+# the configuration says.
+
+set -u
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+BIG=100		# MiB
+MANY=200	# clients at a time
+
+icapc=${ICAPC:-${top_builddir:-.}/icapc}
+clamd=$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v clamd) ||
+    skip "no clamd here (Debian: apt-get install clamav-daemon)"
+need gzip gzip
+need od coreutils
+setup
+"$ICAPD" -l | grep -q '^clamav' || fail "icapd has no clamav"
+
+# ---- clamd ----------------------------------------------------------------
+
+# In two halves, or scanners would take this file away.
+# shellcheck disable=SC2016
+eicar='X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-'
+eicar="$eicar"'STANDARD-ANTIVIRUS-TEST-FILE!$H+H*'
+printf %s "$eicar" >"$tmp/eicar"
+[ "$(wc -c <"$tmp/eicar")" -eq 68 ] || fail "EICAR is wrong"
+
+hex() {
+	od -A n -v -t x1 "$1" | tr -d ' \n'
+}
+
+# signature FILE NAME: the whole file, by its hash
+signature() {
+	echo "$(md5sum <"$1" | cut -d ' ' -f 1):$(wc -c <"$1"):$2"
+}
+
+clamd_config() {
+	cat <<-END
+	DatabaseDirectory $tmp/db
+	LocalSocket $tmp/clamd.sock
+	Foreground yes
+	AlertEncrypted yes
+	AlertExceedsMax yes
+	MaxFileSize 200M
+	MaxScanSize 400M
+	StreamMaxLength 1M
+	MaxThreads 4
+	END
+	[ "$(id -u)" -ne 0 ] || echo "User root"
+}
+
+clamd_start() {
+	rm -f "$tmp/clamd.sock"
+	clamd_config >"$tmp/clamd.conf"
+	start clamd "$clamd" -c "$tmp/clamd.conf"
+	clamd_pid=$started_pid
+	wait_until clamd_is_up || fail "clamd is not ready"
+	is_running "$clamd_pid" || fail "clamd does not start"
+}
+
+clamd_is_up() {
+	[ -S "$tmp/clamd.sock" ] && has "$tmp/clamd.out" 'Self checking' ||
+	    ! is_running "$clamd_pid"
+}
+
+# What clamd has found so far.
+found() {
+	count "$tmp/clamd.out" FOUND
+}
+
+mkdir "$tmp/db"
+echo "Eicar-Test:0:*:$(hex "$tmp/eicar")" >"$tmp/db/test.ndb"
+
+# ---- icapd ----------------------------------------------------------------
+
+av_start() {
+	mkdir -p "$tmp/spool" "$tmp/run"
+	chmod 1777 "$tmp/spool"
+	start icapd icapd_exec -d -f "$tmp/icapd.conf"
+	icapd_pid=$started_pid
+	wait_until icapd_is_up || fail "icapd is not ready"
+	icapd_port=$(sed -n \
+	    's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
+	    "$tmp/icapd.err" | head -n 1)
+	[ -n "$icapd_port" ] || fail "icapd ended instead of listening"
+}
+
+# c STATUS SERVICE METHOD OPTION...: icapc has to exit with STATUS.
+c() {
+	c_status=$1 c_path=$2
+	shift 2
+	start c "$icapc" "$@" "icap://127.0.0.1:$icapd_port/$c_path"
+	reap "$started_pid"
+	[ "$status" -eq "$c_status" ] || {
+		cat "$tmp/c.out" "$tmp/c.err" >&2
+		fail "/$c_path $*: status $status instead of $c_status"
+	}
+}
+
+says() {
+	has "$tmp/c.out" "$1" || {
+		cat "$tmp/c.out" >&2
+		fail "the reply has not: $1"
+	}
+}
+
+# infected SERVICE FILE OPTION...: blocked both ways, with every header, and
+# nothing of the file is in the reply.
+infected() {
+	i_path=$1 i_file=$2
+	shift 2
+	for method in respmod reqmod; do
+		rm -f "$tmp/body"
+		c 3 "$i_path" $method -f "$i_file" "$@"
+		says '403 Forbidden'
+		says '^ *X-Infection-Found: Type=0; Resolution=2; Threat=.*;$'
+		says '^ *X-Virus-ID: .'
+		says '^ *X-Violations-Found: 1 .'
+		says '^ *X-Response-Info: Infected'
+		says '^ *X-Response-Desc: .'
+		c 3 "$i_path" $method -f "$i_file" -o "$tmp/body" "$@"
+		! grep -q EICAR-STANDARD "$tmp/body" || fail "it came through"
+	done
+}
+
+# clean SERVICE FILE OPTION...: comes through as it is, with no header of ours
+clean() {
+	i_path=$1 i_file=$2
+	shift 2
+	for method in respmod reqmod; do
+		c 0 "$i_path" $method -f "$i_file" --echo "$@"
+		! has "$tmp/c.out" 'X-Infection\|X-Virus\|X-Viol\|X-Response' ||
+		    fail "headers of a virus on a clean reply"
+		c 0 "$i_path" $method -f "$i_file" --no-204 -o "$tmp/body" "$@"
+		cmp "$i_file" "$tmp/body" || fail "it was changed"
+	done
+}
+
+# unscanned REASON FILE OPTION...: blocked, passed and failed, as each of the
+# three services says.
+unscanned() {
+	u_reason=$1 u_file=$2 u_kind=${3:-}
+	[ $# -lt 3 ] || shift
+	shift 2
+	before=$(count "$tmp/icapd.out" "unscanned.*$u_reason")
+	c 3 "av$u_kind" respmod -f "$u_file" "$@"
+	says '403 Forbidden'
+	says "X-Infection-Found: Type=2; .*Threat=Unscanned.$u_reason;"
+	c 3 "av$u_kind" reqmod -f "$u_file" -o "$tmp/body" "$@"
+	! grep -q EICAR-STANDARD "$tmp/body" || fail "it came through"
+	c 4 "fail$u_kind" respmod -f "$u_file" "$@"
+	c 0 "pass$u_kind" respmod -f "$u_file" --echo "$@"
+	# the logger may need a moment
+	wait_until logged "unscanned.*$u_reason" $((before + 4)) ||
+	    fail "the log does not say $u_reason"
+}
+
+logged() {
+	[ "$(count "$tmp/icapd.out" "$1")" -ge "$2" ]
+}
+
+# section NAME POLICY ENGINE [KEY...]
+section() {
+	s_name=$1 s_policy=$2 s_engine=$3
+	shift 3
+	cat <<-END
+	clamav "$s_name" {
+		engines = {"$s_engine"}
+		on-unscanned = $s_policy
+		connect-timeout = 1s
+		reply-timeout = 2s
+		scan-timeout = 20s
+		max-size = 110M
+		$*
+	}
+	service "/$s_name" { run = {"$s_name"} }
+	END
+}
+
+unix=unix:$tmp/clamd.sock
+stream=stream:$tmp/clamd.sock
+{
+	cat <<-'END'
+	listen "127.0.0.1:0" { workers = 210 defer-accept = off }
+	log "-" { form = text }
+	END
+	for policy in block pass fail; do
+		name=$policy
+		[ $policy != block ] || name=av
+		section $name $policy "$unix" "cache = no"
+		section $name-stream $policy "$stream" "cache = no"
+		section $name-small $policy "$unix" "max-size = 1000" |
+		    sed '/max-size = 110M/d'
+	done
+	section two block "unix:$tmp/none.sock\", \"$unix" "cache = no"
+	section cached block "$unix"
+	section slow block "$unix" "cache = no" |
+	    sed 's/reply-timeout = 2s/reply-timeout = 20s/'
+	section types block "$unix" 'skip-types = {"image/*"}'
+	section only block "$unix" 'only-types = {"text/*"}'
+} >"$tmp/icapd.conf"
+"$ICAPD" -l >/dev/null
+types=yes
+"$ICAPD" -n -f "$tmp/icapd.conf" >"$tmp/check.out" 2>&1 || {
+	has "$tmp/check.out" 'libmagic was missing' ||
+	    fail "the configuration:" "$(cat "$tmp/check.out")"
+	say "skip-types are left out: no libmagic" >&2
+	types=no
+	sed -e 's/skip-types = .*//' -e 's/only-types = .*//' \
+	    "$tmp/icapd.conf" >"$tmp/x"
+	mv "$tmp/x" "$tmp/icapd.conf"
+}
+
+# ---- bodies ---------------------------------------------------------------
+
+"$origin" -g 20000 3 >"$tmp/clean"
+printf 'just a text\n' >"$tmp/text"
+"$origin" -g 5000 4 >"$tmp/secret"
+signature "$tmp/secret" Secret-Test >"$tmp/db/test.hdb"
+"$origin" -g 5000 5 >"$tmp/later"
+"$origin" -g 5000 6 >"$tmp/twin"
+gzip -c "$tmp/eicar" >"$tmp/eicar.gz"
+gzip -c "$tmp/clean" >"$tmp/clean.gz"
+
+# A ZIP with one deflated member, made from what gzip(1) makes of it: its last
+# eight bytes are CRC and size, little endian.
+le4() {
+	printf '%02x%02x%02x%02x' $(($1 & 255)) $(($1 >> 8 & 255)) \
+	    $(($1 >> 16 & 255)) $(($1 >> 24 & 255))
+}
+# unhex DIGITS
+unhex() {
+	u_left=$1
+	while [ -n "$u_left" ]; do
+		u_rest=${u_left#??}
+		# shellcheck disable=SC2059
+		printf "\\$(printf %03o "0x${u_left%"$u_rest"}")"
+		u_left=$u_rest
+	done
+}
+# zip GZIP-FILE: version, flags, method, time, date; CRC, sizes; lengths
+zip() {
+	z_len=$(($(wc -c <"$1") - 18))
+	z_crc=$(tail -c 8 "$1" | head -c 4 >"$tmp/x"; hex "$tmp/x")
+	z_size=$(tail -c 4 "$1" >"$tmp/x"; hex "$tmp/x")
+	z_common=14000000080000002100$z_crc$(le4 $z_len)${z_size}05000000
+	unhex "504b0304$z_common"
+	printf a.com
+	tail -c +11 "$1" | head -c $z_len
+	unhex "504b01021400${z_common}0000000000000000000000000000"
+	printf a.com
+	unhex "504b0506000000000100010033000000$(le4 $((35 + z_len)))0000"
+}
+gzip -c <"$tmp/eicar" >"$tmp/x.gz"
+zip "$tmp/x.gz" >"$tmp/eicar.zip"
+gzip -c <"$tmp/clean" >"$tmp/x.gz"
+zip "$tmp/x.gz" >"$tmp/clean.zip"
+gzip -c "$tmp/eicar.zip" >"$tmp/eicar.zip.gz"
+
+# form FILE: as a browser sends it
+form() {
+	printf '%s\r\n' --AaB03x 'Content-Disposition: form-data; name="a"' \
+	    '' text --AaB03x \
+	    'Content-Disposition: form-data; name="f"; filename="x"' \
+	    'Content-Type: application/octet-stream' ''
+	cat "$1"
+	printf '\r\n--AaB03x--\r\n'
+}
+form "$tmp/secret" >"$tmp/secret.form"
+form "$tmp/clean" >"$tmp/clean.form"
+form "$tmp/eicar" >"$tmp/eicar.form"
+form='Content-Type: multipart/form-data; boundary=AaB03x'
+
+# ---- the tests ------------------------------------------------------------
+
+step "without clamd nothing is clean"
+av_start
+for kind in '' -stream; do
+	unscanned down "$tmp/clean" "$kind"
+	unscanned down "$tmp/eicar" "$kind"
+done
+
+step "JSON for programs, a page for people"
+c 3 av reqmod -v -f "$tmp/clean" -E 'Accept: application/json' -o "$tmp/body"
+has "$tmp/body" '^{"title":"Not scanned".*"cause":"down"' || fail "no JSON"
+c 3 av reqmod -f "$tmp/clean" -o "$tmp/body"
+has "$tmp/body" '<h1>Not scanned</h1>' || fail "no page"
+
+step "clamd starts, and icapd heals by itself"
+clamd_start
+for kind in av av-stream pass fail two cached; do
+	clean $kind "$tmp/clean"
+	clean $kind "$tmp/text"
+	infected $kind "$tmp/eicar"
+done
+says 'Threat=Eicar-Test.UNOFFICIAL;'
+
+step "packed"
+for file in eicar.gz eicar.zip eicar.zip.gz secret; do
+	infected av "$tmp/$file"
+	infected av-stream "$tmp/$file"
+done
+for file in clean.gz clean.zip twin later; do
+	clean av "$tmp/$file"
+	clean av-stream "$tmp/$file"
+done
+infected av "$tmp/eicar.gz" -E 'Content-Encoding: gzip'
+
+step "a coding that clamd does not know"
+unscanned encoded "$tmp/clean" '' -E 'Content-Encoding: br'
+unscanned encoded "$tmp/eicar" '' -E 'Content-Encoding: gzip, deflate'
+
+step "cut in every way"
+size=68
+while [ $size -gt 0 ]; do
+	c 3 av respmod -f "$tmp/eicar" --chunk $size
+	c 3 av reqmod -f "$tmp/eicar" --preview $size --chunk 7
+	size=$((size - 1))
+done
+c 3 av respmod -f "$tmp/eicar" --preview 0
+clean av "$tmp/clean" --preview 1024 --chunk 100
+
+step "forms: each part by itself"
+for kind in av av-stream; do
+	infected $kind "$tmp/secret.form" -E "$form"
+	infected $kind "$tmp/eicar.form" -E "$form"
+	clean $kind "$tmp/clean.form" -E "$form"
+done
+# the hash is of the part, so this shows that parts are what is scanned
+clean av "$tmp/secret.form"
+c 0 cached reqmod -f "$tmp/secret.form" --echo
+c 3 cached reqmod -f "$tmp/secret.form" -E "$form"
+
+step "$BIG MiB"
+dd if=/dev/zero of="$tmp/big" bs=1048576 count=$BIG 2>/dev/null
+cat "$tmp/eicar" >>"$tmp/big"
+c 3 slow respmod -f "$tmp/big"
+says 'Threat=Eicar-Test'
+rm "$tmp/big"
+
+step "too large, for us and for clamd"
+head -c 1000 "$tmp/clean" >"$tmp/thousand"
+head -c 1001 "$tmp/clean" >"$tmp/more"
+clean av-small "$tmp/thousand"
+unscanned too-large "$tmp/more" -small
+dd if=/dev/zero of="$tmp/2M" bs=1048576 count=2 2>/dev/null
+unscanned too-large "$tmp/2M" -stream
+clean av-stream "$tmp/clean"
+
+step "the cache spares clamd, and a database that changed is no hit"
+"$origin" -g 3000 77 >"$tmp/body77"
+cat "$tmp/eicar" >>"$tmp/body77"
+before=$(found)
+c 3 cached respmod -f "$tmp/body77"
+c 3 cached respmod -f "$tmp/body77"
+says 'Threat=Eicar-Test.UNOFFICIAL;'
+c 3 cached reqmod -f "$tmp/body77"
+[ "$(found)" -eq $((before + 1)) ] || fail "clamd was asked again"
+
+if [ $types = yes ]; then
+	step "types: what they claim and what they are"
+	printf '\211PNG\r\n\032\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\10\6\0\0\0' >"$tmp/png"
+	cat "$tmp/png" "$tmp/eicar" >"$tmp/eicar.png"
+	before=$(found)
+	c 0 types respmod -f "$tmp/eicar.png" -E 'Content-Type: image/png'
+	[ "$(found)" -eq "$before" ] || fail "it was scanned"
+	c 3 types respmod -f "$tmp/eicar.png" -E 'Content-Type: text/plain'
+	c 3 types respmod -f "$tmp/eicar.png"
+	c 3 types respmod -f "$tmp/eicar" -E 'Content-Type: image/png'
+	c 0 only respmod -f "$tmp/eicar.png" -E 'Content-Type: image/png'
+	c 3 only respmod -f "$tmp/eicar.png" -E 'Content-Type: text/html'
+	c 3 only respmod -f "$tmp/eicar" -E 'Content-Type: image/png'
+fi
+
+step "clamd hangs"
+kill -STOP "$clamd_pid"
+for kind in '' -stream; do
+	unscanned timeout "$tmp/clean" "$kind"
+	unscanned timeout "$tmp/eicar" "$kind"
+done
+kill -CONT "$clamd_pid"
+clean av "$tmp/clean"
+infected av "$tmp/eicar"
+
+step "clamd is killed while it has a body"
+kill -STOP "$clamd_pid"
+start mid "$icapc" respmod -f "$tmp/eicar" "icap://127.0.0.1:$icapd_port/slow"
+mid=$started_pid
+kill -KILL "$clamd_pid"
+reap "$clamd_pid"
+reap "$mid"
+[ "$status" -eq 3 ] || fail "status $status instead of 3"
+has "$tmp/mid.out" Threat=Unscanned.down || fail "it is not said to be down"
+unscanned down "$tmp/eicar"
+
+step "a restart is not noticed"
+clamd_start
+clean av "$tmp/clean"
+before=$(count "$tmp/icapd.out" unscanned)
+end "$clamd_pid"
+forget "$clamd_pid"
+clamd_start
+for turn in 1 2 3 4 5; do
+	clean av "$tmp/text"
+	clean av-stream "$tmp/text"
+	infected av "$tmp/eicar"
+done
+[ "$(count "$tmp/icapd.out" unscanned)" -eq "$before" ] ||
+    fail "bodies were not scanned"
+
+step "$MANY at a time, and a new database meanwhile"
+start load "$icapc" respmod -c $MANY -n 2000 -f "$tmp/clean" --terse \
+    "icap://127.0.0.1:$icapd_port/slow"
+load=$started_pid
+signature "$tmp/later" Later-Test >>"$tmp/db/test.hdb"
+kill -USR2 "$clamd_pid"
+is_known() {
+	start c "$icapc" respmod -f "$tmp/later" \
+	    "icap://127.0.0.1:$icapd_port/av"
+	reap "$started_pid"
+	[ "$status" -eq 3 ]
+}
+wait_until is_known || fail "the new signature has no effect"
+says 'Threat=Later-Test'
+reap "$load"
+[ "$status" -eq 0 ] || fail "scans failed under load"
+c 3 slow respmod -c $MANY -n 400 -f "$tmp/eicar"
+clean av "$tmp/clean"
+
+step "the end"
+end "$clamd_pid"
+forget "$clamd_pid"
+icapd_stop TERM
+say ok
