@@ -404,7 +404,7 @@ body_ahead(void *arg)
 }
 
 int
-body_commit(struct body *b)
+body_settle(struct body *b)
 {
 	int	 n;
 
@@ -418,14 +418,21 @@ body_commit(struct body *b)
 		    (n == 0 && body_spool_pending(b) == -1))
 			return -1;
 	}
-	if (b->state == BODY_PAUSED && body_continue(b) == -1)
+	return b->state == BODY_BROKEN ? -1 : 0;
+}
+
+int
+body_commit(struct body *b)
+{
+	if (body_settle(b) == -1 ||
+	    (b->state == BODY_PAUSED && body_continue(b) == -1))
 		return -1;
 	b->remember = false;
 	if (body_is_receiving(b)) {
 		b->s->ahead = body_ahead;
 		b->s->ahead_arg = b;
 	}
-	return b->state == BODY_BROKEN ? -1 : 0;
+	return 0;
 }
 
 bool

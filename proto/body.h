@@ -94,6 +94,12 @@ void	 body_rewind(struct body *b);
 int	 body_spool(struct body *b);
 
 /*
+ * Receives a preview to its end and keeps it, so that it is known whether
+ * there is more.  Asks for nothing.  Returns 0, or -1 with b->fault.
+ */
+int	 body_settle(struct body *b);
+
+/*
  * A reply that needs the rest of the body is about to begin: asks the client
  * for it now if it has not been asked for, since a 100 cannot stand in the
  * middle of a reply; from now on nothing is read twice, and writes that get

@@ -488,16 +488,23 @@ txn_allows_204(const struct txn *t)
 
 /*
  * draft-icap-ext-partial-content: offered with 204 it holds everywhere, alone
- * only in answer to the preview.  A message needs a head and a body (C164).
+ * only in answer to a preview that the client waits behind: after one that
+ * was everything (ieof) Squid takes it for an error.  A message needs a head
+ * and a body (C164).  Returns 1, 0, or -1 when the body is broken.
  */
-static bool
-txn_allows_206(const struct txn *t)
+static int
+txn_allows_206(struct txn *t)
 {
 	if ((t->request->allow & ALLOW_206) == 0 || !txn_has_body(t) ||
 	    txn_head(t).len == 0)
-		return false;
-	return (t->request->allow & ALLOW_204) != 0 ||
-	    (t->request->has_preview && !t->body.continued);
+		return 0;
+	if ((t->request->allow & ALLOW_204) != 0)
+		return 1;
+	if (!t->request->has_preview || t->body.continued)
+		return 0;
+	if (body_settle(&t->body) == -1)
+		return -1;
+	return t->body.state == BODY_PAUSED;
 }
 
 /* 204: the client keeps what it has.  Its body is read to the end first. */
@@ -548,6 +555,19 @@ txn_reply_206(struct txn *t)
 	if (reply_send_original(&t->reply_body, t->consumed) == -1)
 		return txn_lost(t);
 	return 0;
+}
+
+/* Another head: 206 where the client keeps the body, else 200. */
+static int
+txn_reply_edited(struct txn *t)
+{
+	int	 partial = txn_allows_206(t);
+
+	t->consumed = 0;
+	t->written.len = 0;
+	if (partial == -1)
+		return txn_broken(t);
+	return partial ? txn_reply_206(t) : txn_reply_original(t);
 }
 
 /*
@@ -706,9 +726,12 @@ txn_reply_rest(struct txn *t)
 {
 	struct body_piece	 piece;
 	int64_t			 len;
-	int			 more;
+	int			 more, partial;
 
-	if (!t->started && txn_allows_206(t)) {
+	partial = t->started ? 0 : txn_allows_206(t);
+	if (partial == -1)
+		return txn_broken(t);
+	if (partial) {
 		len = txn_new_length(t);
 		if (txn_set_length(t, len) == -1)
 			return txn_failed(t, "no memory for the head");
@@ -815,10 +838,7 @@ txn_reply(struct txn *t)
 			return txn_reply_204(t);
 		return txn_reply_original(t);
 	case VERDICT_EDITED:
-		t->consumed = 0;
-		t->written.len = 0;
-		return txn_allows_206(t) ? txn_reply_206(t) :
-		    txn_reply_original(t);
+		return txn_reply_edited(t);
 	case VERDICT_REWRITTEN:
 		return txn_is_still_empty(t) ? txn_reply_original(t) :
 		    txn_reply_rewritten(t);

@@ -247,6 +247,16 @@ static const struct scene scenes[] = {
 	{ { HELLO, .allow = "204, 206", PREVIEW("4") },
 	    { "read:5 write:HEY rest rewritten" },
 	    .expect = "100 206 req-hdr req-body [HEY]+5" },
+	/* Squid: a preview that is everything is not waited behind (ieof) */
+	{ { HELLO, .allow = "206", PREVIEW("1024") }, { "set:X=y edited" },
+	    .expect = "200 req-hdr req-body [hello]" },
+	{ { HELLO, .allow = "206", PREVIEW("1024") },
+	    { "read:3 write:HEY rest rewritten" },
+	    .expect = "200 req-hdr req-body [HEYlo]" },
+	{ { HELLO, .allow = "206", PREVIEW("5"), .polite = true },
+	    { "set:X=y edited" }, .expect = "206 req-hdr req-body []+0" },
+	{ { HELLO, .allow = "204, 206", PREVIEW("1024") },
+	    { "set:X=y edited" }, .expect = "206 req-hdr req-body []+0" },
 	{ { HELLO, PREVIEW("4") }, { "read:3 write:HEY rest rewritten" },
 	    .expect = "100 200 req-hdr req-body [HEYlo]" },
 	{ { HELLO }, { "read:3 write:HEYDAY rest rewritten" },
@@ -579,7 +589,8 @@ expected_body(enum outcome outcome, const char *body, size_t len,
 
 /* The cheapest legal reply (RFC 3507 4.6; draft 206). */
 static int
-expected_status(const struct client *c, enum outcome outcome, bool continued)
+expected_status(const struct client *c, enum outcome outcome, bool asks,
+    bool continued)
 {
 	bool	 in_preview = c->preview != NULL && !continued;
 	bool	 ok204 = c->allow != NULL && strstr(c->allow, "204") != NULL;
@@ -589,7 +600,7 @@ expected_status(const struct client *c, enum outcome outcome, bool continued)
 		return ok204 || in_preview ? 204 : 200;
 	if (outcome == UPPER)
 		return 200;
-	return ok206 && (ok204 || in_preview) ? 206 : 200;
+	return ok206 && (ok204 || (in_preview && asks)) ? 206 : 200;
 }
 
 static void
@@ -623,7 +634,7 @@ play_work(const struct client *c, size_t work, const char *body, size_t len,
 	/* is there a part that has to be asked for, and does it ask? */
 	asks = c->preview != NULL && !eager && (len > preview || c->polite);
 	reads = asks && works[work].wants > (len < preview ? len : preview);
-	status = expected_status(c, works[work].outcome, reads);
+	status = expected_status(c, works[work].outcome, asks, reads);
 	if (status == 200 && asks)
 		reads = true;
 	if (a->result != 0 || a->reply.status != status ||

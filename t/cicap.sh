@@ -5,16 +5,18 @@
 # icapd: OPTIONS, RESPMOD and REQMOD, files of sizes around the preview, with
 # and without preview, 204 and 206.  The echo service has to say "no
 # modification" wherever the client allows that; where it does not, the file
-# that comes back is the file that was sent.
+# that comes back is the file that was sent.  Services that change a head or
+# the first bytes answer with 206, and the client puts the file together.
 #
 # The client ends with status 0 whatever happens, so its output is looked at.
-# It cannot show one thing: it does not read the body of a 200 that comes
-# straight after a preview.
+# It cannot show one thing: it does not read the body of a 200 or 206 that
+# comes straight after a preview.
 
 set -u
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
 
+service="echo"
 need c-icap-client c-icap
 need timeout coreutils
 setup
@@ -22,7 +24,7 @@ setup
 # run OPTION...: the client, what it says in client.out of the folder $work
 run() {
 	rm -f "$work/answer"
-	timeout 60 c-icap-client -i 127.0.0.1 -p "$icapd_port" -s echo -v \
+	timeout 60 c-icap-client -i 127.0.0.1 -p "$icapd_port" -s "$service" -v \
 	    "$@" >"$work/client.out" 2>&1 ||
 	    fail "c-icap-client $* ended with $?"
 }
@@ -143,3 +145,63 @@ sort "$tmp/icapd.out" | diff "$tmp/asked.sorted" - >&2 ||
 	complaints >&2
 	fail "icapd complains as above"
 }
+
+ICAPD=$t_builddir/testd
+case $ICAPD in
+/*) ;;
+*) ICAPD=$PWD/$ICAPD ;;
+esac
+[ -x "$ICAPD" ] || fail "$ICAPD: no such program (make check builds it)"
+work=$tmp
+
+# answered STATUS FILE OPTION...: and what came is $tmp/wanted
+answered() {
+	an_status=$1 an_file=$2
+	shift 2
+	run -f "$an_file" -o "$work/answer" "$@"
+	[ "$(icap_status)" = "$an_status" ] ||
+	    fail "$* of $an_file: $(icap_status) instead of $an_status"
+	cmp "$tmp/wanted" "$work/answer" || fail "$* of $an_file came wrong"
+}
+
+step "206: another head"
+cat >"$tmp/testd.conf" <<-'EOT'
+	listen "127.0.0.1:0" {
+		workers = 4
+	}
+	service "/header" {
+		run = {header}
+	}
+	service "/prefix" {
+		run = {prefix}
+	}
+EOT
+start icapd icapd_exec -d -f "$tmp/testd.conf"
+icapd_pid=$started_pid
+wait_until icapd_is_up || fail "testd is not ready"
+icapd_port=$(sed -n 's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
+    "$tmp/icapd.err" | head -n 1)
+[ -n "$icapd_port" ] || fail "testd ended instead of listening"
+service=header
+for size in 1 500 100000 3000000; do
+	cp "$tmp/file.$size" "$tmp/wanted"
+	answered 206 "$tmp/file.$size" -206
+	answered 206 "$tmp/file.$size" -206 -nopreview
+	has "$tmp/client.out" 'X-Test: seen' || fail "the field did not come"
+	answered 200 "$tmp/file.$size" -nopreview -no204
+	has "$tmp/client.out" 'X-Test: seen' || fail "the field did not come"
+done
+
+step "206: another beginning"
+service=prefix
+for size in 500 100000 3000000; do
+	{
+		printf HEY
+		tail -c +4 "$tmp/file.$size"
+	} >"$tmp/wanted"
+	answered 206 "$tmp/file.$size" -206 -nopreview
+	answered 206 "$tmp/file.$size" -206 -w 1
+	answered 200 "$tmp/file.$size" -206 -no204 -w 1
+	answered 200 "$tmp/file.$size" -nopreview
+done
+icapd_stop TERM

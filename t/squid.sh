@@ -6,6 +6,8 @@
 # browser makes goes client -> Squid -> icapd -> Squid -> origin and back;
 # what arrives has to be what was sent.  Afterwards Squid's ICAP log may show
 # no failed transaction, and icapd must have printed just the requests sent.
+# Then services that change a head, or the first bytes of a body, and leave the
+# rest to Squid with a 206.
 
 set -u
 # shellcheck source=lib.sh
@@ -15,6 +17,7 @@ set -u
 
 CLIENTS=50		# in parallel
 BIG=3000000		# bytes: more than any buffer or preview on the way
+service="echo"		# what Squid is told to ask
 
 need curl curl
 setup
@@ -49,8 +52,8 @@ squid_config() {
 	server_persistent_connections off
 	icap_service_failure_limit -1
 	force_request_body_continuation allow all
-	icap_service req reqmod_precache icap://127.0.0.1:$icapd_port/echo bypass=off
-	icap_service resp respmod_precache icap://127.0.0.1:$icapd_port/echo bypass=off
+	icap_service req reqmod_precache icap://127.0.0.1:$icapd_port/$service bypass=off
+	icap_service resp respmod_precache icap://127.0.0.1:$icapd_port/$service bypass=off
 	adaptation_access req allow all
 	adaptation_access resp allow all
 	adaptation_send_client_ip on
@@ -265,6 +268,100 @@ browse() {
 	say "$(wc -l <"$tmp/sent") requests, $(wc -l <"$log") ICAP transactions"
 }
 
+# testd_start: icapd with services for tests, among them $service
+testd_start() {
+	mkdir -p "$tmp/spool" "$tmp/run"
+	chmod 1777 "$tmp/spool"
+	cat >"$tmp/testd.conf" <<-END
+	listen "127.0.0.1:0" {
+		workers = 8
+	}
+	service "/$service" { run = {$service} }
+	END
+	start icapd icapd_exec -d -f "$tmp/testd.conf"
+	icapd_pid=$started_pid
+	wait_until icapd_is_up || fail "testd is not ready"
+	icapd_port=$(sed -n \
+	    's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
+	    "$tmp/icapd.err" | head -n 1)
+	[ -n "$icapd_port" ] || fail "testd ended instead of listening"
+}
+
+# changed URL SIZE SEED: arrives as $service makes it
+changed() {
+	via -D "$tmp/head" -o "$tmp/body" "$1"
+	expect_status "$tmp/head" 200
+	"$origin" -g "$2" "$3" >"$tmp/wanted"
+	if [ "$service" = prefix ]; then
+		{
+			printf HEY
+			tail -c +4 "$tmp/wanted"
+		} >"$tmp/wanted.prefix"
+		mv "$tmp/wanted.prefix" "$tmp/wanted"
+	else
+		has "$tmp/head" '^X-Test: seen' ||
+		    fail "$1 came without the field"
+	fi
+	cmp "$tmp/wanted" "$tmp/body" || fail "$1 came wrong"
+}
+
+# partial SERVICE: one that changes heads, or the first bytes of bodies; Squid
+# puts the rest behind what the 206 brings (C283).
+partial() {
+	service=$1
+	preview=on
+	rm -rf "$tmp/squid"
+	origin_start
+	url=http://127.0.0.1:$origin_port
+	testd_start
+	squid_start
+	step "206 of the service $service"
+	for size in 3 4 5 1023 1024 1025 4095 4096 4097 65536 "$BIG"; do
+		changed "$url/size/$size/31" "$size" 31
+		changed "$url/chunked/$size/32" "$size" 32
+		changed "$url/close/$size/33" "$size" 33
+	done
+	if [ "$service" = header ]; then
+		for size in 0 1 2; do
+			changed "$url/size/$size/31" "$size" 31
+			changed "$url/chunked/$size/32" "$size" 32
+			changed "$url/close/$size/33" "$size" 33
+		done
+		for file in small middle big; do
+			via -X POST -D "$tmp/head" -o "$tmp/body" \
+			    -H Expect: --data-binary "@$tmp/$file" "$url/upload"
+			cksum <"$tmp/$file" | cmp -s - "$tmp/body" ||
+			    fail "upload of $file arrived changed"
+		done
+		via -I -D "$tmp/head" -o /dev/null "$url/size/$BIG"
+		has "$tmp/head" '^X-Test: seen' || fail "HEAD without the field"
+	fi
+	squid_stop
+	log=$tmp/squid/icap.log
+	if grep -v -E '^ICAP_(ECHO|PART_ECHO|MOD|OPT) ' "$log" >&2; then
+		fail "Squid reports the failed transactions above"
+	fi
+	grep -E ' RESPMOD GET ' "$log" >"$tmp/replies"
+	[ "$(count "$tmp/replies" '^ICAP_PART_ECHO 206 ')" -gt 0 ] ||
+	    fail "Squid was never answered with 206"
+	if [ "$service" = header ]; then
+		# of a body of known length Squid always has the rest
+		if grep '/size/[1-9]' "$tmp/replies" |
+		    grep -v '^ICAP_PART_ECHO 206 ' >&2; then
+			fail "no 206 above"
+		fi
+		has "$log" '^ICAP_PART_ECHO 206 REQMOD POST ' ||
+		    fail "no 206 for an upload"
+	fi
+	say "$(count "$log" '^ICAP_PART_ECHO 206 ') of $(wc -l <"$log") with 206"
+	icapd_stop TERM
+	[ -z "$(complaints)" ] || {
+		complaints >&2
+		fail "testd complains as above"
+	}
+	origin_stop
+}
+
 [ -x "$origin" ] || fail "$origin: no such program (make check builds it)"
 "$origin" -g "$BIG" 11 >"$tmp/big"
 "$origin" -g 500 12 >"$tmp/small"
@@ -275,3 +372,12 @@ browse on "$@"
 # Without a preview large bodies come back in 200s.  Two workers are fewer than
 # the connections that Squid keeps: idle ones must make room.
 browse off --workers 2
+
+ICAPD=$t_builddir/testd
+case $ICAPD in
+/*) ;;
+*) ICAPD=$PWD/$ICAPD ;;
+esac
+[ -x "$ICAPD" ] || fail "$ICAPD: no such program (make check builds it)"
+partial header
+partial prefix
