@@ -73,7 +73,7 @@ body_failed(struct body *b)
 	case ETIMEDOUT:
 		return body_broken(b, 408, "body not received in time");
 	case EFBIG:
-		return body_broken(b, 500, "body exceeds the spool limit");
+		return body_broken(b, 413, "body exceeds the spool limit");
 	case ENOSPC:
 	case EDQUOT:
 		return body_broken(b, 500, "no space left for the spool");

@@ -210,14 +210,15 @@ chunk_size_byte(struct chunk *c, char ch)
 static enum chunk_event
 chunk_trailer_byte(struct chunk *c, char ch)
 {
-	if (++c->trailers > c->trailers_max)
+	if (c->state == CHUNK_S_TRAILER && ch == '\r') {
+		c->state = CHUNK_S_END_LF;
+		return CHUNK_MORE;
+	}
+	/* the empty line is no trailer: a limit of 0 allows bodies */
+	if (c->state != CHUNK_S_END_LF && ++c->trailers > c->trailers_max)
 		return chunk_bad(c, "trailer section too large");
 	switch (c->state) {
 	case CHUNK_S_TRAILER:
-		if (ch == '\r') {
-			c->state = CHUNK_S_END_LF;
-			return CHUNK_MORE;
-		}
 		if (!is_token(ch))
 			return chunk_bad(c, "malformed trailer field");
 		c->state = CHUNK_S_TRAILER_NAME;
@@ -271,7 +272,6 @@ chunk_parse_trailer(struct chunk *c, const char *p, size_t len, size_t *used,
 			}
 			/* hand out the fields first, this byte next time */
 			c->state = CHUNK_S_TRAILER;
-			c->trailers--;
 			break;
 		}
 		any = true;

@@ -33,9 +33,9 @@ struct limits {
 	size_t		 request_line;	/* without its CRLF */
 	size_t		 head;		/* ICAP head with its empty line */
 	size_t		 http_heads;	/* encapsulated heads, all together */
-	unsigned int	 fields;	/* fields of one head */
-	size_t		 chunk_line;	/* chunk size with extensions */
-	size_t		 trailers;	/* trailer section of one body */
+	unsigned int	 fields;	/* of the ICAP head */
+	size_t		 chunk_line;	/* size, extensions and CR */
+	size_t		 trailers;	/* of one body, with their CRLFs */
 };
 
 #define LIMITS_DEFAULT {			\

@@ -183,7 +183,9 @@ reply_refuse(struct stream *s, const struct fault *fault, const char *istag)
 	struct reply	 r;
 
 	reply_start(&r, fault->status, istag, true);
-	(void)reply_addf(&r, "X-Error-Reason", "%s", fault->why);
+	/* what is wrong here is for our log, not for the client (C229) */
+	if (fault->status != 500)
+		(void)reply_addf(&r, "X-Error-Reason", "%s", fault->why);
 	reply_end(&r, ENCAP_RES_HDR, 0, ENCAP_NULL_BODY);
 	return reply_send(&r, s);
 }

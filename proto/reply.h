@@ -55,8 +55,8 @@ void	 reply_end(struct reply *r, enum encap_entity hdr, size_t hdr_len,
 int	 reply_send(const struct reply *r, struct stream *s);
 
 /*
- * Refuses a request: the fault's status, its reason in X-Error-Reason,
- * Connection: close.  Returns 0, or -1 with errno.
+ * Refuses a request: the fault's status, its reason in X-Error-Reason (but
+ * none with a 500), Connection: close.  Returns 0, or -1 with errno.
  */
 int	 reply_refuse(struct stream *s, const struct fault *fault,
 	    const char *istag);

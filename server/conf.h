@@ -22,6 +22,7 @@ struct conf_service;
 #define CONF_WORKERS_MAX	4096	/* of all listeners */
 #define CONF_LISTEN_MAX		BOARD_POOLS
 #define CONF_PLANS_MAX		1024
+#define CONF_KEEP_MAX	64	/* descriptors of services */
 #define CONF_STEPS_MAX		16	/* services of one chain */
 
 /* Processes of two generations, some more, and auxiliary ones. */
@@ -136,6 +137,8 @@ struct conf {
 	unsigned int			 ninstances;
 	struct service_template		**page;		/* opened for plans */
 	unsigned int			 npages;
+	int				 keep[CONF_KEEP_MAX];	/* for services */
+	unsigned int			 nkeep;
 
 	/* [nplans] is that of all; tags are shared by all processes */
 	uint64_t			*tag;

@@ -40,7 +40,8 @@ conf_where_of(const struct conf_load *l, const char *section,
 	unsigned int		 i;
 
 	for (i = 0; i < l->text.nsections; i++)
-		if (strcmp(l->text.section[i].type, section) == 0 &&
+		if (l->text.section[i].outer == 0 &&
+		    strcmp(l->text.section[i].type, section) == 0 &&
 		    (v = conf_section_find(&l->text.section[i], key)) != NULL)
 			return v->where;
 	return where;
@@ -324,6 +325,50 @@ setup_error(const struct service_setup *public, const char *fmt, ...)
 		conf_error(&setup->load->errors, where, "%s", text);
 }
 
+/* The same for a value of a section within the section. */
+static void setup_error_at(const struct service_setup *public, cfg_t *inner,
+    const char *key, unsigned int index, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
+
+static void
+setup_error_at(const struct service_setup *public, cfg_t *inner,
+    const char *key, unsigned int index, const char *fmt, ...)
+{
+	const struct setup		*setup = public->arg;
+	const struct conf_section	*s;
+	struct conf_where		 where = setup->where;
+	char				 text[1024];
+	unsigned int			 i, n = 0;
+	va_list				 ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if ((s = conf_text_find(&setup->load->text, inner)) != NULL) {
+		where = s->where;
+		for (i = 0; key != NULL && i < s->nvalues; i++)
+			if (strcmp(s->value[i].name, key) == 0 && n++ <= index)
+				where = s->value[i].where;
+	}
+	conf_error(&setup->load->errors, where, "%s %s: %s", inner->name,
+	    inner->title != NULL ? inner->title : "", text);
+}
+
+static int
+setup_keep(const struct service_setup *public, int fd)
+{
+	const struct setup	*setup = public->arg;
+	struct conf		*conf = setup->load->conf;
+
+	if (conf->nkeep == CONF_KEEP_MAX) {
+		public->error(public, "too many descriptors are to be kept: "
+		    "expected at most %d in all sections", CONF_KEEP_MAX);
+		return -1;
+	}
+	conf->keep[conf->nkeep++] = fd;
+	return 0;
+}
+
 static void
 setup_init(struct setup *setup, struct conf_load *l,
     const struct conf_section *s, struct conf_where where)
@@ -335,6 +380,8 @@ setup_init(struct setup *setup, struct conf_load *l,
 	setup->public.section = s != NULL ? s->cfg : NULL;
 	setup->public.name = s != NULL ? s->title : "";
 	setup->public.error = setup_error;
+	setup->public.error_at = setup_error_at;
+	setup->public.keep = setup_keep;
 	setup->public.arg = setup;
 }
 
@@ -695,6 +742,8 @@ conf_build(struct conf_load *l)
 	for (i = 0; i < n; i++) {
 		const struct conf_section	*s = &l->text.section[i];
 
+		if (s->outer != 0)
+			continue;		/* its service reads it */
 		if (strcmp(s->type, "listen") == 0)
 			build_listen(l, s);
 		else if (strcmp(s->type, "log") == 0)
@@ -705,7 +754,8 @@ conf_build(struct conf_load *l)
 			build_values(l, s, l->conf);
 	}
 	for (i = 0; i < n; i++)
-		if (strcmp(l->text.section[i].type, "service") == 0)
+		if (l->text.section[i].outer == 0 &&
+		    strcmp(l->text.section[i].type, "service") == 0)
 			build_plan(l, i);
 	check_relations(l);
 	build_view(l);

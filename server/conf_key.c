@@ -234,7 +234,7 @@ conf_key_init(struct conf *conf)
 	priv_init(&conf->priv);
 	conf->view.log_ring = RING_SIZE_MIN;
 	conf->view.log_cut = RECORD_CUT_DEFAULT;
-	conf->view.status_connections = 64;
+	conf->view.status_connections = 16;
 }
 
 void

@@ -78,15 +78,24 @@ where_is(const cfg_t *cfg)
 }
 
 /* Pointers are used again by libconfuse: the last one is meant. */
-static struct conf_section *
-find_section(const cfg_t *cfg)
+const struct conf_section *
+conf_text_find(const struct conf_text *text, const cfg_t *cfg)
 {
 	unsigned int	 i;
 
-	for (i = parse->text->nsections; i > 0; i--)
-		if (parse->text->section[i - 1].cfg == cfg)
-			return &parse->text->section[i - 1];
+	for (i = text->nsections; i > 0; i--)
+		if (text->section[i - 1].cfg == cfg)
+			return &text->section[i - 1];
 	return NULL;
+}
+
+static struct conf_section *
+find_section(const cfg_t *cfg)
+{
+	const struct conf_section	*s = conf_text_find(parse->text, cfg);
+
+	return s != NULL ? &parse->text->section[s - parse->text->section] :
+	    NULL;
 }
 
 static struct conf_section *
@@ -118,7 +127,7 @@ on_open(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	*(const char **)result = value;
 	for (i = 1; i < parse->text->nsections; i++) {
 		same = &parse->text->section[i];
-		if (strcmp(same->type, cfg->name) != 0 ||
+		if (same->outer != 0 || strcmp(same->type, cfg->name) != 0 ||
 		    strcmp(same->title, title) != 0)
 			continue;
 		same->cfg = NULL;	/* libconfuse has freed it */
@@ -234,12 +243,33 @@ on_ignored(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 	return 0;
 }
 
+/* A section of a service has begun in one: the last that is not in another. */
 static int
 on_inner_open(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 {
-	(void)cfg;
+	struct conf_text	*text = parse->text;
+	const char		*title = cfg->title != NULL ? cfg->title : "";
+	struct conf_section	*s, *same;
+	unsigned int		 outer = text->nsections - 1, i;
+
 	(void)opt;
 	*(const char **)result = value;
+	while (outer > 0 && text->section[outer].outer != 0)
+		outer--;
+	for (i = outer + 1; i < text->nsections; i++) {
+		same = &text->section[i];
+		if (strcmp(same->type, cfg->name) != 0 ||
+		    strcmp(same->title, title) != 0)
+			continue;
+		same->cfg = NULL;
+		conf_error(&parse->pass, where_is(cfg), "%s \"%s\" is there "
+		    "twice: expected once, and it is at %s:%d", same->type,
+		    title, same->where.file, same->where.line);
+	}
+	s = add_section(text, parse->arena, cfg->name, title);
+	s->where = where_is(cfg);
+	s->cfg = cfg;
+	s->outer = outer;
 	return 0;
 }
 

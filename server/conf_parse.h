@@ -23,6 +23,8 @@ struct conf_section {
 	cfg_t			*cfg;
 	struct conf_value	*value;
 	unsigned int		 nvalues;
+	/* within another, section[outer], and of no meaning to us; else 0 */
+	unsigned int		 outer;
 };
 
 /*
@@ -53,6 +55,10 @@ void	 conf_parse_nothing(struct conf_text *text, struct arena *arena,
 struct conf_section *conf_parse_add_section(struct conf_text *text,
 	    const char *type, const char *title, struct conf_where where,
 	    struct arena *arena, struct conf_errors *errors);
+
+/* The section that was read into cfg, or NULL. */
+const struct conf_section *conf_text_find(const struct conf_text *text,
+	    const cfg_t *cfg);
 
 /* The last value of that key in the section, or NULL. */
 const struct conf_value *conf_section_find(const struct conf_section *s,

@@ -17,6 +17,13 @@
 /* Sections within each other; only ignored ones could go on for ever. */
 #define NESTING_MAX	8
 
+/*
+ * Tables of ignored sections, all together.  A few names that are sections in
+ * each other would make as many as their number to the power of NESTING_MAX,
+ * and libconfuse copies those of a section whenever one begins.
+ */
+#define IGNORED_MAX	64
+
 /* Names are shorter, or not worth a suggestion. */
 #define NAME_LENGTH_MAX	32
 
@@ -44,6 +51,7 @@ struct table {
 	cfg_opt_t			*opt;
 	unsigned int			 n;
 	unsigned int			 nesting;
+	unsigned int			*nignored;	/* of all tables */
 };
 
 /* ---- tables ------------------------------------------------------------ */
@@ -102,8 +110,10 @@ add_ignored(struct table *t, const char *scope)
 			add(t, &opt[0]);
 			continue;
 		}
-		if (t->nesting >= NESTING_MAX)
+		if (t->nesting >= NESTING_MAX ||
+		    *t->nignored == IGNORED_MAX)
 			continue;
+		(*t->nignored)++;
 		inner = begin(t, t->cb->ignored_open);
 		opt[1].subopts = end(&inner, arena_printf(t->arena, "%c%s",
 		    CONF_TABLE_OWN, i->name));
@@ -196,8 +206,10 @@ conf_table_build(const struct conf_table_callbacks *callbacks,
 {
 	const struct service *const	*svc;
 	struct table			 none, t;
+	unsigned int			 nignored = 0;
 
 	memset(&none, 0, sizeof(none));
+	none.nignored = &nignored;
 	none.cb = callbacks;
 	none.ignore = ignore;
 	none.arena = arena;

@@ -27,7 +27,9 @@ helper_run_logger(const struct worker *w)
 {
 	helper_drop(w);
 	priv_title("logger");
-	view_run_logger(view_get(), w->conf, w->master);
+	/* one that dies at its work is replaced at once, like a worker */
+	view_run_logger(view_get(), w->conf, w->master,
+	    &board_slot(w->board, w->number)->connections);
 }
 
 static void

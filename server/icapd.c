@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../proto/chars.h"
+#include "../services/notice.h"
 #include "../services/registry.h"
 #include "conf.h"
 #include "log.h"
@@ -243,6 +244,16 @@ release(void *arg, struct conf *conf)
 	conf_free(conf);
 }
 
+/* What services have to say. */
+static void
+notice(bool warning, const char *message)
+{
+	if (warning)
+		log_warnx("%s", message);
+	else
+		log_info("%s", message);
+}
+
 int
 icapd_main(int argc, char *argv[], const struct service *const services[])
 {
@@ -259,6 +270,7 @@ icapd_main(int argc, char *argv[], const struct service *const services[])
 	parse_arguments(argc, argv, &args);
 	log_init(args.log_format, args.log_level);
 	log_role("master");
+	notice_set(notice);
 	args.conf.check_listeners = args.check > 0;
 	if ((conf = conf_load(&args.conf)) == NULL)
 		return 1;

@@ -20,6 +20,13 @@ line_init(struct line *l, char *p, size_t max)
 }
 
 void
+line_fill(struct line *l, const char *p)
+{
+	memcpy(l->p + l->len, p, l->max - l->len);
+	l->len = l->max;
+}
+
+void
 line_text(struct line *l, const char *text)
 {
 	line_add(l, text, strlen(text));
@@ -31,16 +38,39 @@ line_char(struct line *l, char c)
 	line_add(l, &c, 1);
 }
 
+static const char	 pairs[] =
+    "0001020304050607080910111213141516171819"
+    "2021222324252627282930313233343536373839"
+    "4041424344454647484950515253545556575859"
+    "6061626364656667686970717273747576777879"
+    "8081828384858687888990919293949596979899";
+
 void
 line_padded(struct line *l, uint64_t n, unsigned int width)
 {
 	char		 digits[20];
 	unsigned int	 i = sizeof(digits);
+	uint32_t	 small;
 
-	do {
+	/* most numbers are small, and 32 bits divide faster */
+	if (n < 10 && width == 1) {
+		if (l->len < l->max)
+			l->p[l->len++] = (char)('0' + n);
+		return;
+	}
+	for (; n > UINT32_MAX; n /= 10)
 		digits[--i] = (char)('0' + n % 10);
-		n /= 10;
-	} while (n > 0 || (i > 0 && sizeof(digits) - i < width));
+	for (small = (uint32_t)n; small >= 100; small /= 100) {
+		i -= 2;
+		memcpy(digits + i, pairs + 2 * (small % 100), 2);
+	}
+	if (small >= 10) {
+		i -= 2;
+		memcpy(digits + i, pairs + 2 * small, 2);
+	} else
+		digits[--i] = (char)('0' + small);
+	while (i > 0 && sizeof(digits) - i < width)
+		digits[--i] = '0';
 	line_add(l, digits + i, sizeof(digits) - i);
 }
 
@@ -192,10 +222,50 @@ text_char(const unsigned char *p, size_t len, char *dst, size_t *n)
 	return 1;
 }
 
-static bool
-is_plain(unsigned char c)
+#define P8	1, 1, 1, 1, 1, 1, 1, 1
+
+/* Bytes that stand for themselves: printable, but the quote and backslash. */
+static const unsigned char plain[256] = {
+	/* 0x00 */
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	/* 0x20 */
+	1, 1, 0, 1, 1, 1, 1, 1, P8, P8, P8,
+	/* 0x40 */
+	P8, P8, P8, 1, 1, 1, 1, 0, 1, 1, 1,
+	/* 0x60 */
+	P8, P8, P8, 1, 1, 1, 1, 1, 1, 1, 0,
+};
+
+#define ONES	UINT64_C(0x0101010101010101)
+#define HIGH	UINT64_C(0x8080808080808080)
+
+/* Has one of eight bytes the value v?  (Hacker's Delight 6-1) */
+static uint64_t
+has_byte(uint64_t w, unsigned char v)
 {
-	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+	w ^= ONES * v;
+	return (w - ONES) & ~w & HIGH;
+}
+
+/*
+ * The number of plain bytes at p, in eights: below 0x20, from 0x7f on, and
+ * the two that are escaped show in the high bits.  May stop early, never
+ * late.
+ */
+static size_t
+plain_span(const unsigned char *p, size_t len)
+{
+	size_t		 n;
+	uint64_t	 w;
+
+	for (n = 0; n + 8 <= len; n += 8) {
+		memcpy(&w, p + n, 8);
+		if ((((w - ONES * 0x20) | (w + ONES) | w) & HIGH) != 0 ||
+		    has_byte(w, '"') != 0 || has_byte(w, '\\') != 0)
+			break;
+	}
+	return n;
 }
 
 static void
@@ -214,7 +284,9 @@ line_wire(struct line *l, struct slice s, size_t cut,
 	soft = limit - 3;
 	safe = l->len;
 	while (p < end) {
-		for (run = p; p < end && is_plain(*p); p++)
+		run = p;
+		p += plain_span(p, (size_t)(end - p));
+		for (; p < end && plain[*p]; p++)
 			;
 		n = (size_t)(p - run);
 		if (n > limit - l->len)

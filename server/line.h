@@ -21,12 +21,20 @@ struct line {
 
 void	 line_init(struct line *l, char *p, size_t max);
 
-/* Appends bytes that need no care. */
+/* Appends what fits. */
+void	 line_fill(struct line *l, const char *p);
+
+/*
+ * Appends bytes that need no care.  Inlined, so that a literal becomes a few
+ * moves of constant size.
+ */
 static inline void
 line_add(struct line *l, const char *p, size_t len)
 {
-	if (len > l->max - l->len)
-		len = l->max - l->len;
+	if (len > l->max - l->len) {
+		line_fill(l, p);
+		return;
+	}
 	memcpy(l->p + l->len, p, len);
 	l->len += len;
 }

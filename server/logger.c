@@ -568,7 +568,8 @@ logger_next_retry(const struct logger *lg)
 }
 
 void
-logger_run(struct rings *rs, pid_t master, logger_orphan *orphan)
+logger_run(struct rings *rs, pid_t master, logger_orphan *orphan,
+    uint64_t *jobs)
 {
 	struct logger	 lg;
 	struct ring_recent *table = rings_recent(rs);
@@ -604,8 +605,11 @@ logger_run(struct rings *rs, pid_t master, logger_orphan *orphan)
 		logger_add(&lg);
 		if (logger_reopen)
 			logger_reopen_all(&lg);
-		if ((n = logger_drain(&lg)) > 0)
+		if ((n = logger_drain(&lg)) > 0) {
 			worked = stream_now();
+			if (jobs != NULL)
+				(*jobs)++;
+		}
 		if (n >= BATCH / 2)
 			continue;
 		if (logger_may_end(&lg))

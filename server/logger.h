@@ -22,9 +22,10 @@ typedef void logger_orphan(struct rings *rs, unsigned int ring);
 /*
  * Takes lines out of the rings and writes them until told to finish, or until
  * the master (its pid) has died and no process is left that could put
- * another.  Never returns.
+ * another.  Counts in *jobs, if it is not NULL, that it has written something.
+ * Never returns.
  */
-void	 logger_run(struct rings *rs, pid_t master, logger_orphan *orphan)
-	    __attribute__((noreturn));
+void	 logger_run(struct rings *rs, pid_t master, logger_orphan *orphan,
+	    uint64_t *jobs) __attribute__((noreturn));
 
 #endif

@@ -65,6 +65,9 @@
 /* For auxiliary processes to end after the workers have, milliseconds. */
 #define HELPERS_MS	5000
 
+/* Large for malloc, bytes; but not so large that it maps it. */
+#define SORT_SIZE	(64 * 1024)
+
 enum master_state {
 	MASTER_SERVING,
 	MASTER_DRAINING,	/* workers were told to leave */
@@ -88,6 +91,7 @@ struct master {
 	struct roster		 roster;
 	struct generation	*gen;		/* the current one */
 	struct generation	*next;		/* of a reload under way */
+	struct generation	*newest;	/* all of them, linked */
 	struct respawn		 respawn;
 	struct respawn		 respawn_aux;
 	struct respawn_watch	 watch;
@@ -136,11 +140,12 @@ master_open_signals(struct master *m)
 
 /* In the child: what a process keeps, and nothing else. */
 static void
-master_become(struct master *m, unsigned int i, pid_t master)
+master_become(const struct master *m, const struct place *p, unsigned int i,
+    pid_t master)
 {
-	const struct place	*p = &m->roster.place[i];
 	struct worker		 w;
-	int			 keep[4], n = 0;
+	int			 keep[2 + CONF_KEEP_MAX];
+	unsigned int		 n = 0, k;
 
 	memset(&w, 0, sizeof(w));
 	w.conf = p->gen->conf;
@@ -155,7 +160,9 @@ master_become(struct master *m, unsigned int i, pid_t master)
 		w.listener = m->pool[p->pool].listener;
 		keep[n++] = w.listener;
 	}
-	if (priv_close_others(keep, (unsigned int)n) == -1)
+	for (k = 0; k < w.conf->nkeep; k++)
+		keep[n++] = w.conf->keep[k];
+	if (priv_close_others(keep, n) == -1)
 		fatal(EXIT_SICK, "closing descriptors");
 	if (p->aux != NULL) {
 		log_role("%s", p->aux->name);
@@ -172,6 +179,7 @@ master_fork(struct master *m, unsigned int i, int64_t now)
 {
 	struct place		*p = &m->roster.place[i];
 	struct board_slot	*b = board_slot(m->board, i);
+	const struct place	 me = *p;	/* for the child */
 	pid_t			 master = getpid(), pid;
 
 	memset(b, 0, sizeof(*b));
@@ -190,7 +198,7 @@ master_fork(struct master *m, unsigned int i, int64_t now)
 		return;
 	case 0:
 		b->pid = getpid();
-		master_become(m, i, master);
+		master_become(m, &me, i, master);
 	}
 	b->pid = pid;
 	roster_enter(&m->roster, i, pid, now);
@@ -263,6 +271,20 @@ master_want(struct master *m, struct generation *gen, unsigned int n,
 	return 0;
 }
 
+/*
+ * A large request makes malloc join and sort what is free.  Here it does so
+ * once; else in each worker, which gets a copy of every page that is touched
+ * on the way.
+ */
+static void
+master_sort_heap(void)
+{
+	void *volatile	 p = malloc(SORT_SIZE);
+
+	/* volatile: the compiler would drop both calls */
+	free(p);
+}
+
 static struct generation *
 master_new_generation(struct master *m, struct conf *conf)
 {
@@ -272,6 +294,8 @@ master_new_generation(struct master *m, struct conf *conf)
 	if ((gen = calloc(1, sizeof(*gen))) == NULL)
 		fatal(1, "calloc");
 	gen->conf = conf;
+	gen->older = m->newest;
+	m->newest = gen;
 	gen->number = m->gen != NULL ? m->gen->number + 1 : 1;
 	for (i = 0; i < m->npools; i++)
 		if (master_want(m, gen, conf_listen_of(conf, i)->workers, i,
@@ -280,6 +304,7 @@ master_new_generation(struct master *m, struct conf *conf)
 	if (i < m->npools)
 		log_warnx("no room for all workers of generation %u: too many "
 		    "old ones have not finished", gen->number);
+	master_sort_heap();
 	return gen;
 }
 
@@ -325,9 +350,16 @@ master_want_helpers(struct master *m)
 static void
 master_release(struct master *m, struct generation *gen)
 {
+	struct generation	**p;
+
 	if (gen == m->gen || gen == m->next || gen->running > 0)
 		return;
 	log_debug("generation %u has gone", gen->number);
+	for (p = &m->newest; *p != NULL; p = &(*p)->older)
+		if (*p == gen) {
+			*p = gen->older;
+			break;
+		}
 	if (m->setup->release != NULL)
 		m->setup->release(m->setup->arg, gen->conf);
 	free(gen);
@@ -562,14 +594,16 @@ static void
 master_inherit(struct master *m, const struct place *p,
     const struct board_slot *b)
 {
+	/* what those count is no client's */
+	if (p->aux != NULL)
+		return;
 	m->head->past_connections += b->connections;
 	m->head->past_transactions += b->transactions;
 	m->head->past_bytes_in += b->bytes_in;
 	m->head->past_bytes_out += b->bytes_out;
 	m->head->past_refused += b->refused;
 	m->head->past_overload += b->overload;
-	if (p->aux == NULL)
-		m->pool[p->pool].accepted += b->connections;
+	m->pool[p->pool].accepted += b->connections;
 }
 
 /* No worker has ever done its job, and none will. */
@@ -1098,7 +1132,7 @@ master_init(struct master *m, const struct master_setup *setup)
 	for (i = 0; i < m->npools; i++)
 		m->pool[i].listener = setup->listener[i];
 	if (roster_init(&m->roster, m->head->max) == -1)
-		fatal(1, "calloc");
+		fatal(1, "mmap");
 	if (pipe2(m->news, O_CLOEXEC | O_NONBLOCK) == -1)
 		fatal(1, "pipe");
 	master_open_signals(m);

@@ -6,9 +6,12 @@
  *
  * A place is free, or belongs to a generation: it has a process, or one will
  * be started when it is due.  The table is as large as the board, and only
- * the part that was ever used costs memory.
+ * the part that was ever used costs memory.  Children do not have it: the
+ * master writes to it between two forks, and each child would keep a copy of
+ * its own of what was there before.
  */
-#include <stdlib.h>
+#include <sys/mman.h>
+
 #include <string.h>
 
 #include "roster.h"
@@ -16,9 +19,19 @@
 int
 roster_init(struct roster *r, unsigned int max)
 {
+	void	*p;
+	size_t	 size = max * sizeof(*r->place);
+
 	memset(r, 0, sizeof(*r));
-	if ((r->place = calloc(max, sizeof(*r->place))) == NULL)
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (p == MAP_FAILED)
 		return -1;
+	if (madvise(p, size, MADV_DONTFORK) == -1) {
+		(void)munmap(p, size);
+		return -1;
+	}
+	r->place = p;
 	r->max = max;
 	return 0;
 }
@@ -26,7 +39,7 @@ roster_init(struct roster *r, unsigned int max)
 void
 roster_fini(struct roster *r)
 {
-	free(r->place);
+	(void)munmap(r->place, r->max * sizeof(*r->place));
 }
 
 int

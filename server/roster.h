@@ -15,6 +15,7 @@ struct generation {
 	struct conf	*conf;
 	unsigned int	 number;
 	unsigned int	 running;
+	struct generation *older;	/* not gone yet */
 };
 
 /* One place: a process, or one that is to be started at `due`. */
@@ -34,7 +35,10 @@ struct place {
 	bool			 is_hung;	/* it was killed for that */
 };
 
-/* The places, with the same indices as those of the board. */
+/*
+ * The places, with the same indices as those of the board.  A child must not
+ * look at them.
+ */
 struct roster {
 	struct place	*place;
 	unsigned int	 n;		/* ever used */

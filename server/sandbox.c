@@ -160,7 +160,7 @@ static int
 sandbox_allow_abort(scmp_filter_ctx ctx)
 {
 	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-	    SCMP_CMP(2, SCMP_CMP_EQ, SIGABRT));
+	    SCMP_CMP(2, SCMP_CMP_EQ, SIGABRT, 0));
 }
 
 static int
@@ -174,15 +174,15 @@ sandbox_allow_flags(scmp_filter_ctx ctx)
 
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]) && e == 0; i++)
 		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-		    SCMP_CMP(1, SCMP_CMP_EQ, commands[i]));
+		    SCMP_CMP(1, SCMP_CMP_EQ, commands[i], 0));
 	/* FIONREAD and the like; terminals are not to be typed into */
 	if (e == 0)
 		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-		    SCMP_CMP(1, SCMP_CMP_EQ, FIONREAD));
+		    SCMP_CMP(1, SCMP_CMP_EQ, FIONREAD, 0));
 	/* stdio asks whether it writes to a terminal */
 	if (e == 0)
 		e = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-		    SCMP_CMP(1, SCMP_CMP_EQ, TCGETS));
+		    SCMP_CMP(1, SCMP_CMP_EQ, TCGETS, 0));
 	return e;
 }
 

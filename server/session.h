@@ -35,7 +35,7 @@ struct session {
 	struct header_field	*fields;
 	const struct txn_plan	*plan;
 	struct txn		*running;	/* &txn while a plan runs */
-	struct txn		 txn;		/* last: its end is seldom used */
+	struct txn		 txn;		/* its end is seldom used */
 };
 
 /*

@@ -21,7 +21,7 @@
 #include "status.h"
 
 #ifdef HAVE_LIBMICROHTTPD
-#include <microhttpd.h>
+#include "httpd.h"
 
 /* An idle connection is given up after so many seconds. */
 #define IDLE_SECONDS	10
@@ -40,6 +40,7 @@ struct status {
 };
 
 static volatile sig_atomic_t	 status_end;
+static const struct httpd	*httpd;
 
 static void
 status_on_signal(int signo)
@@ -67,18 +68,19 @@ status_answer(struct MHD_Connection *c, unsigned int code, const char *type,
 	struct MHD_Response	*r;
 	enum MHD_Result		 result;
 
-	r = MHD_create_response_from_buffer(len, (void *)(uintptr_t)text,
+	r = httpd->create_response_from_buffer(len, (void *)(uintptr_t)text,
 	    MHD_RESPMEM_MUST_COPY);
 	if (r == NULL)
 		return MHD_NO;
-	(void)MHD_add_response_header(r, "Content-Type", type);
-	(void)MHD_add_response_header(r, "Cache-Control", "no-store");
-	(void)MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
-	(void)MHD_add_response_header(r, "Content-Security-Policy", CSP);
+	(void)httpd->add_response_header(r, "Content-Type", type);
+	(void)httpd->add_response_header(r, "Cache-Control", "no-store");
+	(void)httpd->add_response_header(r, "X-Content-Type-Options",
+	    "nosniff");
+	(void)httpd->add_response_header(r, "Content-Security-Policy", CSP);
 	if (code == MHD_HTTP_METHOD_NOT_ALLOWED)
-		(void)MHD_add_response_header(r, "Allow", "GET, HEAD");
-	result = MHD_queue_response(c, code, r);
-	MHD_destroy_response(r);
+		(void)httpd->add_response_header(r, "Allow", "GET, HEAD");
+	result = httpd->queue_response(c, code, r);
+	httpd->destroy_response(r);
 	return result;
 }
 
@@ -137,8 +139,8 @@ status_readyz(struct MHD_Connection *c, struct status *st)
 	bool		 ready = snapshot_is_ready(&st->snapshot);
 
 	page_init(&p);
-	if (MHD_lookup_connection_value(c, MHD_GET_ARGUMENT_KIND,
-	    "verbose") != NULL || MHD_get_connection_values(c,
+	if (httpd->lookup_connection_value(c, MHD_GET_ARGUMENT_KIND,
+	    "verbose") != NULL || httpd->get_connection_values(c,
 	    MHD_GET_ARGUMENT_KIND, NULL, NULL) > 0)
 		status_ready(&p, &st->snapshot);
 	page_addf(&p, "%s\n", ready ? "ready" : "not ready");
@@ -205,14 +207,14 @@ status_serve(struct MHD_Daemon *mhd, pid_t master)
 	MHD_UNSIGNED_LONG_LONG		 ms;
 	bool				 has_end;
 
-	info = MHD_get_daemon_info(mhd, MHD_DAEMON_INFO_EPOLL_FD);
+	info = httpd->get_daemon_info(mhd, MHD_DAEMON_INFO_EPOLL_FD);
 	if (info == NULL)
 		fatalx(EXIT_CONFIG, "status: libmicrohttpd has no epoll");
 	pfd.fd = info->epoll_fd;
 	pfd.events = POLLIN;
 	sigemptyset(&none);
 	while (!status_end && getppid() == master) {
-		has_end = MHD_get_timeout(mhd, &ms) == MHD_YES;
+		has_end = httpd->get_timeout(mhd, &ms) == MHD_YES;
 		if (has_end) {
 			ts.tv_sec = (time_t)(ms / 1000);
 			ts.tv_nsec = (long)(ms % 1000) * 1000000;
@@ -224,8 +226,8 @@ status_serve(struct MHD_Daemon *mhd, pid_t master)
 		 * Twice: a connection that ends in the first may be what a
 		 * client in the queue waits for, whom only the second sees.
 		 */
-		(void)MHD_run(mhd);
-		(void)MHD_run(mhd);
+		(void)httpd->run(mhd);
+		(void)httpd->run(mhd);
 	}
 }
 
@@ -257,7 +259,9 @@ status_run(const struct conf *conf, struct board *board, struct view *view,
 		fatalx(EXIT_SICK, "status: cannot listen on %s port %s: %s",
 		    v->status_host, v->status_port, errno != 0 ?
 		    strerror(errno) : why);
-	mhd = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL,
+	if ((httpd = httpd_open(&why)) == NULL)
+		fatalx(EXIT_CONFIG, "status: %s", why);
+	mhd = httpd->start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL,
 	    NULL, status_request, &st, MHD_OPTION_LISTEN_SOCKET, fd,
 	    MHD_OPTION_CONNECTION_LIMIT, v->status_connections,
 	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_SECONDS,

@@ -145,9 +145,10 @@ view_bury(struct rings *rs, unsigned int ring)
 }
 
 void
-view_run_logger(struct view *v, const struct conf *conf, pid_t master)
+view_run_logger(struct view *v, const struct conf *conf, pid_t master,
+    uint64_t *jobs)
 {
 	orphan_nlogs = view_logs(v, conf, orphan_log);
 	view_use(v, RING_LOGGER, conf);
-	logger_run(v->rings, master, view_bury);
+	logger_run(v->rings, master, view_bury, jobs);
 }

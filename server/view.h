@@ -41,9 +41,10 @@ unsigned int view_logs(struct view *v, const struct conf *conf,
 	    struct record_log log[CONF_LOGS_MAX]);
 
 /*
- * Runs the logger in this process, forked by that master.  Never returns.
+ * Runs the logger in this process, forked by that master; *jobs as for
+ * logger_run().  Never returns.
  */
 void	 view_run_logger(struct view *v, const struct conf *conf,
-	    pid_t master) __attribute__((noreturn));
+	    pid_t master, uint64_t *jobs) __attribute__((noreturn));
 
 #endif

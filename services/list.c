@@ -6,12 +6,20 @@
  */
 #include "list.h"
 
+#ifdef HAVE_BLOCKLIST
+extern const struct service svc_blocklist;
+#endif
 extern const struct service svc_clamav;
 extern const struct service svc_echo;
+extern const struct service svc_headers;
 
 static const struct service *const services[] = {
+#ifdef HAVE_BLOCKLIST
+	&svc_blocklist,
+#endif
 	&svc_clamav,
 	&svc_echo,
+	&svc_headers,
 	NULL
 };
 

@@ -54,6 +54,23 @@ struct service_setup {
 	void		 (*error)(const struct service_setup *setup,
 			    const char *fmt, ...)
 			    __attribute__((format(printf, 2, 3)));
+
+	/*
+	 * The same for a key of a section within the section, as in
+	 * `list "x" { ... }`: its value number `index` from 0, or where key
+	 * is NULL or was not set, where the inner section begins.
+	 */
+	void		 (*error_at)(const struct service_setup *setup,
+			    cfg_t *inner, const char *key, unsigned int index,
+			    const char *fmt, ...)
+			    __attribute__((format(printf, 5, 6)));
+
+	/*
+	 * Processes have all descriptors closed that they do not need:
+	 * this one stays open in each.  It is the service's, until
+	 * close().  Returns 0, or -1 after error() when there are too many.
+	 */
+	int		 (*keep)(const struct service_setup *setup, int fd);
 	void		*arg;		/* the server's own */
 };
 
@@ -103,6 +120,17 @@ struct service {
 	 */
 	void		 (*version)(void *instance, char *dst, size_t size);
 };
+
+/* ---- beside transactions ------------------------------------------------ */
+
+/*
+ * A line in the log, from open(), start() or poll(): lower case, the object
+ * first, no dot at the end.  A warning is what an administrator should see to.
+ */
+void	 service_log(const char *fmt, ...)
+	    __attribute__((format(printf, 1, 2)));
+void	 service_warn(const char *fmt, ...)
+	    __attribute__((format(printf, 1, 2)));
 
 /* ---- what was asked --------------------------------------------------- */
 

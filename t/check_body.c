@@ -374,10 +374,10 @@ static const struct {
 	    0, "48+0 hello trailers A: b\\r\\n 100" },
 	{ PRE(9) HELLO "0; ieof\r\nX: y\r\n\r\n", 0,
 	    "48+0 hello trailers X: y\\r\\n" },
-	/* limits of this test: 64 bytes of trailers, with the empty line */
-	{ POST("") "0\r\nA:" FIFTY "12345678\r\n\r\n", 0,
-	    "48+0  trailers A:" FIFTY "12345678\\r\\n" },
-	{ POST("") "0\r\nA:" FIFTY "123456789\r\n\r\n", 0, "48+0 400" },
+	/* limits of this test: 64 bytes of trailers, with their line ends */
+	{ POST("") "0\r\nA:" FIFTY "1234567890\r\n\r\n", 0,
+	    "48+0  trailers A:" FIFTY "1234567890\\r\\n" },
+	{ POST("") "0\r\nA:" FIFTY "12345678901\r\n\r\n", 0, "48+0 400" },
 };
 
 START_TEST(bodies_are_one_sequence)
@@ -679,16 +679,17 @@ START_TEST(deaf_clients_do_not_deadlock)
 }
 END_TEST
 
-/* C120: a spool that may hold no more, or has nowhere to put it. */
+/* C120, C228: a spool that may hold no more, or has nowhere to put it. */
 static const struct {
 	uint64_t	 max;
 	const char	*dir;
+	int		 status;
 } spools[] = {
-	{ 10000, "/tmp" },
-	{ UINT64_C(1) << 40, "no-such-folder" },
+	{ 10000, "/tmp", 413 },
+	{ UINT64_C(1) << 40, "no-such-folder", 500 },
 };
 
-START_TEST(a_full_spool_is_an_error_of_ours)
+START_TEST(a_body_that_cannot_be_kept_is_refused)
 {
 	struct bytes	 got = { NULL, 0, 0 };
 	char		*p = unit_pattern(300000), *in;
@@ -711,7 +712,7 @@ START_TEST(a_full_spool_is_an_error_of_ours)
 			    read_copies(&t.m.body, &got, SIZE_MAX), -1);
 		}
 		ck_assert_int_eq(t.m.body.state, BODY_BROKEN);
-		ck_assert_int_eq(t.m.body.fault.status, 500);
+		ck_assert_int_eq(t.m.body.fault.status, spools[_i].status);
 		/* and it stays broken */
 		ck_assert_int_eq(read_pieces(&t.m.body, &got, false), -1);
 		ck_assert_int_eq(body_drain(&t.m.body), -1);
@@ -791,7 +792,7 @@ add(TCase *tc)
 	unit_add_rows(tc, drained_bodies_leave_the_next_request, drains);
 	unit_add_rows(tc, long_bodies_come_whole, longs);
 	unit_add_rows(tc, deaf_clients_do_not_deadlock, longs);
-	unit_add_rows(tc, a_full_spool_is_an_error_of_ours, spools);
+	unit_add_rows(tc, a_body_that_cannot_be_kept_is_refused, spools);
 	tcase_add_loop_test(tc, a_finished_body_leaves_its_spool_empty, 0, 8);
 	tcase_add_test(tc, a_rewound_body_can_be_peeked_at);
 }

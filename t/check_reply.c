@@ -219,6 +219,17 @@ START_TEST(refusals_say_why_and_close)
 }
 END_TEST
 
+/* C229: a service's reasons may be anything, line ends too. */
+START_TEST(what_is_wrong_here_is_not_told)
+{
+	struct fault	 fault = { 500, "socket /run/x: no\r\nSet-Cookie: y" };
+
+	ck_assert_int_eq(reply_refuse(&stream, &fault, "tag-1"), 0);
+	check_sent("ICAP/1.0 500 Server error\r\n" TAG
+	    "Connection: close\r\nEncapsulated: null-body=0\r\n\r\n");
+}
+END_TEST
+
 static void
 add_lead(struct reply_body *rb, char *icap, char *http)
 {
@@ -359,6 +370,7 @@ add(TCase *tc)
 	tcase_add_test(tc, a_nul_cannot_be_in_a_value);
 	tcase_add_test(tc, heads_stay_below_their_limit);
 	tcase_add_test(tc, refusals_say_why_and_close);
+	tcase_add_test(tc, what_is_wrong_here_is_not_told);
 	unit_add_rows(tc, bodies_are_chunked, bodies);
 	tcase_add_test(tc, partial_bodies_refer_to_the_original);
 	tcase_add_loop_test(tc, files_are_sent_as_chunks, 0, 6);

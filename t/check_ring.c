@@ -101,7 +101,7 @@ start_logger(const struct rlimit *limit)
 		(void)dup2(null, STDERR_FILENO);
 		if (limit != NULL)
 			(void)setrlimit(RLIMIT_FSIZE, limit);
-		logger_run(f.rs, test, NULL);
+		logger_run(f.rs, test, NULL, NULL);
 	}
 	ck_assert_int_gt(f.logger, 0);
 	ck_assert_int_eq(sigprocmask(SIG_SETMASK, &old, NULL), 0);

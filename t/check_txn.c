@@ -447,7 +447,7 @@ static const struct scene chains[] = {
 	    .expect = "200 res-hdr res-body [no]" },
 	/* and in the original */
 	{ { HELLO }, { "read unchanged" }, .spool_max = 4,
-	    .expect = "fault 500: body exceeds the spool limit" },
+	    .expect = "fault 413: body exceeds the spool limit" },
 	{ { HELLO }, { "read unchanged" }, .spool_max = 5,
 	    .expect = "200 req-hdr req-body [hello]" },
 	/* shadows see everything and change nothing */

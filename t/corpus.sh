@@ -20,6 +20,7 @@ for target in "$top_srcdir"/t/fuzz_*.c; do
 	[ "$name" = fuzz_main ] && continue
 	# files, not the folder: libFuzzer would go on from there
 	set -- "$corpus"/*
+	[ "$name" != fuzz_conf ] || set -- "$@" "$top_srcdir"/t/conf/*.conf
 	if [ ! -e "$1" ]; then
 		echo "FAIL: $name: no input in $corpus"
 		status=1

@@ -46,9 +46,14 @@ rm -f "$tmp/ctl/icapd.board"
 step "what is shown"
 view_start "workers 3" "log $tmp/log/access access ecs"
 "$t_builddir/ping" -p "$icapd_port" -n 10 count || fail "no service"
+# has_counted N: a client may know of the end before it is counted
+has_counted() {
+	"$ctl" -r "$tmp/ctl" status >"$tmp/counted"
+	has "$tmp/counted" "^transactions   $1,"
+}
+wait_until has_counted 10 || fail "no transactions in status"
 run 0 status
 has "$tmp/ctl.out" "pid $icapd_pid, ready" || fail "status"
-has "$tmp/ctl.out" '^transactions   10,' || fail "no transactions in status"
 run 0 -j status
 jq -e ".pid == $icapd_pid and .transactions == 10 and .ready and
     (.workers | length) == 3 and
@@ -82,6 +87,7 @@ has "$tmp/ctl.out" '^generation 3, ' || fail "no third generation"
 "$t_builddir/ping" -p "$icapd_port" -n 10 count || fail "no service"
 
 step "counters outlive workers and reloads"
+wait_until has_counted 20 || fail "not 20 transactions"
 run 0 -j status
 jq -e '.transactions == 20 and
     (.services[] | select(.path == "echo") | .transactions) == 20' \
@@ -93,10 +99,10 @@ run 0 reopen
 [ -e "$tmp/log/access" ] || fail "no new file when it returned"
 
 step "upgrade"
-mv "$tmp/run" "$tmp/run.away"
+echo "bogus line" >>"$tmp/conf"
 run 1 upgrade
 has "$tmp/ctl.err" 'upgrade failed' || fail "a failure is not said"
-mv "$tmp/run.away" "$tmp/run"
+cp "$tmp/conf.good" "$tmp/conf"
 run 0 upgrade
 has "$tmp/ctl.out" 'pid [0-9]*, 3 workers' || fail "no outcome"
 new=$(sed -n 's/.*pid \([0-9]*\),.*/\1/p' "$tmp/ctl.out")

@@ -12,6 +12,7 @@
  *			    prints "held" and "gone" on standard output
  *	/barrier/K/SEED    30000 + SEED bytes of SEED, once K clients have come
  *	/status/204, 304    no body
+ *	/head		    the head of the request, as text
  *
  * Any request body is read, and POST and PUT answer with its POSIX checksum
  * and size, as cksum(1) prints them.  `origin -g N SEED` writes the bytes of
@@ -61,6 +62,7 @@ struct origin_request {
 	int	 wants_continue;
 	int	 wants_close;
 	uint64_t length;
+	char	 head[4096];		/* for /head */
 };
 
 struct origin_sum {
@@ -86,6 +88,7 @@ static int	 body_take(struct origin_client *, uint64_t,
 static int	 reply_object(int, struct origin_request *, const char *,
 		    uint64_t, uint64_t);
 static int	 reply_sum(int, struct origin_request *, struct origin_sum *);
+static int	 reply_head(int, struct origin_request *);
 static int	 reply_status(int, struct origin_request *, const char *);
 static int	 send_pattern(int, uint64_t *, uint64_t, int);
 static int	 send_text(int, const char *);
@@ -245,6 +248,8 @@ client_serve(struct origin_client *c)
 	else if (strcmp(req.method, "GET") != 0 &&
 	    strcmp(req.method, "HEAD") != 0)
 		rc = reply_status(c->fd, &req, "501 Not Implemented");
+	else if (strcmp(req.path, "/head") == 0)
+		rc = reply_head(c->fd, &req);
 	else if (strcmp(req.path, "/status/204") == 0)
 		rc = reply_status(c->fd, &req, "204 No Content");
 	else if (strcmp(req.path, "/status/304") == 0)
@@ -329,6 +334,8 @@ head_read(struct origin_client *c, struct origin_request *req)
 	}
 	end[2] = '\0';
 	memset(req, 0, sizeof(*req));
+	snprintf(req->head, sizeof(req->head), "%s",
+	    c->buf + c->start);
 	if (head_parse(c->buf + c->start, req) == -1) {
 		reply_status(c->fd, req, "400 Bad Request");
 		return -1;
@@ -502,6 +509,19 @@ reply_sum(int fd, struct origin_request *req, struct origin_sum *sum)
 	    "Content-Length: %zu\r\n\r\n%s",
 	    strcmp(req->method, "PUT") == 0 ? "201 Created" : "200 OK",
 	    strlen(body), body);
+	return send_text(fd, reply);
+}
+
+/* Answers with the head that has come, as text. */
+static int
+reply_head(int fd, struct origin_request *req)
+{
+	char reply[sizeof(req->head) + 256];
+
+	snprintf(reply, sizeof(reply), "HTTP/1.1 200 OK\r\n"
+	    "Content-Type: text/plain\r\nCache-Control: no-store\r\n"
+	    "Server: origin\r\nX-Powered-By: origin/1.0\r\n"
+	    "Content-Length: %zu\r\n\r\n%s", strlen(req->head), req->head);
 	return send_text(fd, reply);
 }
 

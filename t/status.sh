@@ -105,7 +105,7 @@ load_start -c 2 -i 1
 i=0
 while [ "$i" -lt "$SCRAPES" ]; do
 	i=$((i + 50))
-	curl -s -f -Z -o "$tmp/got" "$url/metrics?n=[1-50]" || fail "curl"
+	curl -s -S -f -Z --parallel-max 10 --no-progress-meter -o "$tmp/got" "$url/metrics?n=[1-50]" || fail "curl"
 done
 has "$tmp/got" '^icapd_log_waits_total' || fail "cut short"
 load_stop

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
 # shellcheck shell=sh
+# shellcheck disable=SC2034,SC2154 # names shared with lib.sh and the tests
 #
 # Functions for the tests of what administrators see (logs.sh, ctl.sh,
 # status.sh): viewd with a configuration, and requests no client would make.

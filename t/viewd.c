@@ -33,7 +33,8 @@ struct setting {
 	struct conf_listen	 listen;
 	struct txn_plan		 plan[16];
 	struct txn_step		 step[16];
-	struct conf_chain	 chain[16];
+	uint64_t		 tag[17];
+	struct conf_istag	 istag[17];
 	char			 text[TEXTS][256];
 	unsigned int		 ntexts;
 };
@@ -185,13 +186,12 @@ setting_read(const char *path, char *why, size_t size)
 		if (services[i].serve == serve_fail)
 			s->plan[i].on_error = ON_ERROR_PASS;
 		plan_finish(&s->plan[i]);
-		(void)strlcpy(s->chain[i].istag, "viewd",
-		    sizeof(s->chain[i].istag));
+		s->tag[i] = i + 1;
 	}
-	s->conf.chain = s->chain;
+	s->conf.tag = s->tag;
+	s->conf.istag = s->istag;
 	s->conf.plan = s->plan;
 	s->conf.nplans = PLANS;
-	(void)strlcpy(s->conf.istag, "viewd", sizeof(s->conf.istag));
 	if ((fp = fopen(path, "r")) == NULL)
 		err(1, "%s", path);
 	while (fgets(line, sizeof(line), fp) != NULL) {

@@ -34,10 +34,23 @@ wire "$scripts/concurrent.it" "$scripts/idle.it" "$scripts/parked.it" \
     "$scripts/silent.it"
 icapd_stop TERM
 
+# serve NAME: the daemon with the configuration that $tmp/NAME.conf holds
+serve() {
+	mkdir -p "$tmp/spool" "$tmp/run"
+	chmod 1777 "$tmp/spool"
+	start icapd icapd_exec -d -f "$tmp/$1.conf"
+	icapd_pid=$started_pid
+	wait_until icapd_is_up || fail "icapd is not ready"
+	icapd_port=$(sed -n \
+	    's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
+	    "$tmp/icapd.err" | head -n 1)
+	[ -n "$icapd_port" ] || fail "icapd ended instead of listening"
+}
+
 # Short enough to be waited for, far longer than a busy machine needs to go
 # from one byte to the next.
 step "timeouts, and what OPTIONS says of a configuration"
-cat >"$tmp/icapd.conf" <<-'EOT'
+cat >"$tmp/timeouts.conf" <<-'EOT'
 	listen "127.0.0.1:0" {
 		workers = 8
 		defer-accept = off
@@ -53,65 +66,67 @@ cat >"$tmp/icapd.conf" <<-'EOT'
 		transfer-ignore = {html, gif}
 	}
 EOT
-start icapd icapd_exec -d -f "$tmp/icapd.conf"
-icapd_pid=$started_pid
-wait_until icapd_is_up || fail "icapd is not ready"
-icapd_port=$(sed -n 's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
-    "$tmp/icapd.err" | head -n 1)
-[ -n "$icapd_port" ] || fail "icapd ended instead of listening"
-wire -D timeouts -D x-include -D transfer "$scripts/timeouts.it" \
+serve timeouts
+wire -D timeouts -D no-defer -D x-include -D transfer \
+    "$scripts/timeouts.it" "$scripts/timeout-silent.it" \
     "$scripts/options.it" "$scripts/options-include.it" \
     "$scripts/options-transfer.it"
 icapd_stop TERM
 
-step "services that do something"
-cat >"$tmp/testd.conf" <<-'EOT'
-	listen "127.0.0.1:0" {
-		workers = 4
-	}
-	service "/echo" {
-		run = {echo}
-	}
-	service "/block" {
-		run = {block}
-	}
-	service "/header" {
-		run = {header}
-	}
-	service "/late" {
-		run = {late}
-	}
-	service "/prefix" {
-		run = {prefix}
-	}
-	service "/chain" {
-		run = {echo, header}
-	}
-	service "/read" {
-		run = {read}
-	}
-	service "/reqmod" {
-		run = {reqmod}
-	}
-EOT
 ICAPD=$t_builddir/testd
 case $ICAPD in
 /*) ;;
 *) ICAPD=$PWD/$ICAPD ;;
 esac
 [ -x "$ICAPD" ] || fail "$ICAPD: no such program (make check builds it)"
-start icapd icapd_exec -d -f "$tmp/testd.conf"
-icapd_pid=$started_pid
-wait_until icapd_is_up || fail "testd is not ready"
-icapd_port=$(sed -n 's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
-    "$tmp/icapd.err" | head -n 1)
-[ -n "$icapd_port" ] || fail "testd ended instead of listening"
+
+step "services that do something"
+{
+	cat <<-'EOT'
+		listen "127.0.0.1:0" {
+			workers = 4
+		}
+		service "/chain" {
+			run = {echo, header}
+		}
+		service "/pass" {
+			run = {fail}
+			on-error = pass
+		}
+		service "/withhold" {
+			run = {fail}
+			on-error = block
+		}
+	EOT
+	for name in block echo fail header late prefix read reqmod script; do
+		echo "service \"/$name\" { run = {$name} }"
+	done
+} >"$tmp/services.conf"
+serve services
 wire -D block=block -D edit=header -D late=late -D prefix=prefix \
-    "$scripts/block.it" "$scripts/late.it" "$scripts/partial.it" \
-    "$scripts/prefix.it"
-wire -D reads=read -D reqmod=reqmod "$scripts/after-100-no-204.it" \
-    "$scripts/method-405.it" "$scripts/preview-gone.it" \
-    "$scripts/preview-then-100.it"
+    -D reads=read -D reqmod=reqmod -D fail=fail -D pass=pass \
+    -D withhold=withhold -D script=script \
+    "$scripts/after-100-no-204.it" "$scripts/block.it" \
+    "$scripts/failing.it" "$scripts/late.it" "$scripts/method-405.it" \
+    "$scripts/partial.it" "$scripts/prefix.it" "$scripts/preview-gone.it" \
+    "$scripts/preview-then-100.it" "$scripts/told.it" \
+    "$scripts/unscanned.it"
 # C156: a chain that changes the head is like a service that does
 wire -D edit=chain "$scripts/partial.it"
+icapd_stop TERM
+
+step "bodies that are too large to be kept"
+cat >"$tmp/small.conf" <<-'EOT'
+	listen "127.0.0.1:0" {
+		workers = 4
+	}
+	spool {
+		memory = 16k
+		limit = 64k
+	}
+	service "/echo" { run = {echo} }
+	service "/small" { run = {read} }
+EOT
+serve small
+wire -D small=small "$scripts/too-large.it"
 icapd_stop TERM

@@ -1,0 +1,811 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * blocklist: refuses, redirects or notes requests (and responses) for what is
+ * in lists of domains, URLs and expressions.  The lists are compiled in open()
+ * and, when a source has changed, in poll(); all processes map one database.
+ * A transaction is decided on the heads alone.
+ *
+ * The order of decisions: a host that a block page lives on, and what a list
+ * allows, passes; then the longest match that some rule is for; then
+ * expressions; then rules for any URL.  A URL that cannot be found out is a
+ * failure, never a pass.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "blocklist_rule.h"
+#include "blocklist_share.h"
+#include "blocklist_store.h"
+#include "expr.h"
+
+/* Where compiled lists go unless the section says so. */
+#define CACHE		"/var/cache/icapd"
+
+/* Longest URL in a header, a note or on a page, bytes. */
+#define SHOWN_MAX	1024
+
+/* Longest Location, bytes. */
+#define LOCATION_MAX	4096
+
+/*
+ * A source is compiled when it has been the same in two polls, as it may be
+ * half written; after so many that it was not, anyway.
+ */
+#define SETTLE_MAX	6
+
+struct expression {
+	struct expr	*expr;
+	unsigned int	 list;
+};
+
+struct blocklist {
+	const char		*name;
+	const char		*cache;
+	struct blocklist_sources sources;
+	uint64_t		 allow;		/* set of lists */
+	struct blocklist_rule	*rule;
+	unsigned int		 nrules;
+	struct service_template	**page;
+	unsigned int		 npages;
+	char			**exempt;	/* hosts, normal form */
+	unsigned int		 nexempt;
+
+	struct blocklist_share	*share;
+	/* of each process its own */
+	struct blocklist_db	 db;
+	uint32_t		 number;	/* of the share */
+	struct expression	*expression;
+	unsigned int		 nexpressions;
+
+	/* of the one that polls */
+	unsigned char		 stamp[BLOCKLIST_DIGEST_LEN];
+	unsigned char		 pending[BLOCKLIST_DIGEST_LEN];
+	unsigned int		 settling;
+	bool			 is_failing;
+};
+
+static const cfg_opt_t list_options[] = {
+	CFG_STR_LIST("path", NULL, CFGF_NODEFAULT),
+	CFG_STR("category", NULL, CFGF_NONE),
+	CFG_BOOL("allow", cfg_false, CFGF_NONE),
+	CFG_END()
+};
+
+static const cfg_opt_t rule_options[] = {
+	CFG_STR_LIST("lists", NULL, CFGF_NODEFAULT),
+	CFG_STR_LIST("clients", NULL, CFGF_NODEFAULT),
+	CFG_STR_LIST("users", NULL, CFGF_NODEFAULT),
+	CFG_STR_LIST("groups", NULL, CFGF_NODEFAULT),
+	CFG_STR_LIST("types", NULL, CFGF_NODEFAULT),
+	CFG_STR_LIST("when", NULL, CFGF_NODEFAULT),
+	CFG_STR("action", NULL, CFGF_NONE),
+	CFG_STR("redirect", NULL, CFGF_NONE),
+	CFG_INT("status", 0, CFGF_NONE),
+	CFG_STR("template", NULL, CFGF_NONE),
+	CFG_END()
+};
+
+static const cfg_opt_t options[] = {
+	CFG_STR("cache", CACHE, CFGF_NONE),
+	CFG_STR_LIST("exempt", NULL, CFGF_NODEFAULT),
+	CFG_STR("template", NULL, CFGF_NONE),
+	CFG_SEC("list", (cfg_opt_t *)(uintptr_t)list_options,
+	    CFGF_MULTI | CFGF_TITLE),
+	CFG_SEC("rule", (cfg_opt_t *)(uintptr_t)rule_options,
+	    CFGF_MULTI | CFGF_TITLE),
+	CFG_END()
+};
+
+/* ---- expressions ---------------------------------------------------------- */
+
+static void
+free_expressions(struct expression *e, unsigned int n)
+{
+	unsigned int	 i;
+
+	for (i = 0; i < n; i++)
+		expr_free(e[i].expr);
+	free(e);
+}
+
+/* Compiles those of the database.  Returns 0, or -1 with the old ones. */
+static int
+load_expressions(struct blocklist *b, unsigned int flags)
+{
+	unsigned int		 n = (unsigned int)b->db.trailer.expressions;
+	struct expression	*new = NULL;
+	char			 why[EXPR_WHY_MAX];
+	const char		*text;
+	unsigned int		 i;
+	size_t			 len;
+
+	if (n > 0 && (new = calloc(n, sizeof(*new))) == NULL)
+		return -1;
+	for (i = 0; i < n; i++) {
+		text = blocklist_db_get_expression(&b->db, i, &len,
+		    &new[i].list);
+		if (text == NULL || new[i].list >= b->sources.nlists ||
+		    (new[i].expr = expr_new(text, len,
+		    EXPR_NOCASE | flags, why)) == NULL) {
+			free_expressions(new, n);
+			return -1;
+		}
+	}
+	free_expressions(b->expression, b->nexpressions);
+	b->expression = new;
+	b->nexpressions = n;
+	return 0;
+}
+
+/* ---- opening -------------------------------------------------------------- */
+
+static int
+open_list(struct blocklist *b, const struct service_setup *setup, cfg_t *cfg)
+{
+	struct blocklist_list	*l = &b->sources.list[b->sources.nlists];
+	unsigned int		 i;
+
+	l->name = cfg_title(cfg);
+	l->category = cfg_getstr(cfg, "category");
+	if (l->category == NULL)
+		l->category = l->name;
+	l->allow = cfg_getbool(cfg, "allow");
+	l->npaths = cfg_size(cfg, "path");
+	if (l->npaths == 0) {
+		setup->error_at(setup, cfg, NULL, 0, "there is no path: "
+		    "expected files or folders, as in path = {\"FILE\"}");
+		return -1;
+	}
+	if (chars_span(l->category, strlen(l->category), CHARS_TEXT) !=
+	    strlen(l->category)) {
+		setup->error_at(setup, cfg, "category", 0, "category with a "
+		    "control character: expected a text of one line");
+		return -1;
+	}
+	if ((l->path = calloc(l->npaths, sizeof(*l->path))) == NULL)
+		return -1;
+	for (i = 0; i < l->npaths; i++)
+		l->path[i] = cfg_getnstr(cfg, "path", i);
+	if (l->allow)
+		b->allow |= UINT64_C(1) << b->sources.nlists;
+	b->sources.nlists++;
+	return 0;
+}
+
+static int
+open_lists(struct blocklist *b, const struct service_setup *setup)
+{
+	unsigned int	 i, n = cfg_size(setup->section, "list");
+	int		 result = 0;
+
+	if (n > BLOCKLIST_LISTS_MAX) {
+		setup->error(setup, "%u lists: expected at most %d", n,
+		    BLOCKLIST_LISTS_MAX);
+		return -1;
+	}
+	b->sources.section = setup->name;
+	b->sources.list = calloc(n + 1, sizeof(*b->sources.list));
+	if (b->sources.list == NULL)
+		return -1;
+	for (i = 0; i < n; i++)
+		if (open_list(b, setup,
+		    cfg_getnsec(setup->section, "list", i)) == -1)
+			result = -1;
+	return result;
+}
+
+/* A host that is never blocked. */
+static int
+add_exempt(struct blocklist *b, const char *text, size_t len)
+{
+	static const struct slice	 nowhere = { "", 0 };
+	struct weburl			 u;
+	struct slice			 s = { text, len };
+	char				**grown;
+
+	if (weburl_parse(&u, s, nowhere) == -1)
+		return -1;
+	grown = reallocarray(b->exempt, b->nexempt + 1, sizeof(*grown));
+	if (grown == NULL)
+		return -1;
+	b->exempt = grown;
+	if ((grown[b->nexempt] = strndup(u.text, u.host_len)) == NULL)
+		return -1;
+	b->nexempt++;
+	return 0;
+}
+
+static int
+open_exempt(struct blocklist *b, const struct service_setup *setup)
+{
+	const char	*text;
+	unsigned int	 i;
+	int		 result = 0;
+
+	for (i = 0; i < cfg_size(setup->section, "exempt"); i++) {
+		text = cfg_getnstr(setup->section, "exempt", i);
+		if (add_exempt(b, text, strlen(text)) == -1) {
+			setup->error_at(setup, setup->section, "exempt", i,
+			    "exempt \"%s\": expected a host or an address",
+			    text);
+			result = -1;
+		}
+	}
+	for (i = 0; i < b->nrules; i++)
+		if ((text = b->rule[i].redirect) != NULL &&
+		    add_exempt(b, text, 8 + strcspn(text + 8, "/?%")) == -1) {
+			setup->error(setup, "redirect \"%s\": expected a "
+			    "host in it", text);
+			result = -1;
+		}
+	return result;
+}
+
+static int
+open_page(struct blocklist *b, const struct service_setup *setup,
+    const char *path, const struct service_template **page)
+{
+	struct service_template	**grown;
+
+	if (path == NULL)
+		return 0;
+	grown = reallocarray(b->page, b->npages + 1, sizeof(*grown));
+	if (grown == NULL)
+		return -1;
+	b->page = grown;
+	if ((grown[b->npages] = service_template_open(setup, path)) == NULL)
+		return -1;
+	*page = grown[b->npages++];
+	return 0;
+}
+
+static int
+open_rules(struct blocklist *b, const struct service_setup *setup)
+{
+	const struct service_template	*page = NULL, *own;
+	unsigned int			 i, n;
+	cfg_t				*cfg;
+	int				 result = 0;
+
+	if (open_page(b, setup, cfg_getstr(setup->section, "template"),
+	    &page) == -1)
+		result = -1;
+	n = cfg_size(setup->section, "rule");
+	if ((b->rule = calloc(n + 1, sizeof(*b->rule))) == NULL)
+		return -1;
+	if (n == 0) {
+		/* what is listed is blocked */
+		b->rule[0].name = "";
+		b->rule[0].lists = ~b->allow;
+		b->rule[0].status = 403;
+		b->rule[0].page = page;
+		b->nrules = 1;
+		return result;
+	}
+	for (i = 0; i < n; i++) {
+		cfg = cfg_getnsec(setup->section, "rule", i);
+		if (blocklist_rule_init(&b->rule[b->nrules], setup, cfg,
+		    &b->sources) == -1)
+			result = -1;
+		own = page;
+		if (open_page(b, setup, cfg_getstr(cfg, "template"),
+		    &own) == -1)
+			result = -1;
+		b->rule[b->nrules++].page = own;
+	}
+	return result;
+}
+
+/* A text for the ISTag, and for comparison. */
+static uint64_t
+version_of(const struct blocklist_db *db)
+{
+	uint64_t	 version;
+
+	memcpy(&version, db->trailer.digest, sizeof(version));
+	return version;
+}
+
+static int
+open_database(struct blocklist *b, const struct service_setup *setup)
+{
+	struct blocklist_fault	 fault;
+	cfg_t			*cfg;
+	int			 fd, keep[2];
+
+	fd = blocklist_store_open(&b->sources, b->cache, NULL, &b->db,
+	    b->stamp, &fault);
+	if (fd == -1) {
+		cfg = cfg_getnsec(setup->section, "list", fault.list);
+		setup->error_at(setup, cfg, "path", fault.path,
+		    "path \"%s\": %s", b->sources.list[fault.list].path[
+		    fault.path], fault.why);
+		return -1;
+	}
+	(void)close(fd);
+	if (load_expressions(b, EXPR_JIT) == -1) {
+		setup->error(setup, "the expressions cannot be compiled: %s",
+		    expr_is_built_in() ? strerror(errno) :
+		    "icapd was built without PCRE2");
+		return -1;
+	}
+	if ((b->share = blocklist_share_new(version_of(&b->db))) == NULL) {
+		setup->error(setup, "no memory to share: %s",
+		    strerror(errno));
+		return -1;
+	}
+	blocklist_share_get_fds(b->share, keep);
+	return setup->keep(setup, keep[0]) == 0 &&
+	    setup->keep(setup, keep[1]) == 0 ? 0 : -1;
+}
+
+static void blocklist_close(void *instance);
+
+static int
+blocklist_open(const struct service_setup *setup, void **instance)
+{
+	struct blocklist	*b;
+	int			 result = 0;
+
+	if ((b = calloc(1, sizeof(*b))) == NULL)
+		return -1;
+	b->name = setup->name;
+	b->cache = cfg_getstr(setup->section, "cache");
+	if (b->cache[0] != '/') {
+		setup->error(setup, "cache \"%s\": expected an absolute path",
+		    b->cache);
+		result = -1;
+	}
+	if (open_lists(b, setup) == -1)
+		result = -1;
+	if (result == 0 && (open_rules(b, setup) == -1 ||
+	    open_exempt(b, setup) == -1))
+		result = -1;
+	if (result == 0 && b->sources.nlists > 0)
+		result = open_database(b, setup);
+	else if (result == 0 && cfg_size(setup->section, "rule") == 0) {
+		setup->error(setup, "there is no list: expected at least one "
+		    "section list \"name\" { path = {\"FILE\"} }");
+		result = -1;
+	}
+	if (result == -1) {
+		blocklist_close(b);
+		return -1;
+	}
+	tzset();
+	*instance = b;
+	return 0;
+}
+
+static void
+blocklist_close(void *instance)
+{
+	struct blocklist	*b = instance;
+	unsigned int		 i;
+
+	blocklist_share_free(b->share);
+	blocklist_db_close(&b->db);
+	free_expressions(b->expression, b->nexpressions);
+	for (i = 0; i < b->nrules; i++)
+		blocklist_rule_fini(&b->rule[i]);
+	free(b->rule);
+	for (i = 0; i < b->npages; i++)
+		service_template_close(b->page[i]);
+	free(b->page);
+	for (i = 0; i < b->nexempt; i++)
+		free(b->exempt[i]);
+	free(b->exempt);
+	for (i = 0; i < b->sources.nlists; i++)
+		free(b->sources.list[i].path);
+	free(b->sources.list);
+	free(b);
+}
+
+/* ---- watching ------------------------------------------------------------- */
+
+/* Compiles what has changed and hands it to the workers. */
+static void
+update(struct blocklist *b)
+{
+	struct blocklist_fault	 fault;
+	struct blocklist_db	 db;
+	unsigned char		 stamp[BLOCKLIST_DIGEST_LEN];
+	uint64_t		 before = version_of(&b->db);
+	int			 fd;
+
+	fd = blocklist_store_open(&b->sources, b->cache, &b->db, &db, stamp,
+	    &fault);
+	/* said once; the next change is the next try */
+	memcpy(b->stamp, b->pending, sizeof(b->stamp));
+	if (fd == -1) {
+		service_warn("blocklist \"%s\": list \"%s\": %s: %s; the old "
+		    "one stays in use", b->name,
+		    b->sources.list[fault.list].name,
+		    b->sources.list[fault.list].path[fault.path], fault.why);
+		return;
+	}
+	memcpy(b->stamp, stamp, sizeof(b->stamp));
+	blocklist_db_close(&b->db);
+	b->db = db;
+	if (version_of(&db) != before) {
+		if (blocklist_share_put(b->share, fd, version_of(&db)) == -1)
+			service_warn("blocklist \"%s\": the new lists do not "
+			    "get to the workers: %s", b->name,
+			    strerror(errno));
+		else
+			service_log("blocklist \"%s\": %llu entries in use",
+			    b->name, (unsigned long long)db.trailer.entries);
+	}
+	(void)close(fd);
+}
+
+static void
+blocklist_poll(void *instance)
+{
+	struct blocklist	*b = instance;
+	struct blocklist_fault	 fault;
+	unsigned char		 stamp[BLOCKLIST_DIGEST_LEN];
+
+	if (b->sources.nlists == 0)
+		return;
+	if (blocklist_make_stamp(&b->sources, stamp, &fault) == -1) {
+		if (!b->is_failing)
+			service_warn("blocklist \"%s\": list \"%s\": %s: %s; "
+			    "the old one stays in use", b->name,
+			    b->sources.list[fault.list].name,
+			    b->sources.list[fault.list].path[fault.path],
+			    fault.why);
+		b->is_failing = true;
+		return;
+	}
+	b->is_failing = false;
+	if (memcmp(stamp, b->stamp, sizeof(stamp)) == 0)
+		return;
+	if (memcmp(stamp, b->pending, sizeof(stamp)) != 0 &&
+	    b->settling++ < SETTLE_MAX) {
+		memcpy(b->pending, stamp, sizeof(stamp));
+		return;
+	}
+	b->settling = 0;
+	memcpy(b->pending, stamp, sizeof(stamp));
+	update(b);
+}
+
+static void
+blocklist_version(void *instance, char *dst, size_t size)
+{
+	const struct blocklist	*b = instance;
+
+	(void)snprintf(dst, size, "%016llx", b->share == NULL ? 0ULL :
+	    (unsigned long long)blocklist_share_get_version(b->share));
+}
+
+/* In a worker: maps the latest database, if there is one. */
+static void
+refresh(struct blocklist *b)
+{
+	struct blocklist_db	 db, before = b->db;
+	uint32_t		 number;
+	int			 fd;
+
+	if (b->share == NULL ||
+	    blocklist_share_get_number(b->share) == b->number ||
+	    (fd = blocklist_share_take(b->share, &number)) == -1)
+		return;
+	if (blocklist_db_open(&db, fd, false) == 0) {
+		b->db = db;
+		if (load_expressions(b, 0) == 0) {
+			blocklist_db_close(&before);
+			b->number = number;
+		} else {
+			b->db = before;
+			blocklist_db_close(&db);
+		}
+	}
+	(void)close(fd);
+}
+
+/* ---- a transaction -------------------------------------------------------- */
+
+struct look_up {
+	struct blocklist		*b;
+	struct txn			*txn;
+	struct weburl			 url;
+	struct slice			 target;	/* as it was sent */
+	struct slice			 type;
+	bool				 is_connect;
+	const struct blocklist_rule	*rule;		/* found */
+	unsigned int			 list;		/* for which list */
+	bool				 gave_up;	/* an expression has */
+};
+
+static struct slice
+get(const char *p, size_t len)
+{
+	struct slice	 s = { p, len };
+
+	return s;
+}
+
+/* Is there a URL at all? */
+static int
+find_url(struct look_up *l)
+{
+	struct slice	 host;
+	const char	*p;
+	size_t		 len;
+
+	p = txn_method(l->txn, &len);
+	l->is_connect = slice_is(get(p, len), "CONNECT");
+	p = txn_uri(l->txn, &len);
+	l->target = get(p, len);
+	p = txn_request_header(l->txn, "Host", &len);
+	host = get(p, len);
+	return weburl_parse(&l->url, l->target, host);
+}
+
+/* The media type, without its parameters. */
+static void
+find_type(struct look_up *l)
+{
+	const char	*p, *end;
+	size_t		 len;
+
+	if (!txn_is_response(l->txn) ||
+	    (p = txn_response_header(l->txn, "Content-Type", &len)) == NULL)
+		return;
+	if ((end = memchr(p, ';', len)) != NULL)
+		len = (size_t)(end - p);
+	l->type = slice_trim(get(p, len));
+}
+
+static bool
+is_exempt(const struct look_up *l)
+{
+	unsigned int	 i;
+
+	for (i = 0; i < l->b->nexempt; i++)
+		if (strlen(l->b->exempt[i]) == l->url.host_len &&
+		    memcmp(l->b->exempt[i], l->url.text, l->url.host_len) ==
+		    0)
+			return true;
+	return false;
+}
+
+/* The first rule for one of these lists, or (0) for any URL. */
+static bool
+find_rule(struct look_up *l, uint64_t lists)
+{
+	const struct blocklist_rule	*r;
+	unsigned int			 i;
+
+	for (i = 0; i < l->b->nrules; i++) {
+		r = &l->b->rule[i];
+		if (!r->any && (r->lists & lists) == 0)
+			continue;
+		if (!blocklist_rule_applies(r, l->txn, l->type))
+			continue;
+		l->rule = r;
+		if (!r->any)
+			lists &= r->lists;
+		for (l->list = 0; l->list < l->b->sources.nlists; l->list++)
+			if ((lists >> l->list & 1) != 0)
+				break;
+		return true;
+	}
+	return false;
+}
+
+/* Does an expression of lists that allow (or of those that do not) match? */
+static bool
+find_expression(struct look_up *l, bool allow)
+{
+	const struct expression	*e;
+	char			 text[sizeof(l->url.text) + 8];
+	unsigned int		 i;
+	int			 n = -1;
+
+	for (i = 0; i < l->b->nexpressions; i++) {
+		e = &l->b->expression[i];
+		if (l->b->sources.list[e->list].allow != allow)
+			continue;
+		/* as squidGuard's: the whole URL */
+		if (n == -1)
+			n = snprintf(text, sizeof(text), "%s%.*s%s",
+			    l->is_connect ? "" : "http://", (int)l->url.len,
+			    l->url.text,
+			    l->url.len == l->url.host_len ? "/" : "");
+		switch (expr_match(e->expr, text, (size_t)n)) {
+		case 1:
+			if (allow || find_rule(l, UINT64_C(1) << e->list))
+				return true;
+			break;
+		case -1:
+			l->gave_up = true;
+			break;
+		default:
+			break;
+		}
+	}
+	return false;
+}
+
+/* Finds the rule, if there is one. */
+static void
+look_up(struct look_up *l)
+{
+	struct blocklist_match	 m[BLOCKLIST_MATCHES_MAX];
+	uint64_t		 all = 0;
+	unsigned int		 i, n = 0;
+
+	if (l->b->db.is_open)
+		n = blocklist_db_find(&l->b->db, &l->url, m);
+	for (i = 0; i < n; i++)
+		all |= m[i].lists;
+	if ((all & l->b->allow) != 0)
+		return;
+	for (i = 0; i < n; i++)
+		if (find_rule(l, m[i].lists))
+			break;
+	if (l->rule == NULL && !find_expression(l, false))
+		(void)find_rule(l, 0);
+	if (l->rule == NULL)
+		return;
+	l->gave_up = false;
+	if (find_expression(l, true))
+		l->rule = NULL;
+	l->gave_up = false;
+}
+
+/* The URL as it may be shown: what was asked for, cut. */
+static void
+format_url(const struct look_up *l, char *dst, size_t size)
+{
+	struct slice	 t = l->target;
+
+	if (t.len > SHOWN_MAX)
+		t.len = SHOWN_MAX;
+	if (t.len > 0 && t.p[0] == '/')
+		(void)snprintf(dst, size, "http://%.*s%.*s",
+		    (int)l->url.host_len, l->url.text, (int)t.len, t.p);
+	else
+		(void)snprintf(dst, size, "%.*s", (int)t.len,
+		    t.len > 0 ? t.p : "");
+}
+
+static enum verdict
+respond(const struct look_up *l, const struct service_var *vars)
+{
+	char	 location[LOCATION_MAX];
+	bool	 is_redirect = l->rule->action == BLOCKLIST_REDIRECT;
+
+	/* no browser follows a redirect of CONNECT */
+	if (is_redirect && !l->is_connect &&
+	    blocklist_rule_format(l->rule->redirect, vars, location,
+	    sizeof(location)) == 0) {
+		if (txn_respond(l->txn, l->rule->status, NULL, NULL, 0) ==
+		    -1 || txn_respond_header(l->txn, "Location",
+		    location) == -1)
+			return txn_fail(l->txn, "no redirect could be made");
+		return VERDICT_REPLACED;
+	}
+	/* title and reason are the built-in page's, and for templates */
+	if (txn_respond_template(l->txn, is_redirect ? 403 : l->rule->status,
+	    l->rule->page, vars) == -1)
+		return txn_fail(l->txn, "no page could be made");
+	return VERDICT_REPLACED;
+}
+
+static void
+tell(const struct look_up *l, const char *category, const char *url,
+    const char *action)
+{
+	char	 text[SHOWN_MAX + 512];
+
+	/* the lines that others send folded, as one */
+	(void)snprintf(text, sizeof(text), "1\t%s\t%s\t0\t%s", url, category,
+	    l->rule->action == BLOCKLIST_REDIRECT ? "2" : "1");
+	(void)txn_reply_header(l->txn, "X-Violations-Found", text);
+	(void)txn_reply_header(l->txn, "X-Response-Info", action);
+	(void)txn_reply_header(l->txn, "X-Response-Desc", category);
+}
+
+static enum verdict
+decide(const struct look_up *l)
+{
+	static const char *const	 actions[] = {
+		"block", "redirect", "log", "allow"
+	};
+	const struct blocklist_sources	*s = &l->b->sources;
+	const char			*category, *list = "";
+	char				 url[SHOWN_MAX + WEBURL_HOST_MAX + 16];
+	char				 host[WEBURL_HOST_MAX + 1];
+	char				 reason[512];
+
+	category = l->rule->name;
+	if (l->list < s->nlists) {
+		list = s->list[l->list].name;
+		category = s->list[l->list].category;
+	}
+	txn_note(l->txn, "action", actions[l->rule->action]);
+	txn_note(l->txn, "category", category);
+	txn_note(l->txn, "list", list);
+	txn_note(l->txn, "rule", l->rule->name);
+	if (l->rule->action == BLOCKLIST_LOG ||
+	    l->rule->action == BLOCKLIST_ALLOW)
+		return VERDICT_UNCHANGED;
+	format_url(l, url, sizeof(url));
+	(void)snprintf(host, sizeof(host), "%.*s", (int)l->url.host_len,
+	    l->url.text);
+	(void)snprintf(reason, sizeof(reason), l->list < s->nlists ?
+	    "The address is listed under \"%s\"." :
+	    "It is not permitted here (%s).", category);
+	tell(l, category, url,
+	    l->rule->action == BLOCKLIST_BLOCK ? "blocked" : "redirected");
+	{
+		const struct service_var	 vars[] = {
+			{ "title", "Blocked" },
+			{ "reason", reason },
+			{ "category", category },
+			{ "host", host },
+			{ "list", list },
+			{ "rule", l->rule->name },
+			{ NULL, NULL }
+		};
+		/* the page gets these from the server */
+		const struct service_var	 all[] = {
+			{ "category", category },
+			{ "host", host },
+			{ "list", list },
+			{ "rule", l->rule->name },
+			{ "url", url },
+			{ "client", txn_client_address(l->txn) },
+			{ "user", txn_user(l->txn) },
+			{ NULL, NULL }
+		};
+
+		return respond(l, l->rule->action == BLOCKLIST_REDIRECT &&
+		    !l->is_connect ? all : vars);
+	}
+}
+
+static enum verdict
+blocklist_serve(struct txn *txn, void *instance)
+{
+	struct look_up	 l;
+
+	memset(&l, 0, offsetof(struct look_up, url));
+	memset(&l.target, 0, sizeof(l) - offsetof(struct look_up, target));
+	l.b = instance;
+	l.txn = txn;
+	refresh(l.b);
+	if (find_url(&l) == -1)
+		return txn_fail(txn, "no URL to look for");
+	if (is_exempt(&l))
+		return VERDICT_UNCHANGED;
+	find_type(&l);
+	look_up(&l);
+	if (l.rule != NULL)
+		return decide(&l);
+	if (l.gave_up)
+		return txn_fail(txn, "an expression came to its limit");
+	return VERDICT_UNCHANGED;
+}
+
+extern const struct service svc_blocklist;
+
+const struct service svc_blocklist = {
+	.name = "blocklist",
+	.summary = "blocks domains and URLs that are in lists",
+	.methods = SERVICE_REQMOD | SERVICE_RESPMOD,
+	.preview = 0,
+	.options = options,
+	.open = blocklist_open,
+	.serve = blocklist_serve,
+	.close = blocklist_close,
+	.poll = blocklist_poll,
+	.version = blocklist_version,
+};

@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Compiles lists into a database.  Called by blocklist_store.c when a source
+ * has changed, in the master at the start and in the process that watches
+ * later; never in a worker.  All entries are collected in memory first, as one
+ * that is in several lists becomes one record, and as repetitions would make
+ * look-ups slow.
+ */
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "blocklist_make.h"
+#include "blocklist_read.h"
+#include "bytes.h"
+#include "expr.h"
+#include "service.h"
+
+/* Lines of one list that are named in the log; the others are counted. */
+#define COMPLAINTS_MAX	5
+
+#define EXPRESSIONS_MAX	10000	/* of all lists; each costs its own match */
+#define EXPRESSION_LEN	4096	/* bytes of one */
+
+/*
+ * A source that changed so lately may change again unseen, nanoseconds: some
+ * file systems count whole seconds, the others ticks.
+ */
+#define RACY		INT64_C(100000000)
+#define RACY_SECONDS	(20 * RACY)
+
+/* Says what a digest is of; to be changed with the format. */
+#define DIGEST_OF	"icapd blocklist 1"
+
+struct entry {
+	uint64_t	 lists;
+	uint32_t	 key;		/* in keys */
+	uint16_t	 len;
+	bool		 has_urls;
+};
+
+struct maker {
+	const struct blocklist_sources *s;
+	struct blocklist_fault	*fault;
+	struct blocklist_db	*before;	/* or NULL */
+	struct bytes		 keys;
+	struct entry		*entry;
+	uint32_t		 n;
+	uint32_t		 size;
+	uint32_t		*slot;		/* number of an entry, + 1 */
+	uint32_t		 nslots;	/* power of two */
+	struct cdb_make		 cdb;
+	struct blocklist_trailer trailer;
+	unsigned int		 list;		/* that is being read */
+	unsigned int		 complaints;
+	uint64_t		 count[BLOCKLIST_LISTS_MAX];
+};
+
+static int
+fail(struct blocklist_fault *fault, unsigned int list, unsigned int path,
+    const char *why)
+{
+	fault->list = list;
+	fault->path = path;
+	(void)strlcpy(fault->why, why, sizeof(fault->why));
+	return -1;
+}
+
+/* ---- without compiling ---------------------------------------------------- */
+
+int
+blocklist_make_stamp(const struct blocklist_sources *s, unsigned char *stamp,
+    struct blocklist_fault *fault)
+{
+	SHA2_CTX	 ctx;
+	int64_t		 last = 0, now;
+	struct timespec	 ts;
+	unsigned int	 i, k;
+
+	SHA256Init(&ctx);
+	SHA256Update(&ctx, (const unsigned char *)DIGEST_OF,
+	    sizeof(DIGEST_OF));
+	for (i = 0; i < s->nlists; i++) {
+		for (k = 0; k < s->list[i].npaths; k++)
+			if (blocklist_stamp(&ctx, s->list[i].path[k],
+			    &last) == -1)
+				return fail(fault, i, k, strerror(errno));
+		SHA256Update(&ctx, (const unsigned char *)"\n", 1);
+	}
+	SHA256Final(stamp, &ctx);
+	(void)clock_gettime(CLOCK_REALTIME, &ts);
+	now = (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+	if (last > now - (last % 1000000000 == 0 ? RACY_SECONDS : RACY))
+		memset(stamp, 0, BLOCKLIST_DIGEST_LEN);
+	return 0;
+}
+
+/* Reads all sources; with m what they hold goes there. */
+static int
+read_lists(const struct blocklist_sources *s, struct maker *m,
+    struct blocklist_reader *r, unsigned char *digest,
+    struct blocklist_fault *fault);
+
+int
+blocklist_make_digest(const struct blocklist_sources *s,
+    unsigned char *digest, struct blocklist_fault *fault)
+{
+	struct blocklist_reader	*r;
+	int			 result;
+
+	if ((r = calloc(1, sizeof(*r))) == NULL)
+		return fail(fault, 0, 0, strerror(errno));
+	result = read_lists(s, NULL, r, digest, fault);
+	free(r);
+	return result;
+}
+
+/* ---- entries -------------------------------------------------------------- */
+
+static uint32_t
+slot_of(const struct maker *m, const char *key, size_t len)
+{
+	uint32_t	 hash = cdb_hash(key, (unsigned int)len);
+
+	/* its low bits are those of the last letters */
+	hash = (hash ^ (hash >> 15)) * UINT32_C(0x2c1b3c6d);
+	return (hash ^ (hash >> 12)) & (m->nslots - 1);
+}
+
+/* Makes room for one more entry. */
+static int
+grow(struct maker *m)
+{
+	struct entry	*entry;
+	uint32_t	*slot, size = m->size > 0 ? 2 * m->size : 1024, i, k;
+
+	if (size < m->size || size > UINT32_MAX / 4) {
+		errno = EFBIG;
+		return -1;
+	}
+	entry = reallocarray(m->entry, size, sizeof(*entry));
+	if (entry == NULL)
+		return -1;
+	m->entry = entry;
+	m->size = size;
+	if ((slot = calloc((size_t)2 * size, sizeof(*slot))) == NULL)
+		return -1;
+	free(m->slot);
+	m->slot = slot;
+	m->nslots = 2 * size;
+	for (i = 0; i < m->n; i++) {
+		k = slot_of(m, m->keys.p + entry[i].key, entry[i].len);
+		while (slot[k] != 0)
+			k = (k + 1) & (m->nslots - 1);
+		slot[k] = i + 1;
+	}
+	return 0;
+}
+
+/* The entry of that key; a new one where there was none. */
+static struct entry *
+get(struct maker *m, const char *key, size_t len)
+{
+	struct entry	*e;
+	uint32_t	 k;
+
+	if (m->n == m->size && grow(m) == -1)
+		return NULL;
+	for (k = slot_of(m, key, len); m->slot[k] != 0;
+	    k = (k + 1) & (m->nslots - 1)) {
+		e = &m->entry[m->slot[k] - 1];
+		if (e->len == len &&
+		    memcmp(m->keys.p + e->key, key, len) == 0)
+			return e;
+	}
+	if (m->keys.len > UINT32_MAX - len) {
+		errno = EFBIG;
+		return NULL;
+	}
+	e = &m->entry[m->n];
+	memset(e, 0, sizeof(*e));
+	e->key = (uint32_t)m->keys.len;
+	e->len = (uint16_t)len;
+	if (bytes_add(&m->keys, key, len) == -1)
+		return NULL;
+	m->slot[k] = ++m->n;
+	return e;
+}
+
+/* Expressions go into the database at once. */
+static int
+add_expression(struct maker *m, const char *text, size_t len)
+{
+	char		 value[1 + EXPRESSION_LEN], key[8];
+	int		 n;
+
+	n = snprintf(key, sizeof(key), "%c%04u", BLOCKLIST_KEY_EXPR,
+	    (unsigned int)m->trailer.expressions++);
+	value[0] = (char)m->list;
+	memcpy(value + 1, text, len);
+	return cdb_make_add(&m->cdb, key, (unsigned int)n, value,
+	    (unsigned int)len + 1);
+}
+
+static void
+complain(void *arg, const char *file, unsigned long line, const char *why)
+{
+	struct maker	*m = arg;
+
+	if (m->complaints++ < COMPLAINTS_MAX)
+		service_warn("blocklist \"%s\": %s:%lu: %s", m->s->section,
+		    file, line, why);
+}
+
+static int
+take_expression(struct maker *m, struct blocklist_reader *r,
+    const char *text, size_t len)
+{
+	struct expr	*e;
+	char		 why[EXPR_WHY_MAX];
+
+	if (len > EXPRESSION_LEN)
+		(void)strlcpy(why, "longer than 4 KiB", sizeof(why));
+	else if (m->trailer.expressions >= EXPRESSIONS_MAX)
+		(void)strlcpy(why, "more than 10000 expressions",
+		    sizeof(why));
+	else if ((e = expr_new(text, len, EXPR_NOCASE, why)) != NULL) {
+		expr_free(e);
+		return add_expression(m, text, len);
+	} else if (!expr_is_built_in()) {
+		errno = ENOTSUP;
+		return -1;
+	}
+	r->entries--;
+	r->bad++;
+	complain(m, r->file, r->line, why);
+	return 0;
+}
+
+/* The reader's callback needs both. */
+struct taker {
+	struct maker		*m;
+	struct blocklist_reader	*r;
+};
+
+static int
+take(void *arg, enum blocklist_kind kind, const char *text, size_t len)
+{
+	struct taker	*t = arg;
+	struct maker	*m = t->m;
+	char		 key[WEBURL_HOST_MAX + 2];
+	struct entry	*e;
+	uint64_t	 bit = UINT64_C(1) << m->list;
+	size_t		 host;
+
+	if (kind == BLOCKLIST_EXPRESSION)
+		return take_expression(m, t->r, text, len);
+	host = strcspn(text, "/?");
+	if (host > len)
+		host = len;
+	if (kind == BLOCKLIST_EXCEPTION) {
+		key[0] = BLOCKLIST_KEY_EXCEPTION;
+		memcpy(key + 1, text, host);
+		if ((e = get(m, key, host + 1)) == NULL)
+			return -1;
+		m->trailer.exceptions++;
+		e->lists |= bit;
+		return 0;
+	}
+	if ((e = get(m, text, len)) == NULL)
+		return -1;
+	e->lists |= bit;
+	if (host == len)
+		return 0;
+	if ((e = get(m, text, host)) == NULL)
+		return -1;
+	e->has_urls = true;
+	return 0;
+}
+
+static void
+take_complaint(void *arg, const char *file, unsigned long line,
+    const char *why)
+{
+	const struct taker	*t = arg;
+
+	complain(t->m, file, line, why);
+}
+
+/* ---- reading -------------------------------------------------------------- */
+
+/* Is there something in it?  If not, was there ever? */
+static int
+check_list(struct maker *m, const struct blocklist_reader *r)
+{
+	const struct blocklist_list	*l = &m->s->list[m->list];
+	char				 why[BLOCKLIST_WHY_MAX];
+
+	if (m->complaints > COMPLAINTS_MAX)
+		service_warn("blocklist \"%s\": list \"%s\": %lu lines in all "
+		    "are no entries", m->s->section, l->name, r->bad);
+	if (r->entries > 0)
+		return 0;
+	if (r->bad > 0) {
+		(void)snprintf(why, sizeof(why), "none of its %lu lines is "
+		    "an entry: expected domains or URLs, one a line", r->bad);
+		return fail(m->fault, m->list, 0, why);
+	}
+	if (m->before != NULL &&
+	    blocklist_db_get_count(m->before, m->list) > 0)
+		return fail(m->fault, m->list, 0, "it has become empty: "
+		    "reload if this is meant");
+	service_warn("blocklist \"%s\": list \"%s\" is empty",
+	    m->s->section, l->name);
+	return 0;
+}
+
+static int
+read_one_list(const struct blocklist_list *l, unsigned int i,
+    struct blocklist_reader *r, struct blocklist_fault *fault)
+{
+	unsigned int	 k;
+	char		 why[BLOCKLIST_WHY_MAX];
+
+	r->entries = r->bad = 0;
+	for (k = 0; k < l->npaths; k++)
+		if (blocklist_read(r, l->path[k]) == -1) {
+			(void)snprintf(why, sizeof(why), "%s",
+			    errno == EINVAL ? "it is no file" :
+			    errno == ENOTSUP ? "it has expressions, and icapd "
+			    "was built without PCRE2" : strerror(errno));
+			return fail(fault, i, k, why);
+		}
+	return 0;
+}
+
+static int
+read_lists(const struct blocklist_sources *s, struct maker *m,
+    struct blocklist_reader *r, unsigned char *digest,
+    struct blocklist_fault *fault)
+{
+	SHA2_CTX	 ctx;
+	unsigned int	 i;
+
+	SHA256Init(&ctx);
+	SHA256Update(&ctx, (const unsigned char *)DIGEST_OF,
+	    sizeof(DIGEST_OF));
+	r->digest = &ctx;
+	for (i = 0; i < s->nlists; i++) {
+		if (m != NULL) {
+			m->list = i;
+			m->complaints = 0;
+		}
+		if (read_one_list(&s->list[i], i, r, fault) == -1)
+			return -1;
+		if (m != NULL)
+			m->count[i] = r->entries;
+		if (m != NULL && check_list(m, r) == -1)
+			return -1;
+		SHA256Update(&ctx, (const unsigned char *)"\0\0\n", 3);
+	}
+	SHA256Final(digest, &ctx);
+	return 0;
+}
+
+/* ---- writing -------------------------------------------------------------- */
+
+static int
+write_entries(struct maker *m)
+{
+	unsigned char	 value[BLOCKLIST_LISTS_MAX + 1];
+	const struct entry *e;
+	unsigned int	 n, k;
+	uint32_t	 i;
+
+	for (i = 0; i < m->n; i++) {
+		e = &m->entry[i];
+		n = 0;
+		for (k = 0; k < m->s->nlists; k++)
+			if ((e->lists >> k & 1) != 0)
+				value[n++] = (unsigned char)k;
+		if (e->has_urls)
+			value[n++] = BLOCKLIST_HAS_URLS;
+		if (cdb_make_add(&m->cdb, m->keys.p + e->key, e->len, value,
+		    n) == -1)
+			return -1;
+	}
+	return cdb_make_add(&m->cdb, BLOCKLIST_KEY_COUNTS, 1, m->count,
+	    (unsigned int)(8 * m->s->nlists));
+}
+
+static int
+write_trailer(struct maker *m, int fd)
+{
+	struct blocklist_trailer	*t = &m->trailer;
+	struct stat			 st;
+	void				*all;
+
+	if (fstat(fd, &st) == -1)
+		return -1;
+	t->size = (uint64_t)st.st_size;
+	all = mmap(NULL, t->size, PROT_READ, MAP_SHARED, fd, 0);
+	if (all == MAP_FAILED)
+		return -1;
+	t->sum = blocklist_sum(all, t->size);
+	(void)munmap(all, t->size);
+	t->entries = m->n;
+	memcpy(t->magic, BLOCKLIST_MAGIC, sizeof(t->magic));
+	if (pwrite(fd, &m->trailer, sizeof(m->trailer), st.st_size) !=
+	    (ssize_t)sizeof(m->trailer))
+		return -1;
+	return fsync(fd);
+}
+
+static void
+maker_free(struct maker *m)
+{
+	bytes_free(&m->keys);
+	free(m->entry);
+	free(m->slot);
+	free(m);
+}
+
+int
+blocklist_make(const struct blocklist_sources *s, int fd,
+    const unsigned char *stamp, struct blocklist_db *before,
+    struct blocklist_fault *fault)
+{
+	struct blocklist_reader	*r;
+	struct maker		*m;
+	struct taker		 t;
+	char			 why[BLOCKLIST_WHY_MAX];
+	bool			 is_begun, is_finished = false;
+	int			 result = -1;
+
+	if ((m = calloc(1, sizeof(*m))) == NULL ||
+	    (r = calloc(1, sizeof(*r))) == NULL) {
+		free(m);
+		return fail(fault, 0, 0, strerror(errno));
+	}
+	m->s = s;
+	m->fault = fault;
+	m->before = before;
+	t.m = m;
+	t.r = r;
+	r->entry = take;
+	r->complain = take_complaint;
+	r->arg = &t;
+	fault->why[0] = '\0';
+	memcpy(m->trailer.stamp, stamp, BLOCKLIST_DIGEST_LEN);
+	if ((is_begun = cdb_make_start(&m->cdb, fd) == 0) &&
+	    read_lists(s, m, r, m->trailer.digest, fault) == 0 &&
+	    write_entries(m) == 0 &&
+	    (is_finished = cdb_make_finish(&m->cdb) == 0) &&
+	    write_trailer(m, fd) == 0)
+		result = 0;
+	else if (fault->why[0] == '\0') {
+		(void)snprintf(why, sizeof(why), "the database cannot be "
+		    "written: %s", strerror(errno));
+		(void)fail(fault, 0, 0, why);
+	}
+	/* gives its memory back; what it writes is not used */
+	if (is_begun && !is_finished)
+		(void)cdb_make_finish(&m->cdb);
+	free(r);
+	maker_free(m);
+	return result;
+}

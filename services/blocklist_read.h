@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SERVICES_BLOCKLIST_READ_H
+#define SERVICES_BLOCKLIST_READ_H
+
+#include <sys/types.h>
+
+#include <sha2.h>
+#include <stddef.h>
+
+#include "weburl.h"
+
+/* Longer lines are no entries, bytes. */
+#define BLOCKLIST_LINE_MAX	8192
+
+enum blocklist_kind {
+	BLOCKLIST_ENTRY,	/* "host" or "host/path", in its normal form */
+	BLOCKLIST_EXCEPTION,	/* a host this list is not meant for */
+	BLOCKLIST_EXPRESSION	/* as it is written */
+};
+
+/* Reads the files of a list.  Zeroed, then the first part is filled in. */
+struct blocklist_reader {
+	/* Takes an entry.  Returns 0, or -1 with errno, which ends it. */
+	int		 (*entry)(void *arg, enum blocklist_kind kind,
+			    const char *text, size_t len);
+	/* Hears of each line that is no entry, or NULL. */
+	void		 (*complain)(void *arg, const char *file,
+			    unsigned long line, const char *why);
+	void		*arg;
+	SHA2_CTX	*digest;	/* of all bytes read */
+
+	unsigned long	 entries;
+	unsigned long	 bad;		/* lines that are no entries */
+
+	const char	*file;
+	unsigned long	 line;
+	struct weburl	 url;
+};
+
+/*
+ * Reads a file, or a folder with files `domains`, `urls` and `expressions`,
+ * in any of the forms that icapd.conf(5) names.  entry NULL: only for the
+ * digest.  Returns 0, or -1 with errno (ENOENT also for a folder without any
+ * of the three).
+ */
+int	 blocklist_read(struct blocklist_reader *r, const char *path);
+
+/*
+ * Adds what can be told of a path without reading it (sizes, times) to a
+ * digest, and the time of the last change (nanoseconds) to *last.  Returns 0, or
+ * -1.
+ */
+int	 blocklist_stamp(SHA2_CTX *stamp, const char *path, int64_t *last);
+
+#endif

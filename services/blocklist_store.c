@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Compiled lists on disk.  Called by blocklist.c when it is opened and when a
+ * source has changed.  A database comes to its name by rename() only when it
+ * is complete and on the disk, so whoever opens it sees a whole one or an
+ * older one; what a crash or a bad disk leaves is found by its sum.  Names of
+ * temporary files are those of the process, so two builders do not meet.
+ */
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "blocklist_store.h"
+#include "service.h"
+
+#define PREFIX		"blocklist-"
+#define SUFFIX		".cdb"
+
+/* A temporary file so old belongs to a builder that died, seconds. */
+#define LEFT_BEHIND	(60 * 60)
+
+int
+blocklist_store_path(const char *cache, const char *section, char *path,
+    size_t size)
+{
+	char	 name[3 * 64 + 1];
+	size_t	 n = 0;
+
+	/* a title is any text, a name of a file is not */
+	for (; *section != '\0'; section++) {
+		if (n + 4 > sizeof(name))
+			return -1;
+		if (chars_span(section, 1, CHARS_TOKEN) == 1 &&
+		    *section != '%' && *section != '.')
+			name[n++] = *section;
+		else
+			n += (size_t)snprintf(name + n, sizeof(name) - n,
+			    "%%%02x", (unsigned char)*section);
+	}
+	name[n] = '\0';
+	n = (size_t)snprintf(path, size, "%s/" PREFIX "%s" SUFFIX, cache,
+	    name);
+	return n < size ? 0 : -1;
+}
+
+/* Makes the folder and those above it. */
+static int
+make_folder(const char *path)
+{
+	char	 part[PATH_MAX];
+	size_t	 i;
+
+	if (strlcpy(part, path, sizeof(part)) >= sizeof(part))
+		return -1;
+	for (i = 1; ; i++) {
+		if (part[i] != '/' && part[i] != '\0')
+			continue;
+		part[i] = '\0';
+		if (mkdir(part, 0755) == -1 && errno != EEXIST)
+			return -1;
+		if (path[i] == '\0')
+			return 0;
+		part[i] = '/';
+	}
+}
+
+/* Removes what builders that died have left. */
+static void
+clean_folder(const char *cache)
+{
+	struct dirent	*d;
+	struct stat	 st;
+	DIR		*dir;
+
+	if ((dir = opendir(cache)) == NULL)
+		return;
+	while ((d = readdir(dir)) != NULL)
+		if (strncmp(d->d_name, PREFIX, sizeof(PREFIX) - 1) == 0 &&
+		    strstr(d->d_name, SUFFIX ".") != NULL &&
+		    fstatat(dirfd(dir), d->d_name, &st,
+		    AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+		    st.st_mtime < time(NULL) - LEFT_BEHIND)
+			(void)unlinkat(dirfd(dir), d->d_name, 0);
+	(void)closedir(dir);
+}
+
+/* The stamp is not part of the sum, so that it can be set alone. */
+static void
+write_stamp(const char *path, const struct blocklist_db *db,
+    const unsigned char *stamp)
+{
+	int	 fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd == -1)
+		return;
+	/* if it fails the sources are read again, that is all */
+	if (pwrite(fd, stamp, BLOCKLIST_DIGEST_LEN,
+	    (off_t)(db->trailer.size +
+	    offsetof(struct blocklist_trailer, stamp))) == -1)
+		service_log("blocklist: %s: %s", path, strerror(errno));
+	(void)close(fd);
+}
+
+/* Opens the one that is there, if it is whole and still right. */
+static int
+open_stored(const struct blocklist_sources *s, const char *path,
+    const unsigned char *stamp, struct blocklist_db *db)
+{
+	static const unsigned char	 never[BLOCKLIST_DIGEST_LEN];
+	unsigned char			 digest[BLOCKLIST_DIGEST_LEN];
+	struct blocklist_fault		 ignored;
+	int				 fd;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd == -1)
+		return -1;
+	if (blocklist_db_open(db, fd, true) == -1) {
+		service_warn("blocklist \"%s\": %s is damaged and is made "
+		    "anew", s->section, path);
+		(void)close(fd);
+		return -1;
+	}
+	if (memcmp(db->trailer.stamp, stamp, BLOCKLIST_DIGEST_LEN) == 0 &&
+	    memcmp(stamp, never, BLOCKLIST_DIGEST_LEN) != 0)
+		return fd;
+	if (blocklist_make_digest(s, digest, &ignored) == 0 &&
+	    memcmp(db->trailer.digest, digest, BLOCKLIST_DIGEST_LEN) == 0) {
+		write_stamp(path, db, stamp);
+		return fd;
+	}
+	blocklist_db_close(db);
+	(void)close(fd);
+	return -1;
+}
+
+static int
+open_temporary(const char *cache, const char *path, char *temporary,
+    size_t size, const char *section)
+{
+	int	 fd = -1, n;
+
+	n = snprintf(temporary, size, "%s.%ld", path, (long)getpid());
+	if (n > 0 && (size_t)n < size && make_folder(cache) == 0) {
+		clean_folder(cache);
+		(void)unlink(temporary);
+		fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC |
+		    O_NOFOLLOW, 0644);
+	}
+	if (fd != -1)
+		return fd;
+	service_warn("blocklist \"%s\": cannot write to %s: %s; the lists "
+	    "are compiled again at the next start", section, cache, strerror(errno));
+	temporary[0] = '\0';
+	return memfd_create("blocklist", MFD_CLOEXEC);
+}
+
+static int
+make(const struct blocklist_sources *s, const char *cache, const char *path,
+    struct blocklist_db *before, const unsigned char *stamp,
+    struct blocklist_fault *fault)
+{
+	char	 temporary[PATH_MAX];
+	int	 fd;
+
+	memset(fault, 0, sizeof(*fault));
+	fd = open_temporary(cache, path, temporary, sizeof(temporary),
+	    s->section);
+	if (fd == -1) {
+		(void)strlcpy(fault->why, strerror(errno),
+		    sizeof(fault->why));
+		return -1;
+	}
+	if (blocklist_make(s, fd, stamp, before, fault) == 0) {
+		if (temporary[0] == '\0' || rename(temporary, path) == 0)
+			return fd;
+		(void)snprintf(fault->why, sizeof(fault->why), "%.300s: %s", path,
+		    strerror(errno));
+	}
+	if (temporary[0] != '\0')
+		(void)unlink(temporary);
+	(void)close(fd);
+	return -1;
+}
+
+int
+blocklist_store_open(const struct blocklist_sources *s, const char *cache,
+    struct blocklist_db *before, struct blocklist_db *db,
+    unsigned char *stamp, struct blocklist_fault *fault)
+{
+	char	 path[PATH_MAX - 32];
+	int	 fd;
+
+	memset(fault, 0, sizeof(*fault));
+	if (blocklist_store_path(cache, s->section, path, sizeof(path)) ==
+	    -1) {
+		(void)strlcpy(fault->why, "the name of the section is too "
+		    "long", sizeof(fault->why));
+		return -1;
+	}
+	if (blocklist_make_stamp(s, stamp, fault) == -1)
+		return -1;
+	if ((fd = open_stored(s, path, stamp, db)) != -1)
+		return fd;
+	if ((fd = make(s, cache, path, before, stamp, fault)) == -1)
+		return -1;
+	if (blocklist_db_open(db, fd, false) == -1) {
+		(void)snprintf(fault->why, sizeof(fault->why), "%.300s: %s",
+		    path, strerror(errno));
+		(void)close(fd);
+		return -1;
+	}
+	service_log("blocklist \"%s\": compiled %llu entries of %u lists",
+	    s->section, (unsigned long long)db->trailer.entries, s->nlists);
+	return fd;
+}

@@ -1,0 +1,312 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+#
+# Block lists in a daemon: what is decided, that a list is replaced under load
+# without one wrong answer, that a database which is damaged is made anew and
+# a list that cannot be read is no empty one; and with a real Squid, what a
+# browser sees of it.
+
+set -u
+# shellcheck source=lib.sh
+. "$(dirname "$0")/lib.sh"
+
+ENTRIES=100000		# of the large list
+
+setup
+icapc=${ICAPC:-${top_builddir:-.}/icapc}
+case $icapc in
+/*) ;;
+*) icapc=$PWD/$icapc ;;
+esac
+[ -x "$icapc" ] || fail "$icapc: no such program (make builds it)"
+"$ICAPD" -l | grep -q '^blocklist' || skip "icapd is built without blocklist"
+answer=$tmp/answer
+expressions=no
+! ldd "$ICAPD" | grep -q libpcre2 || expressions=yes
+
+# icapd as $tmp/icapd.conf says
+icapd_configured() {
+	mkdir -p "$tmp/spool" "$tmp/run"
+	chmod 1777 "$tmp/spool"
+	start icapd icapd_exec -d --log-format text -f "$tmp/icapd.conf"
+	icapd_pid=$started_pid
+	wait_until icapd_is_up || fail "icapd is not ready"
+	icapd_port=$(sed -n \
+	    's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
+	    "$tmp/icapd.err" | head -n 1)
+	[ -n "$icapd_port" ] || fail "icapd ended instead of listening"
+}
+
+# ask SERVICE URL [OPTION...]: the ICAP answer is in $answer
+ask() {
+	ask_service=$1 ask_url=$2
+	shift 2
+	"$icapc" reqmod -u "$ask_url" "$@" \
+	    "icap://127.0.0.1:$icapd_port/$ask_service" >"$answer" 2>&1 || :
+	has "$answer" '^ICAP/1.0 20[04] ' ||
+	    fail "$ask_url: icapc: $(cat "$answer")"
+}
+
+# passes, blocks SERVICE URL [OPTION...]
+is_passed() {
+	ask "$@"
+	grep -q '^ICAP/1.0 204 ' "$answer"
+}
+
+passes() {
+	is_passed "$@" || fail "$2 does not pass: $(cat "$answer")"
+}
+
+is_blocked() {
+	ask "$@"
+	grep -q '^HTTP/1.1 403 ' "$answer"
+}
+
+blocks() {
+	is_blocked "$@" || fail "$2 is not blocked: $(cat "$answer")"
+}
+
+step "lists of every form"
+mkdir "$tmp/lists" "$tmp/lists/ut1"
+cat >"$tmp/lists/ads" <<-'END'
+	# domains and URLs
+	ads.example
+	http://url.example/bad/
+	0.0.0.0 hosts.example localhost
+	||adblock.example^
+	address=/dnsmasq.example/0.0.0.0
+	this line is none
+	allowed.example
+END
+echo ut1.example >"$tmp/lists/ut1/domains"
+[ "$expressions" = no ] || echo 'casino[0-9]' >"$tmp/lists/ut1/expressions"
+echo allowed.example >"$tmp/lists/allow"
+awk -v n="$ENTRIES" 'BEGIN {
+	for (i = 0; i < n; i++)
+		print "d" i ".large.example"
+}' >"$tmp/lists/large"
+chmod -R a+rX "$tmp/lists"
+
+configuration() {
+	cat <<-END
+	listen "127.0.0.1:0" { workers = 4 }
+	blocklist ads {
+		cache = "$tmp/cache"
+		list "ads" {
+			path = {"$tmp/lists/ads"}
+			category = "Advertising"
+		}
+		list "ut1" { path = {"$tmp/lists/ut1"} }
+		list "large" { path = {"$tmp/lists/large"} }
+		list "allow" {
+			path = {"$tmp/lists/allow"}
+			allow = yes
+		}
+		rule "boss" {
+			users = {boss}
+			action = allow
+		}
+		rule "ut1" {
+			lists = {ut1}
+			redirect = "http://page.example/why?c=%{category}&u=%{url}"
+		}
+		rule "rest" { }
+	}
+	headers tidy {
+		rule "mark" {
+			action = set
+			name = X-Marked
+			value = "%{host}"
+		}
+	}
+	service "/ads" { run = {ads} }
+	service "/chain" { run = {ads, tidy} }
+	END
+}
+configuration >"$tmp/icapd.conf"
+icapd_configured
+has "$tmp/icapd.err" "ads:7: more than a domain" ||
+    fail "the line that is no entry is not told"
+blocks ads http://www.ads.example/
+blocks ads http://url.example/bad/x
+passes ads http://url.example/good
+blocks ads http://HOSTS.example.:8080/
+blocks ads http://adblock.example/
+blocks ads ads.example:443 -m CONNECT
+blocks ads http://dnsmasq.example/
+blocks ads "http://d$((ENTRIES - 1)).large.example/"
+passes ads "http://d$ENTRIES.large.example/"
+passes ads http://allowed.example/
+passes ads http://fine.example/
+passes ads http://ads.example/ -H 'X-Authenticated-User: boss'
+ask ads 'http://ut1.example/?a=<b>'
+has "$answer" '^Location: http://page.example/why?c=ut1&u=http%3A%2F%2Fut1.example%2F%3Fa%3D%3Cb%3E' ||
+    fail "no redirect: $(cat "$answer")"
+if [ "$expressions" = yes ]; then
+	ask ads http://casino1.example/
+	has "$answer" '^HTTP/1.1 302 ' || fail "the expression is not used"
+fi
+
+step "a chain in one round trip"
+blocks chain http://ads.example/
+ask chain http://fine.example/
+has "$answer" '^X-Marked: fine.example' || fail "the second did not run"
+
+step "a list that is replaced is used by every worker, without a reload"
+(
+	answer=$tmp/load.answer
+	while [ ! -e "$tmp/done" ]; do
+		is_blocked ads http://www.ads.example/ || exit 1
+		is_passed ads http://fine.example/ || exit 1
+		echo round
+	done
+) >"$tmp/load.rounds" 2>"$tmp/load.err" &
+load=$!
+sed 's/d0\.large/new.large/' "$tmp/lists/large" >"$tmp/lists/next"
+mv "$tmp/lists/next" "$tmp/lists/large"
+answers=0
+is_new() {
+	is_blocked ads http://new.large.example/ &&
+	    is_passed ads http://d0.large.example/
+}
+wait_until is_new || fail "the new list is not used"
+while [ "$answers" -lt 12 ]; do
+	is_new || fail "a worker uses the old list"
+	answers=$((answers + 1))
+done
+: >"$tmp/done"
+wait "$load" || fail "a wrong answer in between: $(cat "$tmp/load.answer")"
+[ -s "$tmp/load.rounds" ] || fail "there was no load"
+
+step "a list that goes away leaves the old one in use"
+mv "$tmp/lists/ads" "$tmp/lists/gone"
+wait_until has "$tmp/icapd.err" 'lists/ads: No such file.*stays in use' ||
+    fail "nobody says so"
+blocks ads http://ads.example/
+kill -HUP "$icapd_pid"
+wait_until has "$tmp/icapd.err" 'path ".*lists/ads": No such file' ||
+    fail "the reload is not refused"
+blocks ads http://ads.example/
+mv "$tmp/lists/gone" "$tmp/lists/ads"
+icapd_stop TERM
+
+step "at a start it is an error, and not an empty list"
+mv "$tmp/lists/ads" "$tmp/lists/gone"
+start check "$ICAPD" -n -f "$tmp/icapd.conf"
+reap "$started_pid"
+[ "$status" -eq 1 ] || fail "icapd -n ended with $status"
+has "$tmp/check.err" '^[^ ]*icapd.conf:5: list ads: path ".*lists/ads": No such file' ||
+    fail "another message: $(cat "$tmp/check.err")"
+head -c 5000 "$ICAPD" >"$tmp/lists/ads"
+start check "$ICAPD" -n -f "$tmp/icapd.conf"
+reap "$started_pid"
+[ "$status" -eq 1 ] || fail "a binary list: icapd -n ended with $status"
+mv "$tmp/lists/gone" "$tmp/lists/ads"
+
+step "a damaged database is made anew"
+for damage in truncate overwrite; do
+	db=$tmp/cache/blocklist-ads.cdb
+	if [ "$damage" = truncate ]; then
+		head -c 100000 "$db" >"$tmp/db"
+	else
+		{ head -c 100000 "$db"; echo damage; tail -c +100008 "$db"; } \
+		    >"$tmp/db"
+	fi
+	cat "$tmp/db" >"$db"
+	configuration >"$tmp/icapd.conf"
+	icapd_configured
+	has "$tmp/icapd.err" 'is damaged and is made anew' ||
+	    fail "$damage: it was not found out"
+	blocks ads http://ads.example/
+	icapd_stop TERM
+done
+
+step "a database that is right is used as it is"
+before=$(stat -c '%i %Y' "$db")
+configuration >"$tmp/icapd.conf"
+icapd_configured
+[ "$(stat -c '%i %Y' "$db")" = "$before" ] || fail "it was made anew"
+blocks ads http://ads.example/
+icapd_stop TERM
+
+# ---- with a browser and a proxy --------------------------------------------
+
+# shellcheck source=squidlib.sh
+. "$(dirname "$0")/squidlib.sh"
+need curl curl
+
+squid_config() {
+	cat <<-END
+	http_port 127.0.0.1:$1
+	visible_hostname localhost
+	pid_filename $tmp/squid/squid.pid
+	coredump_dir $tmp/squid
+	cache_log $tmp/squid/cache.log
+	access_log none
+	cache deny all
+	cache_mem 0 MB
+	memory_cache_shared off
+	pinger_enable off
+	netdb_filename none
+	max_filedescriptors 1024
+	shutdown_lifetime 0 seconds
+	dns_nameservers 127.0.0.1
+	hosts_file $tmp/hosts
+	http_access allow all
+	icap_enable on
+	icap_preview_enable on
+	icap_service_failure_limit -1
+	icap_service req reqmod_precache icap://127.0.0.1:$icapd_port/ads bypass=off
+	adaptation_access req allow all
+	adaptation_send_client_ip on
+	END
+	if [ "$(id -u)" -eq 0 ]; then
+		echo "cache_effective_user $(squid_user)"
+	fi
+}
+
+# via OPTION... URL: curl through Squid; -p for tunnels
+via() {
+	curl -q -sS --max-time 60 -x "http://127.0.0.1:$squid_port" "$@" 9>&-
+}
+
+step "Squid: pages that are allowed"
+echo '127.0.0.1 fine.example allowed.example' >"$tmp/hosts"
+origin_start
+configuration >"$tmp/icapd.conf"
+icapd_configured
+squid_start
+via -o "$tmp/body" "http://fine.example:$origin_port/size/5000/1" ||
+    fail "curl ended with $?"
+"$origin" -g 5000 1 | cmp - "$tmp/body" || fail "it came changed"
+via -o "$tmp/body" "http://allowed.example:$origin_port/size/50/1" ||
+    fail "curl ended with $?"
+"$origin" -g 50 1 | cmp - "$tmp/body" || fail "it came changed"
+via -p -o "$tmp/body" "http://fine.example:$origin_port/size/500/1" ||
+    fail "no tunnel to an allowed host: curl ended with $?"
+
+step "Squid: the page that says no"
+via -D "$tmp/head" -o "$tmp/body" "http://ads.example/<script>" ||
+    fail "curl ended with $?"
+has "$tmp/head" '^HTTP/1.1 403 ' || fail "no 403: $(cat "$tmp/head")"
+has "$tmp/body" Advertising || fail "the page does not name the category"
+has "$tmp/body" 'http://ads.example/&lt;script&gt;' ||
+    fail "the page does not name the URL: $(cat "$tmp/body")"
+not has "$tmp/body" '<script>' || fail "the page is not escaped"
+
+step "Squid: a redirect"
+via -D "$tmp/head" -o /dev/null "http://ut1.example/x" ||
+    fail "curl ended with $?"
+has "$tmp/head" '^HTTP/1.1 302 ' || fail "no 302: $(cat "$tmp/head")"
+has "$tmp/head" '^Location: http://page.example/why?c=ut1&u=http%3A%2F%2Fut1.example%2Fx' ||
+    fail "another place: $(cat "$tmp/head")"
+
+step "Squid: CONNECT is refused by its host"
+via -D "$tmp/head" -o /dev/null "https://www.ads.example/" 2>"$tmp/curl.err" &&
+    fail "the tunnel was made"
+has "$tmp/head" '^HTTP/1.1 403 ' || fail "no 403: $(cat "$tmp/head")"
+
+squid_stop
+icapd_stop TERM
+origin_stop
+say ok

@@ -1,0 +1,634 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Unit test of the block lists: what is read from lists of every form, what
+ * is found then, and what becomes of databases that are old, damaged or
+ * replaced while somebody looks.
+ */
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../services/blocklist_read.h"
+#include "../services/blocklist_share.h"
+#include "../services/blocklist_store.h"
+#include "../services/expr.h"
+#include "../services/idn.h"
+#include "../services/notice.h"
+#include "../services/service.h"
+#include "unit.h"
+
+#define MANY	100000		/* entries of the large list */
+
+static char		 folder[64];
+static struct text	 notices;
+
+static void
+on_notice(bool warning, const char *message)
+{
+	if (warning)
+		text_addf(&notices, "%s\n", message);
+}
+
+static void
+set_up(void)
+{
+	(void)strlcpy(folder, "/tmp/icapd-blocklist.XXXXXX", sizeof(folder));
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	notices.len = 0;
+	notices.s[0] = '\0';
+	notice_set(on_notice);
+}
+
+static void
+tear_down(void)
+{
+	char	 command[128];
+
+	(void)snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+	ck_assert_int_eq(system(command), 0);
+}
+
+static const char *
+path_of(const char *name)
+{
+	static char	 path[8][128];
+	static int	 next;
+
+	next = (next + 1) % 8;
+	(void)snprintf(path[next], sizeof(path[next]), "%s/%s", folder, name);
+	return path[next];
+}
+
+static void
+put_bytes(const char *name, const void *p, size_t len)
+{
+	FILE	*fp = fopen(path_of(name), "w");
+
+	ck_assert_ptr_nonnull(fp);
+	ck_assert_uint_eq(fwrite(p, 1, len, fp), len);
+	ck_assert_int_eq(fclose(fp), 0);
+}
+
+static void
+put(const char *name, const char *text)
+{
+	put_bytes(name, text, strlen(text));
+}
+
+/* ---- reading -------------------------------------------------------------- */
+
+static struct text	 saw;
+
+static int
+on_entry(void *arg, enum blocklist_kind kind, const char *text, size_t len)
+{
+	(void)arg;
+	text_addf(&saw, "%s%.*s ", kind == BLOCKLIST_ENTRY ? "" :
+	    kind == BLOCKLIST_EXCEPTION ? "!" : "~", len > 80 ? 80 : (int)len,
+	    text);
+	return 0;
+}
+
+static void
+on_bad(void *arg, const char *file, unsigned long line, const char *why)
+{
+	(void)arg;
+	(void)file;
+	(void)why;
+	text_addf(&saw, "?%lu ", line);
+}
+
+static int
+read_list(const char *name, struct blocklist_reader *r)
+{
+	SHA2_CTX	 ctx;
+
+	memset(r, 0, sizeof(*r));
+	saw.len = 0;
+	saw.s[0] = '\0';
+	SHA256Init(&ctx);
+	r->entry = on_entry;
+	r->complain = on_bad;
+	r->digest = &ctx;
+	return blocklist_read(r, path_of(name));
+}
+
+/* What lists hold, and what is read: entries, !exceptions, ?bad lines. */
+static const struct {
+	const char	*text;
+	const char	*expect;
+} lists[] = {
+	{ "", "" }, { "\n\n# x\n! y\n; z\n[Adblock Plus 2.0]\n", "" },
+	{ "ads.example", "ads.example " },
+	{ "ads.example\r\n.b.example\n*.c.example\n",
+	    "ads.example b.example c.example " },
+	{ "\xef\xbb\xbf" "ADS.example.\n", "ads.example " },
+	{ "  ads.example\t # why\n", "ads.example " },
+	{ "http://ads.example/a/\nhttps://b.example/\nc.example/x?y=1\n",
+	    "ads.example/a b.example c.example/x?y=1 " },
+	{ "ads.example:8080\n192.0.2.1\n[2001:DB8::1]\n",
+	    "ads.example 192.0.2.1 [2001:db8::1] " },
+	{ "0.0.0.0 ads.example b.example # c\n127.0.0.1\td.example\n"
+	    ":: e.example\n127.0.0.1 localhost\n0.0.0.0 0.0.0.0\n"
+	    "::1 ip6-localhost ip6-loopback\n",
+	    "ads.example b.example d.example e.example " },
+	{ "10.0.0.1 intranet\nfe80::1 x\ntwo words\n", "?1 ?2 ?3 " },
+	{ "||ads.example^\n||b.example^$important\n||c.example^|\n"
+	    "@@||d.example^\n", "ads.example b.example c.example "
+	    "!d.example " },
+	{ "||ads.example^$third-party\n||b.example/x^\n||c.example\n"
+	    "example.org##.ad\n/banner/\n@@|http://x\n||a*.example^\n",
+	    "?1 ?2 ?3 ?4 ?5 ?6 ?7 " },
+	{ "address=/ads.example/b.example/0.0.0.0\naddress=/c.example/\n"
+	    "local=/d.example/\nserver=/e.example/\n",
+	    "ads.example b.example c.example d.example e.example " },
+	{ "server=/e.example/10.0.0.1\naddress=/x\naddress=//\n",
+	    "?1 ?2 ?3 " },
+	{ "ads..example\n-a.example\na b\n<html>\nads.example\n300.1.1.1\n",
+	    "?1 ?2 ?3 ?4 ads.example ?6 " },
+	{ "a\001b\nads.example\n", "?1 ads.example " },
+};
+
+START_TEST(reading)
+{
+	struct blocklist_reader	*r = malloc(sizeof(*r));
+
+	put("list", lists[_i].text);
+	ck_assert_int_eq(read_list("list", r), 0);
+	ck_assert_str_eq(saw.s, lists[_i].expect);
+	free(r);
+}
+END_TEST
+
+/* Lines around the limit; what is too long costs that line only. */
+START_TEST(reading_long)
+{
+	struct blocklist_reader	*r = malloc(sizeof(*r));
+	static char		 text[400000];
+	size_t			 len[] = { BLOCKLIST_LINE_MAX,
+				    BLOCKLIST_LINE_MAX + 1, 300000 };
+
+	memset(text, 'a', sizeof(text));
+	memcpy(text, "a.example/", 10);
+	(void)strlcpy(text + len[_i], "\nb.example\n",
+	    sizeof(text) - len[_i]);
+	put("list", text);
+	ck_assert_int_eq(read_list("list", r), 0);
+	ck_assert_uint_eq(r->bad, _i == 0 ? 0 : 1);
+	ck_assert_uint_eq(r->entries, _i == 0 ? 2 : 1);
+	if (_i > 0)
+		ck_assert_str_eq(saw.s, "?1 b.example ");
+	ck_assert_uint_eq(r->line, 2);
+	free(r);
+}
+END_TEST
+
+START_TEST(reading_nul)
+{
+	struct blocklist_reader	*r = malloc(sizeof(*r));
+
+	put_bytes("list", "a\0b\nads.example\n", 16);
+	ck_assert_int_eq(read_list("list", r), 0);
+	ck_assert_str_eq(saw.s, "?1 ads.example ");
+	free(r);
+}
+END_TEST
+
+START_TEST(reading_folder)
+{
+	struct blocklist_reader	*r = malloc(sizeof(*r));
+
+	ck_assert_int_eq(mkdir(path_of("ut1"), 0755), 0);
+	ck_assert_int_eq(read_list("ut1", r), -1);
+	ck_assert_int_eq(errno, ENOENT);
+	put("ut1/domains", "ads.example\n");
+	put("ut1/usage", "black\n");
+	ck_assert_int_eq(read_list("ut1", r), 0);
+	ck_assert_str_eq(saw.s, "ads.example ");
+	put("ut1/urls", "b.example/x\n");
+	put("ut1/expressions", "# x\n(a|b) c\n");
+	ck_assert_int_eq(read_list("ut1", r), 0);
+	ck_assert_str_eq(saw.s, "ads.example b.example/x ~(a|b) c ");
+	ck_assert_int_eq(read_list("none", r), -1);
+	free(r);
+}
+END_TEST
+
+/* ---- looking up ----------------------------------------------------------- */
+
+static struct blocklist_list	 three[3];
+static char			*paths[3][1];
+static struct blocklist_sources	 sources = { "test", three, 0 };
+
+static void
+use_lists(unsigned int n)
+{
+	static const char *const	 names[] = { "a", "b", "c" };
+	unsigned int			 i;
+
+	for (i = 0; i < n; i++) {
+		free(paths[i][0]);
+		paths[i][0] = strdup(path_of(names[i]));
+		three[i].name = three[i].category = names[i];
+		three[i].path = paths[i];
+		three[i].npaths = 1;
+	}
+	sources.nlists = n;
+}
+
+static int
+open_db(struct blocklist_db *db, struct blocklist_db *before,
+    struct blocklist_fault *fault)
+{
+	unsigned char	 stamp[BLOCKLIST_DIGEST_LEN];
+
+	return blocklist_store_open(&sources, path_of("cache"), before, db,
+	    stamp, fault);
+}
+
+/* "a:x.example bc:example", longest first. */
+static const char *
+find(struct blocklist_db *db, const char *url)
+{
+	static struct text		 found;
+	static struct weburl		 u;
+	struct blocklist_match		 m[BLOCKLIST_MATCHES_MAX];
+	unsigned int			 i, k, n;
+
+	found.len = 0;
+	found.s[0] = '\0';
+	ck_assert_int_eq(weburl_parse(&u, unit_slice(url), unit_slice("")),
+	    0);
+	n = blocklist_db_find(db, &u, m);
+	for (i = 0; i < n; i++) {
+		for (k = 0; k < 3; k++)
+			if ((m[i].lists >> k & 1) != 0)
+				text_addf(&found, "%c", (char)('a' + k));
+		text_addf(&found, ":%.*s ", (int)m[i].len, u.text + m[i].at);
+	}
+	return found.s;
+}
+
+static const struct {
+	const char	*url;
+	const char	*expect;
+} finds[] = {
+	{ "http://ads.example/", "a:ads.example " },
+	{ "http://x.y.ads.example/z", "a:ads.example " },
+	{ "http://xads.example/", "" },
+	{ "http://ads.example.org/", "" },
+	{ "http://example/", "" },
+	{ "http://both.example/", "ab:both.example " },
+	{ "http://deep.both.example/", "b:deep.both.example "
+	    "ab:both.example " },
+	{ "http://url.example/", "" },
+	{ "http://url.example/bad", "a:url.example/bad " },
+	{ "http://url.example/bad/", "a:url.example/bad " },
+	{ "http://url.example/bad/x?y", "a:url.example/bad " },
+	{ "http://url.example/bad?y", "a:url.example/bad " },
+	{ "http://url.example/BAD", "a:url.example/bad " },
+	{ "http://url.example/%62ad", "a:url.example/bad " },
+	{ "http://url.example/x/../bad", "a:url.example/bad " },
+	{ "http://url.example/badly", "" },
+	{ "http://www.url.example/bad", "a:url.example/bad " },
+	{ "http://url.example/q?x=1", "a:url.example/q?x=1 " },
+	{ "http://url.example/q?x=1&z", "a:url.example/q?x=1 " },
+	{ "http://url.example/q?x=12", "" },
+	{ "http://url.example/q", "" },
+	{ "192.0.2.1:443", "b:192.0.2.1 " },
+	{ "http://3221225985/", "b:192.0.2.1 " },
+	{ "http://1.192.0.2.1/", "" },
+	{ "http://2.1/", "" },
+	{ "http://[2001:db8::1]/", "b:[2001:db8::1] " },
+	{ "http://excepted.ads.example/", "c:excepted.ads.example " },
+	{ "http://sub.excepted.ads.example/", "c:excepted.ads.example " },
+	{ "http://tld/", "b:tld " }, { "http://a.b.tld/", "b:tld " },
+};
+
+static void
+put_lists(void)
+{
+	put("a", "ads.example\nboth.example\nurl.example/bad/\n"
+	    "url.example/q?x=1\n@@||excepted.ads.example^\n");
+	put("b", "both.example\ndeep.both.example\n192.0.2.1\n"
+	    "[2001:db8:0::1]\ntld\n");
+	put("c", "excepted.ads.example\n");
+	use_lists(3);
+}
+
+START_TEST(finding)
+{
+	struct blocklist_fault	 fault;
+	struct blocklist_db	 db;
+	int			 fd;
+
+	put_lists();
+	ck_assert_int_ne(fd = open_db(&db, NULL, &fault), -1);
+	ck_assert_str_eq(find(&db, finds[_i].url), finds[_i].expect);
+	ck_assert_uint_eq(blocklist_db_get_count(&db, 0), 5);
+	ck_assert_uint_eq(blocklist_db_get_count(&db, 2), 1);
+	blocklist_db_close(&db);
+	(void)close(fd);
+}
+END_TEST
+
+/* Many entries, many times: each is found, its neighbours are not. */
+START_TEST(finding_many)
+{
+	struct blocklist_fault	 fault;
+	struct blocklist_db	 db;
+	char			 url[64], expect[64];
+	FILE			*fp;
+	int			 fd, i, k;
+
+	ck_assert_ptr_nonnull(fp = fopen(path_of("a"), "w"));
+	for (k = 0; k < 2; k++)
+		for (i = 0; i < MANY; i += 1 + k)
+			(void)fprintf(fp, "x%d.d%d.example\n", i, i % 7);
+	ck_assert_int_eq(fclose(fp), 0);
+	use_lists(1);
+	ck_assert_int_ne(fd = open_db(&db, NULL, &fault), -1);
+	ck_assert_uint_eq(db.trailer.entries, MANY);
+	for (i = 0; i < MANY; i++) {
+		(void)snprintf(url, sizeof(url), "www.x%d.d%d.example", i,
+		    i % 7);
+		(void)snprintf(expect, sizeof(expect), "a:%s ", url + 4);
+		unit_must(strcmp(find(&db, url), expect) == 0);
+		(void)snprintf(url, sizeof(url), "x%d.d%d.example", i,
+		    (i + 1) % 7);
+		unit_must(strcmp(find(&db, url), "") == 0);
+	}
+	blocklist_db_close(&db);
+	(void)close(fd);
+}
+END_TEST
+
+/* ---- what is stored ------------------------------------------------------- */
+
+static ino_t
+inode(void)
+{
+	struct stat	 st;
+
+	return stat(path_of("cache/blocklist-test.cdb"), &st) == 0 ?
+	    st.st_ino : 0;
+}
+
+/* Opens, looks for a URL, closes. */
+static void
+check(const char *url, const char *expect)
+{
+	struct blocklist_fault	 fault;
+	struct blocklist_db	 db;
+	int			 fd;
+
+	fd = open_db(&db, NULL, &fault);
+	ck_assert_msg(fd != -1, "%s", fault.why);
+	ck_assert_str_eq(find(&db, url), expect);
+	blocklist_db_close(&db);
+	(void)close(fd);
+}
+
+static void
+age(const char *name)
+{
+	struct timespec	 then[2] = { { 1000000, 0 }, { 1000000, 0 } };
+
+	ck_assert_int_eq(utimensat(AT_FDCWD, path_of(name), then, 0), 0);
+}
+
+START_TEST(stored)
+{
+	ino_t	 first;
+
+	put("a", "ads.example\n");
+	use_lists(1);
+	check("ads.example", "a:ads.example ");
+	first = inode();
+	ck_assert_uint_ne(first, 0);
+	check("ads.example", "a:ads.example ");
+	ck_assert_uint_eq(inode(), first);
+	/* the same bytes at another time are the same list */
+	age("a");
+	check("ads.example", "a:ads.example ");
+	ck_assert_uint_eq(inode(), first);
+	put("a", "new.example\n");
+	check("new.example", "a:new.example ");
+	check("ads.example", "");
+	ck_assert_str_eq(notices.s, "");
+}
+END_TEST
+
+/* A database with a byte changed, or cut off anywhere, is made anew. */
+START_TEST(stored_damaged)
+{
+	char	*all, *bad;
+	size_t	 len, at;
+	FILE	*fp;
+	long	 end;
+
+	put("a", "ads.example\nb.example\n");
+	use_lists(1);
+	check("ads.example", "a:ads.example ");
+	ck_assert_ptr_nonnull(fp = fopen(path_of("cache/blocklist-test.cdb"),
+	    "r"));
+	ck_assert_int_eq(fseek(fp, 0, SEEK_END), 0);
+	ck_assert_int_gt(end = ftell(fp), 2048);
+	len = (size_t)end;
+	rewind(fp);
+	all = malloc(len);
+	bad = malloc(len);
+	ck_assert_uint_eq(fread(all, 1, len, fp), len);
+	(void)fclose(fp);
+	for (at = 0; at < len; at += at < 2040 ? 97 : 1) {
+		notices.len = 0;
+		notices.s[0] = '\0';
+		memcpy(bad, all, len);
+		bad[at] ^= 0x20;
+		put_bytes("cache/blocklist-test.cdb", bad,
+		    _i == 0 ? len : at);
+		check("ads.example", "a:ads.example ");
+		/* numbers that only inform, and the stamp, may be anything */
+		if (_i == 1 || at < len - sizeof(struct blocklist_trailer))
+			ck_assert_ptr_nonnull(strstr(notices.s, "damaged"));
+	}
+	free(all);
+	free(bad);
+}
+END_TEST
+
+START_TEST(stored_nowhere)
+{
+	put("a", "ads.example\n");
+	put("cache", "in the way");
+	use_lists(1);
+	check("ads.example", "a:ads.example ");
+	ck_assert_ptr_nonnull(strstr(notices.s, "cannot write to"));
+}
+END_TEST
+
+/* What makes a list a fault; the path is named. */
+START_TEST(faults)
+{
+	struct blocklist_fault	 fault;
+	struct blocklist_db	 db, before;
+	int			 fd;
+
+	put("a", "ads.example\n");
+	use_lists(2);
+	ck_assert_int_eq(open_db(&db, NULL, &fault), -1);
+	ck_assert_uint_eq(fault.list, 1);
+	ck_assert_str_eq(fault.why, "No such file or directory");
+	put_bytes("b", "\x7f" "ELF\0\1\2\n\0\0\n", 11);
+	ck_assert_int_eq(open_db(&db, NULL, &fault), -1);
+	ck_assert_uint_eq(fault.list, 1);
+	ck_assert_ptr_nonnull(strstr(fault.why, "none of its 2 lines"));
+	ck_assert_ptr_nonnull(strstr(notices.s, "/b:1: "));
+	/* an empty one is told, and refused where it was not before */
+	put("b", "");
+	ck_assert_int_ne(fd = open_db(&db, NULL, &fault), -1);
+	ck_assert_ptr_nonnull(strstr(notices.s, "list \"b\" is empty"));
+	blocklist_db_close(&db);
+	(void)close(fd);
+	put("b", "b.example\n");
+	ck_assert_int_ne(fd = open_db(&before, NULL, &fault), -1);
+	(void)close(fd);
+	put("b", "# nothing\n");
+	ck_assert_int_eq(open_db(&db, &before, &fault), -1);
+	ck_assert_ptr_nonnull(strstr(fault.why, "has become empty"));
+	blocklist_db_close(&before);
+	/* nothing half made stays */
+	ck_assert_int_eq(access(path_of("cache/blocklist-test.cdb"), F_OK),
+	    0);
+	ck_assert_int_eq(system("test $(ls /tmp/icapd-blocklist.*/cache | "
+	    "grep -c 'cdb[.]') -eq 0"), 0);
+}
+END_TEST
+
+START_TEST(bad_lines)
+{
+	struct blocklist_fault	 fault;
+	struct blocklist_db	 db;
+	int			 fd;
+
+	put("a", "ads.example\n1 x\n2 x\n3 x\n4 x\n5 x\n6 x\n7 x\n");
+	use_lists(1);
+	ck_assert_int_ne(fd = open_db(&db, NULL, &fault), -1);
+	ck_assert_ptr_nonnull(strstr(notices.s, "/a:2: more than a domain"));
+	ck_assert_ptr_nonnull(strstr(notices.s, "/a:6: "));
+	ck_assert_ptr_null(strstr(notices.s, "/a:7: "));
+	ck_assert_ptr_nonnull(strstr(notices.s, "7 lines in all"));
+	ck_assert_str_eq(find(&db, "ads.example"), "a:ads.example ");
+	blocklist_db_close(&db);
+	(void)close(fd);
+}
+END_TEST
+
+START_TEST(expressions)
+{
+	struct blocklist_fault	 fault;
+	struct blocklist_db	 db;
+	const char		*text;
+	unsigned int		 list;
+	size_t			 len;
+	int			 fd;
+
+	ck_assert_int_eq(mkdir(path_of("a"), 0755), 0);
+	put("a/domains", "ads.example\n");
+	put("a/expressions", "(bad\n^good$\n");
+	use_lists(1);
+	fd = open_db(&db, NULL, &fault);
+	if (!expr_is_built_in()) {
+		ck_assert_int_eq(fd, -1);
+		ck_assert_ptr_nonnull(strstr(fault.why, "without PCRE2"));
+		return;
+	}
+	ck_assert_int_ne(fd, -1);
+	ck_assert_ptr_nonnull(strstr(notices.s, "/expressions:1: "));
+	ck_assert_uint_eq(db.trailer.expressions, 1);
+	text = blocklist_db_get_expression(&db, 0, &len, &list);
+	ck_assert_uint_eq(len, 6);
+	ck_assert_mem_eq(text, "^good$", 6);
+	ck_assert_ptr_null(blocklist_db_get_expression(&db, 1, &len, &list));
+	blocklist_db_close(&db);
+	(void)close(fd);
+}
+END_TEST
+
+/* ---- handing over --------------------------------------------------------- */
+
+/* Each of several processes finds the latest file, also one started later. */
+START_TEST(shared)
+{
+	struct blocklist_share	*s = blocklist_share_new(7);
+	uint32_t		 number = 0;
+	char			 text[2] = "";
+	int			 fd, i, status;
+	pid_t			 pid;
+
+	ck_assert_ptr_nonnull(s);
+	ck_assert_uint_eq(blocklist_share_get_number(s), 0);
+	ck_assert_uint_eq(blocklist_share_get_version(s), 7);
+	ck_assert_int_eq(blocklist_share_take(s, &number), -1);
+	for (i = 1; i <= 3; i++) {
+		text[0] = (char)('0' + i);
+		put("file", text);
+		/* another process puts, and dies */
+		if ((pid = fork()) == 0) {
+			fd = open(path_of("file"), O_RDONLY);
+			_exit(blocklist_share_put(s, fd,
+			    (uint64_t)i) == 0 ? 0 : 1);
+		}
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert_int_eq(status, 0);
+		ck_assert_int_eq(unlink(path_of("file")), 0);
+		if ((pid = fork()) == 0) {
+			fd = blocklist_share_take(s, &number);
+			_exit(fd != -1 && read(fd, text + 1, 1) == 1 &&
+			    text[0] == text[1] ? 0 : 1);
+		}
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert_int_eq(status, 0);
+		ck_assert_uint_eq(blocklist_share_get_number(s),
+		    (uint32_t)i);
+		ck_assert_uint_eq(blocklist_share_get_version(s),
+		    (uint64_t)i);
+		ck_assert_int_ne(fd = blocklist_share_take(s, &number), -1);
+		ck_assert_uint_eq(number, (uint32_t)i);
+		(void)close(fd);
+	}
+	blocklist_share_free(s);
+}
+END_TEST
+
+static void
+add(TCase *tc)
+{
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	tcase_set_timeout(tc, 60);
+	unit_add_rows(tc, reading, lists);
+	tcase_add_loop_test(tc, reading_long, 0, 3);
+	tcase_add_test(tc, reading_nul);
+	tcase_add_test(tc, reading_folder);
+	unit_add_rows(tc, finding, finds);
+	tcase_add_test(tc, finding_many);
+	tcase_add_test(tc, stored);
+	tcase_add_loop_test(tc, stored_damaged, 0, 2);
+	tcase_add_test(tc, stored_nowhere);
+	tcase_add_test(tc, faults);
+	tcase_add_test(tc, bad_lines);
+	tcase_add_test(tc, expressions);
+	tcase_add_test(tc, shared);
+}
+
+int
+main(void)
+{
+	return unit_main("blocklist", add);
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Unit test of headers.c: what each action makes of a head, byte by byte;
+ * each condition with what it lets through and what not; and which sections
+ * are refused.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../services/expr.h"
+#include "opened.h"
+
+extern const struct service svc_headers;
+
+/* The head all rules are tried on. */
+#define LINES	"Host: www.a.example\r\nX-One:  1 \r\nx-ONE:\t2\r\n" \
+		"Accept: text/html,\r\n text/plain\r\n\r\n"
+#define GET	"GET http://www.a.example/dir/Page?q HTTP/1.1\r\n"
+#define OK	"HTTP/1.1 200 OK\r\n"
+
+static const struct {
+	const char	*rule;		/* inside of rule "r" { } */
+	const char	*expect;	/* the lines; NULL: unchanged */
+} edits[] = {
+	{ "action=set name=X-New value=v",
+	    "Host: www.a.example\r\nX-One:  1 \r\nx-ONE:\t2\r\n"
+	    "Accept: text/html,\r\n text/plain\r\nX-New: v\r\n\r\n" },
+	{ "action=set name=X-One value=v",
+	    "Host: www.a.example\r\nX-One: v\r\n"
+	    "Accept: text/html,\r\n text/plain\r\n\r\n" },
+	{ "action=add name=x-one value=v",
+	    "Host: www.a.example\r\nX-One:  1 \r\nx-ONE:\t2\r\n"
+	    "Accept: text/html,\r\n text/plain\r\nx-one: v\r\n\r\n" },
+	{ "action=append name=Host value=v",
+	    "Host: www.a.example, v\r\nX-One:  1 \r\nx-ONE:\t2\r\n"
+	    "Accept: text/html,\r\n text/plain\r\n\r\n" },
+	{ "action=append name=Accept value=v",
+	    "Host: www.a.example\r\nX-One:  1 \r\nx-ONE:\t2\r\n"
+	    "Accept: text/html,   text/plain, v\r\n\r\n" },
+	{ "action=append name=X-New value=v",
+	    "Host: www.a.example\r\nX-One:  1 \r\nx-ONE:\t2\r\n"
+	    "Accept: text/html,\r\n text/plain\r\nX-New: v\r\n\r\n" },
+	{ "action=remove name=X-one",
+	    "Host: www.a.example\r\n"
+	    "Accept: text/html,\r\n text/plain\r\n\r\n" },
+	{ "action=remove name=X-None", NULL },
+	{ "action=rename name=x-one to=Y",
+	    "Host: www.a.example\r\nY:  1 \r\nY:\t2\r\n"
+	    "Accept: text/html,\r\n text/plain\r\n\r\n" },
+	{ "action=rename name=X-None to=Y", NULL },
+	{ "action=replace name=X-One match='[2-9]' value='<$0>'",
+	    "Host: www.a.example\r\nX-One:  1 \r\nx-ONE:\t<2>\r\n"
+	    "Accept: text/html,\r\n text/plain\r\n\r\n" },
+	{ "action=replace name=X-One match=3 value=4", NULL },
+	{ "action=replace name=Accept match='text/(\\\\w+)' value='$1'",
+	    "Host: www.a.example\r\nX-One:  1 \r\nx-ONE:\t2\r\n"
+	    "Accept: html,   plain\r\n\r\n" },
+	{ "action=set name=X value='%{client-ip} %{user} %{host} %{service}'",
+	    "Host: www.a.example\r\nX-One:  1 \r\nx-ONE:\t2\r\n"
+	    "Accept: text/html,\r\n text/plain\r\n"
+	    "X: 10.1.1.1 joe www.a.example test\r\n\r\n" },
+	{ "action=set name=X value='%{method} %{url} 100%%'",
+	    "Host: www.a.example\r\nX-One:  1 \r\nx-ONE:\t2\r\n"
+	    "Accept: text/html,\r\n text/plain\r\n"
+	    "X: GET http://www.a.example/dir/Page?q 100%%\r\n\r\n" },
+	/* conditions */
+	{ "action=remove name=Accept on={request}",
+	    "Host: www.a.example\r\nX-One:  1 \r\nx-ONE:\t2\r\n\r\n" },
+	{ "action=remove name=Accept on={response}", NULL },
+	{ "action=remove name=Accept methods={POST,GET}",
+	    "Host: www.a.example\r\nX-One:  1 \r\nx-ONE:\t2\r\n\r\n" },
+	{ "action=remove name=Accept methods={POST}", NULL },
+	{ "action=remove name=Accept hosts={b.example,A.example.}",
+	    "Host: www.a.example\r\nX-One:  1 \r\nx-ONE:\t2\r\n\r\n" },
+	{ "action=remove name=Accept hosts={aa.example,w.a.example}", NULL },
+	{ "action=remove name=Accept paths={'/dir/*'}",
+	    "Host: www.a.example\r\nX-One:  1 \r\nx-ONE:\t2\r\n\r\n" },
+	{ "action=remove name=Accept paths={'/dir'}", NULL },
+	{ "action=remove name=Accept clients={'10.0.0.0/8'}",
+	    "Host: www.a.example\r\nX-One:  1 \r\nx-ONE:\t2\r\n\r\n" },
+	{ "action=remove name=Accept clients={'11.0.0.0/8'}", NULL },
+	{ "action=remove name=Accept users={JOE}",
+	    "Host: www.a.example\r\nX-One:  1 \r\nx-ONE:\t2\r\n\r\n" },
+	{ "action=remove name=Accept users={jim}", NULL },
+	{ "action=remove name=Accept status={200}", NULL },
+	{ "action=remove name=Accept types={'*'}", NULL },
+};
+
+static void
+run_rule(struct opened *o, struct adapt *a, const char *rule)
+{
+	char	 text[512];
+
+	(void)snprintf(text, sizeof(text), "rule \"r\" { %s }", rule);
+	opened_init(o, &svc_headers, text);
+	ck_assert_str_eq(o->errors.s, "");
+	a->ask.icap = "X-Client-IP: 10.1.1.1\r\nX-Client-Username: joe\r\n";
+	opened_run(o, a);
+	ck_assert_int_eq(a->result, 0);
+}
+
+START_TEST(edit)
+{
+	static struct opened	 o;
+	static struct adapt	 a;
+	char			 expect[1024];
+
+	if (!expr_is_built_in() && strstr(edits[_i].rule, "match") != NULL)
+		return;
+	memset(&a, 0, sizeof(a));
+	a.ask.head = GET LINES;
+	run_rule(&o, &a, edits[_i].rule);
+	if (edits[_i].expect == NULL)
+		ck_assert_int_eq(a.txn.verdict, VERDICT_UNCHANGED);
+	else {
+		(void)snprintf(expect, sizeof(expect), "%s%s", GET,
+		    edits[_i].expect);
+		ck_assert_int_eq(a.txn.verdict, VERDICT_EDITED);
+		ck_assert_uint_eq(a.txn.head.len, strlen(expect));
+		ck_assert_mem_eq(a.txn.head.p, expect, strlen(expect));
+	}
+	adapt_fini(&a);
+	opened_fini(&o);
+}
+END_TEST
+
+static const struct {
+	const char	*rule;
+	bool		 is_edited;
+} responses[] = {
+	{ "action=remove name=Server", true },
+	{ "action=remove name=Server on={response}", true },
+	{ "action=remove name=Server on={request}", false },
+	{ "action=remove name=Server status={404,2xx}", true },
+	{ "action=remove name=Server status={200}", true },
+	{ "action=remove name=Server status={204,3xx}", false },
+	{ "action=remove name=Server types={'TEXT/*'}", true },
+	{ "action=remove name=Server types={'text/plain'}", false },
+	{ "action=set name=X value='%{status}'", true },
+};
+
+/* In a response, with a body of which nothing but the preview is read. */
+START_TEST(response)
+{
+	static struct opened	 o;
+	static struct adapt	 a;
+	struct text		 saw;
+
+	memset(&a, 0, sizeof(a));
+	memset(&saw, 0, sizeof(saw));
+	a.ask.respmod = true;
+	a.ask.allow = "204, 206";
+	a.ask.preview = "0";
+	a.ask.body = "0123456789";
+	a.ask.len = 10;
+	a.ask.http = "Server: x\r\nContent-Type: text/html; charset=utf-8\r\n";
+	run_rule(&o, &a, responses[_i].rule);
+	adapt_show(&a, &saw);
+	if (responses[_i].is_edited)
+		ck_assert_msg(strncmp(saw.s, "206 ", 4) == 0, "%s", saw.s);
+	else
+		ck_assert_str_eq(saw.s, "204");
+	adapt_fini(&a);
+	opened_fini(&o);
+}
+END_TEST
+
+/* Each rule sees what the one before has made. */
+START_TEST(order)
+{
+	static struct opened	 o;
+	static struct adapt	 a;
+	static const char	 expect[] = GET "Z: 1b\r\n\r\n";
+
+	memset(&a, 0, sizeof(a));
+	opened_init(&o, &svc_headers,
+	    "rule a { action=set name=X value=1 }\n"
+	    "rule b { action=rename name=X to=Y }\n"
+	    "rule c { action=rename name=y to=Z }\n"
+	    "rule d { action=set name=Z value=1b }\n");
+	a.ask.head = GET "\r\n";
+	opened_run(&o, &a);
+	ck_assert_uint_eq(a.txn.head.len, strlen(expect));
+	ck_assert_mem_eq(a.txn.head.p, expect, strlen(expect));
+	adapt_fini(&a);
+	opened_fini(&o);
+}
+END_TEST
+
+/* A control character that the wire brings does not get into a head. */
+START_TEST(smuggling)
+{
+	static struct opened	 o;
+	static struct adapt	 a;
+	struct slice		 head;
+
+	memset(&a, 0, sizeof(a));
+	a.ask.head = "GET /\001\033[m HTTP/1.1\r\nX: a\r\n b\r\n\r\n";
+	run_rule(&o, &a, "action=set name=Y value='%{url}'");
+	head.p = a.txn.head.p;
+	head.len = a.txn.head.len;
+	ck_assert_ptr_nonnull(memmem(head.p, head.len, "Y: /??[m\r\n", 10));
+	adapt_fini(&a);
+	opened_fini(&o);
+}
+END_TEST
+
+static const struct {
+	const char	*rule;
+	const char	*error;		/* how it begins */
+} faults[] = {
+	{ "name=X value=v", "r action[0]: action \"\": expected set" },
+	{ "action=sett name=X value=v", "r action[0]: action \"sett\"" },
+	{ "action=set value=v", "r name[0]: there is no name" },
+	{ "action=set name=X", "r [0]: there is no value" },
+	{ "action=set name='X Y' value=v", "r name[0]: name \"X Y\"" },
+	{ "action=set name='X:' value=v", "r name[0]: name \"X:\"" },
+	{ "action=set name=Content-Length value=1",
+	    "r name[0]: name \"Content-Length\": expected another" },
+	{ "action=remove name=transfer-encoding",
+	    "r name[0]: name \"transfer-encoding\": expected another" },
+	{ "action=rename name=X to=Connection",
+	    "r to[0]: to \"Connection\": expected another" },
+	{ "action=rename name=X", "r to[0]: there is no to" },
+	{ "action=set name=X value=\"a\\nb\"",
+	    "r value[0]: value with a control" },
+	{ "action=set name=X value=\"a\\x0db\"",
+	    "r value[0]: value with a control" },
+	{ "action=set name=X value='%{nothing}'",
+	    "r value[0]: value \"%{nothing}\": expected the variables" },
+	{ "action=set name=X value='%{url'",
+	    "r value[0]: value \"%{url\": expected the variables" },
+	{ "action=replace name=X value=v", "r [0]: there is no match" },
+	{ "action=replace name=X match='(' value=v",
+	    "r match[0]: match \"(\": " },
+	{ "action=replace name=X match='a' value='$1'",
+	    "r value[0]: value \"$1\": there is no group 1" },
+	{ "action=set name=X value=v on={both}", "r on[0]: on \"both\"" },
+	{ "action=set name=X value=v status={200,20}",
+	    "r status[1]: status \"20\"" },
+	{ "action=set name=X value=v clients={'10.0.0.0/40'}",
+	    "r clients[0]: clients \"10.0.0.0/40\"" },
+	{ "action=set name=X value=v hosts={'a b'}",
+	    "r hosts[0]: hosts \"a b\"" },
+};
+
+START_TEST(fault)
+{
+	static struct opened	 o;
+	char			 text[512];
+
+	if (!expr_is_built_in() && strstr(faults[_i].rule, "match") != NULL)
+		return;
+	(void)snprintf(text, sizeof(text), "rule \"r\" { %s }",
+	    faults[_i].rule);
+	opened_init(&o, &svc_headers, text);
+	ck_assert_msg(strncmp(o.errors.s, faults[_i].error,
+	    strlen(faults[_i].error)) == 0, "%s", o.errors.s);
+	ck_assert_ptr_eq(strchr(o.errors.s, '\n'),
+	    o.errors.s + o.errors.len - 1);
+	opened_fini(&o);
+}
+END_TEST
+
+START_TEST(nothing)
+{
+	static struct opened	 o;
+
+	opened_init(&o, &svc_headers, "");
+	ck_assert_ptr_null(o.instance);
+	opened_fini(&o);
+}
+END_TEST
+
+static void
+add(TCase *tc)
+{
+	unit_add_rows(tc, edit, edits);
+	unit_add_rows(tc, response, responses);
+	tcase_add_test(tc, order);
+	tcase_add_test(tc, smuggling);
+	unit_add_rows(tc, fault, faults);
+	tcase_add_test(tc, nothing);
+}
+
+int
+main(void)
+{
+	return unit_main("headers", add);
+}

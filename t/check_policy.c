@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Unit test of blocklist.c: which rule decides, what the client gets then,
+ * what is refused when it is opened, and that a list that changes is what the
+ * next transaction is decided by.
+ */
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../proto/http.h"
+#include "../services/expr.h"
+#include "../services/notice.h"
+#include "opened.h"
+
+extern const struct service svc_blocklist;
+
+static char		 folder[64];
+static struct text	 notices;
+
+static void
+on_notice(bool warning, const char *message)
+{
+	if (warning)
+		text_addf(&notices, "%s\n", message);
+}
+
+static void
+put(const char *name, const char *text)
+{
+	char	 path[128];
+	FILE	*fp;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+	ck_assert_ptr_nonnull(fp = fopen(path, "w"));
+	ck_assert_int_ge(fputs(text, fp), 0);
+	ck_assert_int_eq(fclose(fp), 0);
+}
+
+static void
+set_up(void)
+{
+	char	 path[128];
+
+	(void)strlcpy(folder, "/tmp/icapd-policy.XXXXXX", sizeof(folder));
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	notices.len = 0;
+	notices.s[0] = '\0';
+	notice_set(on_notice);
+	put("ads", "ads.example\nlong.example\n");
+	put("bad", "bad.example\nsub.long.example\nshort.example\n"
+	    "page.example\n");
+	put("good", "good.ads.example\nshort.example\n");
+	(void)snprintf(path, sizeof(path), "%s/ut1", folder);
+	ck_assert_int_eq(mkdir(path, 0755), 0);
+	put("ut1/domains", "ut1.example\n");
+	if (expr_is_built_in())
+		put("ut1/expressions", "casino[0-9]\n^http://odd\\.\n");
+}
+
+static void
+tear_down(void)
+{
+	char	 command[128];
+
+	(void)snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+	ck_assert_int_eq(system(command), 0);
+}
+
+/* Opens with the four lists, and these keys and rules. */
+static void
+open_with(struct opened *o, const char *more)
+{
+	char	 text[2048];
+
+	(void)snprintf(text, sizeof(text), "cache = '%s/cache'\n"
+	    "list ads { path = {'%s/ads'} category = 'Ads & more' }\n"
+	    "list bad { path = {'%s/bad'} }\n"
+	    "list good { path = {'%s/good'} allow = true }\n"
+	    "list ut1 { path = {'%s/ut1'} }\n%s",
+	    folder, folder, folder, folder, folder, more);
+	opened_init(o, &svc_blocklist, text);
+}
+
+/* "pass", "log LIST", "403 LIST", "302 URL" or "fail". */
+static const char *
+ask(struct opened *o, struct adapt *a)
+{
+	static char	 saw[2048];
+	struct slice	 head, where = { "", 0 };
+	const char	*list = "";
+	unsigned int	 i;
+
+	opened_run(o, a);
+	for (i = 0; i < a->txn.nnotes; i++)
+		if (strcmp(a->txn.note[i].key, "list") == 0)
+			list = a->txn.note[i].value;
+	head.p = a->txn.response.p;
+	head.len = a->txn.response_head;
+	switch (a->txn.verdict) {
+	case VERDICT_UNCHANGED:
+		(void)snprintf(saw, sizeof(saw), "%s%s",
+		    a->txn.nnotes > 0 ? "log " : "pass", list);
+		break;
+	case VERDICT_REPLACED:
+		if (http_find(head, "Location", &where))
+			(void)snprintf(saw, sizeof(saw), "%d %.*s",
+			    a->txn.http_status, (int)where.len, where.p);
+		else
+			(void)snprintf(saw, sizeof(saw), "%d %s",
+			    a->txn.http_status, list);
+		break;
+	default:
+		(void)snprintf(saw, sizeof(saw), "fail %s", a->txn.why);
+		break;
+	}
+	adapt_fini(a);
+	return saw;
+}
+
+static const char *
+ask_for(struct opened *o, const char *request, const char *icap)
+{
+	static struct adapt	 a;
+	static char		 head[1024];
+
+	memset(&a, 0, sizeof(a));
+	(void)snprintf(head, sizeof(head), "%s HTTP/1.1\r\n\r\n", request);
+	a.ask.head = head;
+	a.ask.icap = icap;
+	return ask(o, &a);
+}
+
+#define PAGE	"rule r { redirect = " \
+		"'http://page.example/b?u=%{url}&c=%{category}&l=%{list}' }"
+
+static const struct {
+	const char	*more;		/* rules */
+	const char	*request;
+	const char	*icap;
+	const char	*expect;
+} decisions[] = {
+	{ "", "GET http://ads.example/x", NULL, "403 ads" },
+	{ "", "GET http://fine.example/", NULL, "pass" },
+	{ "", "CONNECT www.ads.example:443", NULL, "403 ads" },
+	{ "", "GET http://good.ads.example/", NULL, "pass" },
+	{ "", "GET http://short.example/", NULL, "pass" },
+	{ "", "GET http://sub.long.example/", NULL, "403 bad" },
+	{ "", "GET http://long.example/", NULL, "403 ads" },
+	{ "", "GET /x", NULL, "fail no URL to look for" },
+	{ "", "OPTIONS *", NULL, "fail no URL to look for" },
+	{ "", "GET http://casino1.example/", NULL, "403 ut1" },
+	{ "", "GET http://a.example/?q=CASINO2", NULL, "403 ut1" },
+	{ "", "GET http://odd.example/", NULL, "403 ut1" },
+	{ "", "GET http://x.example/http://odd.example", NULL, "pass" },
+	/* rules */
+	{ "rule a { lists = {bad} }", "GET http://ads.example/", NULL,
+	    "pass" },
+	{ "rule a { lists = {bad} }", "GET http://bad.example/", NULL,
+	    "403 bad" },
+	{ "rule a { lists = {ads} } rule b { lists = {bad} action = log }",
+	    "GET http://sub.long.example/", NULL, "log bad" },
+	{ "rule a { lists = {ads} }", "GET http://sub.long.example/", NULL,
+	    "403 ads" },
+	{ "rule a { users = {joe} action = allow } rule b { }",
+	    "GET http://ads.example/", "X-Client-Username: JOE\r\n",
+	    "log ads" },
+	{ "rule a { users = {'j*'} action = allow } rule b { }",
+	    "GET http://ads.example/", "X-Client-Username: ann\r\n",
+	    "403 ads" },
+	{ "rule a { groups = {staff} action = log } rule b { }",
+	    "GET http://ads.example/",
+	    "X-Authenticated-Groups: eCxzdGFmZg==\r\n", "log ads" },
+	{ "rule a { groups = {staff} action = log } rule b { }",
+	    "GET http://ads.example/", NULL, "403 ads" },
+	{ "rule a { clients = {'10.0.0.0/8', '::1'} }",
+	    "GET http://ads.example/", "X-Client-IP: 10.1.1.1\r\n",
+	    "403 ads" },
+	{ "rule a { clients = {'10.0.0.0/8', '::1'} }",
+	    "GET http://ads.example/", "X-Client-IP: 11.1.1.1\r\n", "pass" },
+	{ "rule a { when = {'daily'} }", "GET http://ads.example/", NULL,
+	    "403 ads" },
+	{ "rule a { lists = {any} users = {joe} }",
+	    "GET http://fine.example/", "X-Client-Username: joe\r\n",
+	    "403 " },
+	{ "rule a { lists = {any} users = {joe} }",
+	    "GET http://short.example/", "X-Client-Username: joe\r\n",
+	    "pass" },
+	{ "rule a { status = 451 }", "GET http://ads.example/", NULL,
+	    "451 ads" },
+	{ "rule a { types = {'video/*'} }", "GET http://ads.example/", NULL,
+	    "pass" },
+	/* redirects */
+	{ PAGE, "GET http://ads.example/?a=<b>&c", NULL,
+	    "302 http://page.example/b?u=http%3A%2F%2Fads.example%2F"
+	    "%3Fa%3D%3Cb%3E%26c&c=Ads%20%26%20more&l=ads" },
+	{ PAGE, "CONNECT ads.example:443", NULL, "403 ads" },
+	{ PAGE, "GET http://page.example/x", NULL, "pass" },
+	{ PAGE, "GET http://PAGE.example:80/x", NULL, "pass" },
+	{ PAGE, "GET http://sub.page.example/x", NULL,
+	    "302 http://page.example/b?u=http%3A%2F%2Fsub.page.example%2Fx"
+	    "&c=bad&l=bad" },
+	{ "exempt = {ads.example}", "GET http://ads.example/", NULL, "pass" },
+};
+
+START_TEST(decision)
+{
+	static struct opened	 o;
+
+	if (!expr_is_built_in() &&
+	    strstr(decisions[_i].expect, "ut1") != NULL)
+		return;
+	open_with(&o, decisions[_i].more);
+	ck_assert_str_eq(o.errors.s, "");
+	ck_assert_uint_eq(o.kept, 2);
+	ck_assert_str_eq(ask_for(&o, decisions[_i].request,
+	    decisions[_i].icap), decisions[_i].expect);
+	opened_fini(&o);
+}
+END_TEST
+
+START_TEST(response_type)
+{
+	static struct opened	 o;
+	static struct adapt	 a;
+	char			 line[64];
+	static const char *const type[] = { "video/mp4", "VIDEO/x; a=b",
+				    "text/html", "video" };
+
+	open_with(&o, "rule a { lists = {any} types = {'video/*'} }");
+	memset(&a, 0, sizeof(a));
+	a.ask.respmod = true;
+	a.ask.body = "x";
+	a.ask.len = 1;
+	a.ask.preview = "0";
+	(void)snprintf(line, sizeof(line), "Content-Type: %s\r\n", type[_i]);
+	a.ask.http = line;
+	ck_assert_str_eq(ask(&o, &a), _i < 2 ? "403 " : "pass");
+	opened_fini(&o);
+}
+END_TEST
+
+/* The page says why, and nothing of the URL gets into it unescaped. */
+START_TEST(page)
+{
+	static struct opened	 o;
+	static struct adapt	 a;
+	char			*body;
+
+	open_with(&o, "");
+	memset(&a, 0, sizeof(a));
+	a.ask.head = "GET http://ads.example/<script>\"'& HTTP/1.1\r\n\r\n";
+	opened_run(&o, &a);
+	body = strndup(a.txn.response.p, a.txn.response.len);
+	ck_assert_ptr_null(strstr(body, "<script>"));
+	ck_assert_ptr_nonnull(strstr(body, "&lt;script&gt;&quot;&#39;&amp;"));
+	ck_assert_ptr_nonnull(strstr(body, "Ads &amp; more"));
+	ck_assert_ptr_nonnull(memmem(a.txn.reply_headers,
+	    a.txn.reply_headers_len, "X-Violations-Found: 1", 21));
+	free(body);
+	adapt_fini(&a);
+	opened_fini(&o);
+}
+END_TEST
+
+static const struct {
+	const char	*more;
+	const char	*error;
+} faults[] = {
+	{ "cache = relative", "cache \"relative\": expected" },
+	{ "list none { }", "none [0]: there is no path" },
+	{ "list x { path = {'/nonexistent/list'} }",
+	    "x path[0]: path \"/nonexistent/list\": No such file" },
+	{ "rule a { lists = {ads, nix} }",
+	    "a lists[1]: lists \"nix\": expected" },
+	{ "rule a { lists = {good} }", "a lists[0]: lists \"good\" is one" },
+	{ "rule a { clients = {'10.0.0.0/8', x} }",
+	    "a clients[1]: clients \"x\"" },
+	{ "rule a { when = {'mon 25:00'} }", "a when[0]: when \"mon 25:00\"" },
+	{ "rule a { action = deny }", "a action[0]: action \"deny\"" },
+	{ "rule a { action = redirect }", "a redirect[0]: redirect: expected" },
+	{ "rule a { action = log redirect = 'http://x/' }",
+	    "a redirect[0]: redirect: expected" },
+	{ "rule a { redirect = 'ftp://x/' }", "a redirect[0]: redirect \"ftp" },
+	{ "rule a { redirect = \"http://x/\\n\" }", "a redirect[0]: redirect" },
+	{ "rule a { redirect = 'http://%{host}/' }",
+	    "a redirect[0]: redirect \"http://%{host}/\": expected a URL with" },
+	{ "rule a { redirect = 'http://x/%{x}' }",
+	    "a redirect[0]: redirect \"http://x/%{x}\": expected the var" },
+	{ "rule a { status = 99 }", "a status[0]: status 99" },
+	{ "rule a { status = 200 redirect = 'http://x/' }",
+	    "a status[0]: status 200" },
+	{ "exempt = {x, ''}", " exempt[1]: exempt \"\"" },
+	{ "template = '/nonexistent.html'", "template \"/nonexistent.html\"" },
+};
+
+START_TEST(fault)
+{
+	static struct opened	 o;
+	const char		*expect = faults[_i].error;
+
+	/* the section itself has no title */
+	open_with(&o, faults[_i].more);
+	ck_assert_ptr_null(o.instance);
+	if (expect[0] == ' ')
+		expect++;
+	ck_assert_msg(strstr(o.errors.s, expect) != NULL, "%s", o.errors.s);
+	opened_fini(&o);
+}
+END_TEST
+
+/* ---- lists that change ---------------------------------------------------- */
+
+static uint64_t
+version_of(struct opened *o)
+{
+	char	 text[64];
+
+	svc_blocklist.version(o->instance, text, sizeof(text));
+	ck_assert_uint_eq(strlen(text), 16);
+	return (uint64_t)strtoull(text, NULL, 16);
+}
+
+/* Polls until it has taken effect; the bound is for a failing test only. */
+static void
+poll_until(struct opened *o, uint64_t before)
+{
+	int	 i;
+
+	for (i = 0; i < 500 && version_of(o) == before; i++) {
+		svc_blocklist.poll(o->instance);
+		(void)poll(NULL, 0, 20);
+	}
+}
+
+/* Another process polls, this one is a worker, which finds out. */
+START_TEST(changed)
+{
+	static struct opened	 o;
+	uint64_t		 before;
+	pid_t			 pid;
+	int			 status, i;
+
+	open_with(&o, "");
+	ck_assert_str_eq(ask_for(&o, "GET http://ads.example/", NULL),
+	    "403 ads");
+	for (i = 0; i < 3; i++) {
+		before = version_of(&o);
+		put("ads", i % 2 == 0 ? "new.example\n" : "ads.example\n");
+		if ((pid = fork()) == 0) {
+			poll_until(&o, before);
+			_exit(0);
+		}
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert_int_eq(status, 0);
+		ck_assert_uint_ne(version_of(&o), before);
+		ck_assert_str_eq(ask_for(&o, "GET http://ads.example/", NULL),
+		    i % 2 == 0 ? "pass" : "403 ads");
+		ck_assert_str_eq(ask_for(&o, "GET http://new.example/", NULL),
+		    i % 2 == 0 ? "403 ads" : "pass");
+		if (expr_is_built_in())
+			ck_assert_str_eq(ask_for(&o,
+			    "GET http://casino1.example/", NULL), "403 ut1");
+	}
+	ck_assert_str_eq(notices.s, "");
+	opened_fini(&o);
+}
+END_TEST
+
+/* A list that goes away, or empties, leaves the old one in place. */
+START_TEST(gone)
+{
+	static struct opened	 o;
+	char			 path[128];
+	uint64_t		 before;
+	int			 i;
+
+	open_with(&o, "");
+	before = version_of(&o);
+	(void)snprintf(path, sizeof(path), "%s/ads", folder);
+	if (_i == 0)
+		ck_assert_int_eq(unlink(path), 0);
+	else
+		put("ads", _i == 1 ? "" : "<html>\n");
+	for (i = 0; i < 500 && notices.len == 0; i++) {
+		svc_blocklist.poll(o.instance);
+		(void)poll(NULL, 0, 20);
+	}
+	for (i = 0; i < 10; i++)
+		svc_blocklist.poll(o.instance);
+	ck_assert_uint_eq(version_of(&o), before);
+	ck_assert_ptr_nonnull(strstr(notices.s, _i == 0 ?
+	    "/ads: No such file or directory; the old one stays in use" :
+	    _i == 1 ? "/ads: it has become empty" :
+	    "/ads: none of its 1 lines"));
+	/* said once */
+	ck_assert_ptr_null(strstr(strstr(notices.s, "stays in use") + 1,
+	    "stays in use"));
+	ck_assert_str_eq(ask_for(&o, "GET http://ads.example/", NULL),
+	    "403 ads");
+	/* and comes back */
+	put("ads", "back.example\n");
+	poll_until(&o, before);
+	ck_assert_str_eq(ask_for(&o, "GET http://back.example/", NULL),
+	    "403 ads");
+	opened_fini(&o);
+}
+END_TEST
+
+static void
+add(TCase *tc)
+{
+	tcase_add_checked_fixture(tc, set_up, tear_down);
+	unit_add_rows(tc, decision, decisions);
+	tcase_add_loop_test(tc, response_type, 0, 4);
+	tcase_add_test(tc, page);
+	unit_add_rows(tc, fault, faults);
+	tcase_add_test(tc, changed);
+	tcase_add_loop_test(tc, gone, 0, 3);
+}
+
+int
+main(void)
+{
+	return unit_main("policy", add);
+}
