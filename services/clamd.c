@@ -365,7 +365,8 @@ engine_split(struct clamd_engine *e, const char *address)
 		start++;
 		len -= 2;
 	} else if (memchr(start, ':', len) != NULL ||
-	    memchr(start, '/', len) != NULL)
+	    memchr(start, '/', len) != NULL ||
+	    memchr(start, '[', len) != NULL)
 		goto bad;
 	if (len == 0)
 		goto bad;
