@@ -46,11 +46,13 @@ struct clamd_timeouts {
 struct clamd;
 
 /*
- * Makes a client without engines.  Its state that processes share (who is
+ * Makes a client without engines.  All processes together keep that many
+ * idle sessions with each engine, at most; others end theirs.  Its state that processes share (who is
  * up, which database) is in memory mapped here, so it has to be made before
  * they are forked.  Returns NULL with errno.
  */
-struct clamd *clamd_new(const struct clamd_timeouts *timeouts);
+struct clamd *clamd_new(const struct clamd_timeouts *timeouts,
+	    unsigned int keep);
 void	 clamd_free(struct clamd *c);
 
 /*
