@@ -131,7 +131,8 @@ open_policy(struct clamav *av, const struct service_setup *setup)
 		if (set_reason(av, text) == -1)
 			setup->error(setup, "on-reason \"%s\": expected one "
 			    "of down, timeout, too-large, encrypted, "
-			    "encoded, limit and error, and what to do, like encrypted=pass",
+			    "encoded, limit and error, and what to do, like "
+			    "encrypted=pass",
 			    text);
 	}
 }

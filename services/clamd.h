@@ -47,9 +47,9 @@ struct clamd;
 
 /*
  * Makes a client without engines.  All processes together keep that many
- * idle sessions with each engine, at most; others end theirs.  Its state that processes share (who is
- * up, which database) is in memory mapped here, so it has to be made before
- * they are forked.  Returns NULL with errno.
+ * idle sessions with each engine, at most; others end theirs.  Its state that
+ * processes share (who is up, which database) is in memory mapped here, so it
+ * has to be made before they are forked.  Returns NULL with errno.
  */
 struct clamd *clamd_new(const struct clamd_timeouts *timeouts,
 	    unsigned int keep);

@@ -28,6 +28,7 @@ setup
 # In two halves, or scanners would take this file away.
 # shellcheck disable=SC2016
 eicar='X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-'
+# shellcheck disable=SC2016
 eicar="$eicar"'STANDARD-ANTIVIRUS-TEST-FILE!$H+H*'
 printf %s "$eicar" >"$tmp/eicar"
 [ "$(wc -c <"$tmp/eicar")" -eq 68 ] || fail "EICAR is wrong"
@@ -408,7 +409,7 @@ before=$(count "$tmp/icapd.out" unscanned)
 end "$clamd_pid"
 forget "$clamd_pid"
 clamd_start
-for turn in 1 2 3 4 5; do
+for _ in 1 2 3 4 5; do
 	clean av "$tmp/text"
 	clean av-stream "$tmp/text"
 	infected av "$tmp/eicar"
