@@ -33,6 +33,12 @@
  */
 #define TICK_MS		10000
 
+/*
+ * And a poll that can be called off looks whether it was, ms: a signal that
+ * falls between that look and the poll would be missed.
+ */
+#define LOOK_MS		250
+
 /* No limit: a year, so that sums do not overflow. */
 #define FOREVER_MS	(INT64_C(365) * 24 * 3600 * 1000)
 
@@ -210,12 +216,18 @@ stream_sendfile(struct stream *s, int fd, off_t offset, uint64_t len)
 	return 0;
 }
 
+static bool
+fd_is_cancelled(const struct stream_fd *sf)
+{
+	return sf->cancel != NULL && *sf->cancel;
+}
+
 static int
 fd_wait(void *arg, int events, int64_t wait)
 {
 	struct stream_fd	*sf = arg;
 	struct pollfd		 pfd;
-	int64_t			 until, left;
+	int64_t			 until, left, look;
 	int			 n, ready = 0;
 
 	pfd.fd = sf->fd;
@@ -226,13 +238,18 @@ fd_wait(void *arg, int events, int64_t wait)
 		pfd.events |= POLLOUT;
 	until = stream_now() + wait;
 	do {
+		if (fd_is_cancelled(sf)) {
+			errno = ECANCELED;
+			return -1;
+		}
 		left = until - stream_now();
 		if (left < 0)
 			left = 0;
 		if (left > INT32_MAX)
 			left = INT32_MAX;
-		n = poll(&pfd, 1, (int)left);
-	} while (n == -1 && errno == EINTR);
+		look = sf->cancel != NULL && left > LOOK_MS ? LOOK_MS : left;
+		n = poll(&pfd, 1, (int)look);
+	} while ((n == -1 && errno == EINTR) || (n == 0 && look < left));
 	if (n == -1)
 		return -1;
 	if (n == 0) {
@@ -275,12 +292,6 @@ fd_recv_now(struct stream_fd *sf, void *dst, size_t len)
 	return n;
 }
 
-static bool
-fd_is_cancelled(const struct stream_fd *sf)
-{
-	return sf->cancel != NULL && *sf->cancel;
-}
-
 /*
  * A peer that writes a message in pieces may hold the next one back until it
  * has our acknowledgement (Nagle), which is delayed by 40 ms.
@@ -318,8 +329,11 @@ fd_recv(void *arg, void *dst, size_t len, int64_t wait)
 				errno = ECANCELED;
 			return n;
 		}
-		if (left < TICK_MS && fd_wait(sf, STREAM_IN, left) == -1)
+		if (left < TICK_MS && fd_wait(sf, STREAM_IN, left) == -1) {
+			if (errno == ECANCELED)
+				continue;
 			return -1;
+		}
 		n = recv(sf->fd, dst, len, 0);
 		if (n != -1 || (errno != EAGAIN && errno != EINTR))
 			return n;

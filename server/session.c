@@ -127,7 +127,7 @@ session_log(struct session *ss, const struct fault *fault)
 
 /* Reads what the client still sends until it has seen our answer and closes. */
 static void
-session_linger(struct session *ss, int ms)
+session_drain(struct session *ss, int ms)
 {
 	struct stream	*s = &ss->stream;
 	size_t		 total = 0;
@@ -136,13 +136,47 @@ session_linger(struct session *ss, int ms)
 		return;
 	s->deadline = stream_now() + ms;
 	s->patience_in = ms < LINGER_IDLE_MS ? ms : LINGER_IDLE_MS;
-	ss->sf.cancel = NULL;
 	while (total < LINGER_BYTES) {
 		s->in.rd = s->in.wr = 0;
 		if (stream_fill(s, s->in.size) != 1)
 			break;
 		total += buf_len(&s->in);
 	}
+}
+
+/*
+ * The same as an idle connection, which is given up when somebody waits for a
+ * worker or when the worker is to leave.
+ */
+static void
+session_linger(struct session *ss)
+{
+	board_enter(ss->slot, BOARD_IDLE, stream_now());
+	ss->sf.cancel = &ss->signals->park;
+	ss->sf.hurry = false;
+	ss->signals->idle = ss->fd;
+	session_drain(ss, LINGER_MS);
+	ss->signals->idle = -1;
+	ss->sf.cancel = NULL;
+}
+
+/*
+ * A request is refused: has it a part that was not received?  Where that is
+ * not known it has.
+ */
+static bool
+session_has_unread(struct session *ss)
+{
+	struct request	*r = &ss->request;
+	struct fault	 fault;
+
+	if (buf_len(&ss->stream.in) > 0)
+		return true;
+	if (ss->running != NULL)
+		return !body_is_read(&ss->txn.body);
+	return request_parse_body(r, &fault) == -1 ||
+	    r->encap.req_hdr + r->encap.res_hdr > 0 ||
+	    r->encap.body != ENCAP_NULL_BODY;
 }
 
 /*
@@ -165,8 +199,8 @@ session_refuse(struct session *ss, const struct fault *fault)
 	sent = reply_refuse(&ss->stream, fault,
 	    conf_get_istag(ss->conf, NULL)) == 0;
 	session_count(ss, sent ? fault->status : 0, fault->why);
-	if (sent)
-		session_linger(ss, LINGER_MS);
+	if (sent && session_has_unread(ss))
+		session_linger(ss);
 	return false;
 }
 
@@ -438,7 +472,7 @@ session_run(struct session *ss, int fd)
 		;
 	/* unread bytes would turn our close into a reset (C118) */
 	if (buf_len(&ss->stream.in) > 0)
-		session_linger(ss, LINGER_MS);
+		session_linger(ss);
 	(void)close(fd);
 	buf_trim(&ss->stream.in, BUFFER_KEEP);
 }
@@ -460,7 +494,7 @@ session_refuse_busy(struct session *ss, int fd)
 	    conf_get_istag(ss->conf, NULL)) == 0) {
 		report_end(&ss->report, busy.status, busy.why, NULL, NULL,
 		    &ss->stream);
-		session_linger(ss, LINGER_BUSY_MS);
+		session_drain(ss, LINGER_BUSY_MS);
 	}
 	(void)close(fd);
 	buf_trim(&ss->stream.in, BUFFER_KEEP);

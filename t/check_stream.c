@@ -5,10 +5,12 @@
  * Deadlines are tested with times that are already over, never by waiting.
  */
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -384,6 +386,42 @@ START_TEST(cancelled_reads_do_not_wait)
 }
 END_TEST
 
+static volatile sig_atomic_t	 called_off;
+
+static void
+call_off(int signo)
+{
+	(void)signo;
+	called_off = 1;
+}
+
+/* Nor do those that are called off while they wait, for long or for short. */
+static const int64_t	 waits[] = { 6000, 60000 };
+
+START_TEST(waiting_reads_are_cancelled)
+{
+	struct itimerval	 soon = { { 0, 10000 }, { 0, 10000 } };
+	struct itimerval	 never = { { 0, 0 }, { 0, 0 } };
+	struct sigaction	 sa;
+	struct stream		 s;
+	struct stream_fd	 sf;
+	int			 sv[2];
+
+	start_pair(&s, &sf, sv);
+	memset(&sa, 0, sizeof(sa));
+	sa.sa_handler = call_off;
+	ck_assert_int_eq(sigaction(SIGALRM, &sa, NULL), 0);
+	called_off = 0;
+	sf.cancel = &called_off;
+	s.patience_in = waits[_i];
+	ck_assert_int_eq(setitimer(ITIMER_REAL, &soon, NULL), 0);
+	ck_assert_int_eq(stream_fill(&s, 100), -1);
+	ck_assert_int_eq(errno, ECANCELED);
+	ck_assert_int_eq(setitimer(ITIMER_REAL, &never, NULL), 0);
+	finish_pair(&s, sv);
+}
+END_TEST
+
 START_TEST(silent_sockets_time_out)
 {
 	struct stream	 s;
@@ -515,6 +553,7 @@ add(TCase *tc)
 	tcase_add_test(tc, sockets_are_read_and_written);
 	tcase_add_test(tc, a_peer_that_is_gone_is_an_error_not_a_signal);
 	tcase_add_test(tc, cancelled_reads_do_not_wait);
+	unit_add_rows(tc, waiting_reads_are_cancelled, waits);
 	tcase_add_test(tc, silent_sockets_time_out);
 	tcase_add_test(tc, full_sockets_time_out);
 	tcase_add_test(tc, full_sockets_read_ahead);

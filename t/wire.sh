@@ -34,6 +34,11 @@ wire "$scripts/concurrent.it" "$scripts/idle.it" "$scripts/parked.it" \
     "$scripts/silent.it"
 icapd_stop TERM
 
+step "one worker"
+icapd_start -w 1
+wire "$scripts/linger.it"
+icapd_stop TERM
+
 # serve NAME: the daemon with the configuration that $tmp/NAME.conf holds
 serve() {
 	mkdir -p "$tmp/spool" "$tmp/run"
