@@ -10,73 +10,27 @@
 set -u
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=clamd.sh
+. "$(dirname "$0")/clamd.sh"
 
 BIG=100		# MiB
 MANY=200	# clients at a time
 
 icapc=${ICAPC:-${top_builddir:-.}/icapc}
-clamd=$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v clamd) ||
-    skip "no clamd here (Debian: apt-get install clamav-daemon)"
 need gzip gzip
-need od coreutils
 [ -x "$origin" ] || fail "$origin: no such program (make check builds it)"
 setup
+clamd_setup
+clamd_more=$tmp/clamd.more
+printf '%s\n' 'AlertEncrypted yes' 'AlertExceedsMax yes' >"$clamd_more"
 "$ICAPD" -l | grep -q '^clamav' || fail "icapd has no clamav"
 
 # ---- clamd ----------------------------------------------------------------
-
-# In two halves, or scanners would take this file away.
-# shellcheck disable=SC2016
-eicar='X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-'
-eicar="$eicar"'STANDARD-ANTIVIRUS-TEST-FILE!$H+H*'
-printf %s "$eicar" >"$tmp/eicar"
-[ "$(wc -c <"$tmp/eicar")" -eq 68 ] || fail "EICAR is wrong"
-
-hex() {
-	od -A n -v -t x1 "$1" | tr -d ' \n'
-}
-
-# signature FILE NAME: the whole file, by its hash
-signature() {
-	echo "$(md5sum <"$1" | cut -d ' ' -f 1):$(wc -c <"$1"):$2"
-}
-
-clamd_config() {
-	cat <<-END
-	DatabaseDirectory $tmp/db
-	LocalSocket $tmp/clamd.sock
-	Foreground yes
-	AlertEncrypted yes
-	AlertExceedsMax yes
-	MaxFileSize 200M
-	MaxScanSize 400M
-	StreamMaxLength 1M
-	MaxThreads 4
-	END
-	[ "$(id -u)" -ne 0 ] || echo "User root"
-}
-
-clamd_start() {
-	rm -f "$tmp/clamd.sock"
-	clamd_config >"$tmp/clamd.conf"
-	start clamd "$clamd" -c "$tmp/clamd.conf"
-	clamd_pid=$started_pid
-	wait_until clamd_is_up || fail "clamd is not ready"
-	is_running "$clamd_pid" || fail "clamd does not start"
-}
-
-clamd_is_up() {
-	[ -S "$tmp/clamd.sock" ] && has "$tmp/clamd.out" 'Self checking' ||
-	    ! is_running "$clamd_pid"
-}
 
 # What clamd has found so far.
 found() {
 	count "$tmp/clamd.out" FOUND
 }
-
-mkdir "$tmp/db"
-echo "Eicar-Test:0:*:$(hex "$tmp/eicar")" >"$tmp/db/test.ndb"
 
 # ---- icapd ----------------------------------------------------------------
 
@@ -408,7 +362,7 @@ before=$(count "$tmp/icapd.out" unscanned)
 end "$clamd_pid"
 forget "$clamd_pid"
 clamd_start
-for turn in 1 2 3 4 5; do
+for _ in 1 2 3 4 5; do
 	clean av "$tmp/text"
 	clean av-stream "$tmp/text"
 	infected av "$tmp/eicar"
