@@ -575,18 +575,18 @@ START_TEST(version_is_heard_of)
 	ck_assert_uint_eq(clamd_version(c), 0);
 	(void)strlcpy(orders->version, "ClamAV 1.4.6/7/now",
 	    sizeof(orders->version));
-	clamd_poll(c);
+	clamd_poll(c, NULL);
 	ck_assert_uint_ne(one = clamd_version(c), 0);
-	clamd_poll(c);
+	clamd_poll(c, NULL);
 	ck_assert_uint_eq(clamd_version(c), one);
 	(void)strlcpy(orders->version, "ClamAV 1.4.6/8/now",
 	    sizeof(orders->version));
-	clamd_poll(c);
+	clamd_poll(c, NULL);
 	ck_assert_uint_ne(clamd_version(c), one);
 	one = clamd_version(c);
 	/* what is no version does not count */
 	(void)strlcpy(orders->version, "garbage", sizeof(orders->version));
-	clamd_poll(c);
+	clamd_poll(c, NULL);
 	ck_assert_uint_eq(clamd_version(c), one);
 	clamd_free(c);
 }

@@ -242,6 +242,10 @@ for kind in '' -stream; do
 	unscanned down "$tmp/eicar" "$kind"
 done
 
+step "the log says that clamd is not there"
+wait_until has "$tmp/icapd.err" 'clamd unix:.*: does not answer' ||
+    fail "it does not"
+
 step "JSON for programs, a page for people"
 c 3 av reqmod -v -f "$tmp/clean" -E 'Accept: application/json' -o "$tmp/body"
 has "$tmp/body" '^{"title":"Not scanned".*"cause":"down"' || fail "no JSON"
@@ -256,6 +260,9 @@ for kind in av av-stream pass fail two cached; do
 	infected $kind "$tmp/eicar"
 done
 says 'Threat=Eicar-Test.UNOFFICIAL;'
+
+wait_until has "$tmp/icapd.err" 'clamd unix:.*: answers again' ||
+    fail "the log does not say that clamd is there"
 
 step "packed"
 for file in eicar.gz eicar.zip eicar.zip.gz secret; do
