@@ -414,11 +414,20 @@ clamav_stop(void *instance)
 }
 
 static void
+tell(const char *engine, bool works)
+{
+	if (works)
+		service_log("clamd %s: answers again", engine);
+	else
+		service_warn("clamd %s: does not answer", engine);
+}
+
+static void
 clamav_poll(void *instance)
 {
 	struct clamav	*av = instance;
 
-	clamd_poll(av->clamd);
+	clamd_poll(av->clamd, tell);
 }
 
 static void

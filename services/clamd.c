@@ -85,6 +85,7 @@ struct clamd_shared {
 
 struct clamd_engine {
 	enum clamd_mode		 mode;
+	char			*name;		/* as it was configured */
 	char			*path;		/* of a Unix socket, or NULL */
 	char			*host;
 	char			*port;
@@ -93,6 +94,7 @@ struct clamd_engine {
 	int			 place;		/* among the keepers, or -1 */
 	unsigned int		 id;		/* of the last request */
 	bool			 is_used;	/* it has had an answer */
+	bool			 is_told;	/* that it does not answer */
 };
 
 struct clamd {
@@ -291,6 +293,7 @@ clamd_free(struct clamd *c)
 		return;
 	clamd_stop(c);
 	for (i = 0; i < c->n; i++) {
+		free(c->engine[i].name);
 		free(c->engine[i].path);
 		free(c->engine[i].host);
 		free(c->engine[i].port);
@@ -408,7 +411,9 @@ clamd_add(struct clamd *c, const char *address)
 	}
 	e->fd = e->place = -1;
 	e->shared = &c->shared[c->n];
-	if (engine_init(e, address) == -1) {
+	if ((e->name = strdup(address)) == NULL ||
+	    engine_init(e, address) == -1) {
+		free(e->name);
 		free(e->path);
 		free(e->host);
 		free(e->port);
@@ -1046,30 +1051,39 @@ clamd_scan(struct clamd *c, int fd, uint64_t offset, uint64_t len, bool all,
 }
 
 /* One engine, over a connection of its own. */
-static void
+static bool
 engine_poll(const struct clamd *c, struct clamd_engine *e)
 {
 	struct clamd_engine	 probe = *e;
 	int64_t			 deadline = clamd_now() + POLL_MS;
+	bool			 works;
 
 	engine_resolve(e);
 	probe.id = 0;
 	probe.place = -1;
 	probe.fd = engine_connect(c, e, deadline);
-	if (probe.fd == -1 || engine_ask_version(c, &probe, deadline) == -1)
-		engine_failed(e);
-	else
+	works = probe.fd != -1 &&
+	    engine_ask_version(c, &probe, deadline) == 0;
+	if (works)
 		engine_works(e);
+	else
+		engine_failed(e);
 	engine_close(&probe);
+	return works;
 }
 
 void
-clamd_poll(struct clamd *c)
+clamd_poll(struct clamd *c, void (*tell)(const char *engine, bool works))
 {
-	unsigned int	 i;
+	struct clamd_engine	*e;
+	bool			 works;
 
-	for (i = 0; i < c->n; i++)
-		engine_poll(c, &c->engine[i]);
+	for (e = c->engine; e < c->engine + c->n; e++) {
+		works = engine_poll(c, e);
+		if (works == e->is_told && tell != NULL)
+			tell(e->name, works);
+		e->is_told = !works;
+	}
 }
 
 uint64_t

@@ -73,8 +73,12 @@ int	 clamd_add(struct clamd *c, const char *address);
 void	 clamd_scan(struct clamd *c, int fd, uint64_t offset, uint64_t len,
 	    bool all, int64_t deadline, struct clamd_verdict *v);
 
-/* Asks each engine for its version, over a connection of its own. */
-void	 clamd_poll(struct clamd *c);
+/*
+ * Asks each engine for its version, over a connection of its own.  Calls tell
+ * (or NULL) when one does not answer any more, and when it does again.
+ */
+void	 clamd_poll(struct clamd *c, void (*tell)(const char *engine,
+	    bool works));
 
 /*
  * A number for the databases of all engines, as last heard of; 0 when one of

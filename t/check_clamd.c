@@ -222,8 +222,9 @@ start_fake(void)
 	ck_assert(l != -1);
 	ck_assert(bind(l, (struct sockaddr *)&sun, sizeof(sun)) == 0);
 	ck_assert(listen(l, 16) == 0);
-	ck_assert((fake = fork()) != -1);
-	if (fake != 0) {
+	/* no ck_assert in a child: its notes would mix with ours */
+	if ((fake = fork()) != 0) {
+		ck_assert(fake != -1);
 		(void)close(l);
 		return;
 	}
@@ -574,18 +575,18 @@ START_TEST(version_is_heard_of)
 	ck_assert_uint_eq(clamd_version(c), 0);
 	(void)strlcpy(orders->version, "ClamAV 1.4.6/7/now",
 	    sizeof(orders->version));
-	clamd_poll(c);
+	clamd_poll(c, NULL);
 	ck_assert_uint_ne(one = clamd_version(c), 0);
-	clamd_poll(c);
+	clamd_poll(c, NULL);
 	ck_assert_uint_eq(clamd_version(c), one);
 	(void)strlcpy(orders->version, "ClamAV 1.4.6/8/now",
 	    sizeof(orders->version));
-	clamd_poll(c);
+	clamd_poll(c, NULL);
 	ck_assert_uint_ne(clamd_version(c), one);
 	one = clamd_version(c);
 	/* what is no version does not count */
 	(void)strlcpy(orders->version, "garbage", sizeof(orders->version));
-	clamd_poll(c);
+	clamd_poll(c, NULL);
 	ck_assert_uint_eq(clamd_version(c), one);
 	clamd_free(c);
 }
@@ -720,14 +721,14 @@ START_TEST(cache_is_bounded_and_shared)
 	pid_t			 pid;
 
 	ck_assert(c != NULL);
-	ck_assert((pid = fork()) != -1);
+	pid = fork();
 	for (i = 0; i < 1000; i++) {
 		memcpy(key, &i, sizeof(i));
 		clamav_cache_add(c, key, 1, 1 + i, &v);
 	}
 	if (pid == 0)
 		_exit(0);
-	ck_assert(waitpid(pid, NULL, 0) == pid);
+	ck_assert(pid != -1 && waitpid(pid, NULL, 0) == pid);
 	for (i = 0; i < 1000; i++) {
 		memcpy(key, &i, sizeof(i));
 		hits += clamav_cache_find(c, key, 1, 1, &v);
