@@ -378,6 +378,7 @@ done
     fail "bodies were not scanned"
 
 step "$MANY at a time, and a new database meanwhile"
+passed=$(($(count "$tmp/icapd.out" ' slow .* unchanged ') + 2000))
 start load "$icapc" respmod -c $MANY -n 2000 -f "$tmp/clean" --terse \
     "icap://127.0.0.1:$icapd_port/slow"
 load=$started_pid
@@ -393,7 +394,8 @@ wait_until is_known || fail "the new signature has no effect"
 says 'Threat=Later-Test'
 reap "$load"
 [ "$status" -eq 0 ] || fail "scans failed under load"
-passed=$(count "$tmp/icapd.out" ' slow .* unchanged ')
+wait_until logged ' slow .* unchanged ' "$passed" ||
+    fail "not all were let through"
 blocked=$(count "$tmp/icapd.out" ' slow .* replaced .*threat="Eicar')
 # each page is another one, for its id: a load that only the log can judge
 start load "$icapc" respmod -c $MANY -n 400 -f "$tmp/eicar" \
