@@ -137,7 +137,7 @@ struct conf {
 	unsigned int			 ninstances;
 	struct service_template		**page;		/* opened for plans */
 	unsigned int			 npages;
-	int				 keep[CONF_KEEP_MAX];	/* for services */
+	int				 keep[CONF_KEEP_MAX];	/* services' */
 	unsigned int			 nkeep;
 
 	/* [nplans] is that of all; tags are shared by all processes */

@@ -273,14 +273,15 @@ line_wire(struct line *l, struct slice s, size_t cut,
     size_t (*escape)(const unsigned char *, size_t, char *, size_t *))
 {
 	const unsigned char	*p = (const unsigned char *)s.p;
-	const unsigned char	*end = p + s.len, *run;
+	const unsigned char	*end, *run;
 	size_t			 limit, soft;	/* the latter without "..." */
 	size_t			 safe, n, used;
 	char			 c[ESCAPE_MAX];
 
 	limit = cut < l->max - l->len ? l->len + cut : l->max;
-	if (limit < l->len + 3)
+	if (s.len == 0 || limit < l->len + 3)
 		return;
+	end = p + s.len;
 	soft = limit - 3;
 	safe = l->len;
 	while (p < end) {

@@ -48,10 +48,12 @@ align(size_t n)
 static void
 tally_lay_out(struct tally *t, void *region, unsigned int max)
 {
+	t->size = align(sizeof(*t->head) + max) + max * sizeof(*t->place);
+	if (region == NULL)
+		return;			/* its size is all that is wanted */
 	t->head = region;
 	t->touched = (uint8_t *)region + sizeof(*t->head);
 	t->place = (void *)((char *)region + align(sizeof(*t->head) + max));
-	t->size = align(sizeof(*t->head) + max) + max * sizeof(*t->place);
 }
 
 static int

@@ -91,7 +91,7 @@ static const cfg_opt_t rule_options[] = {
 static const cfg_opt_t options[] = {
 	CFG_STR("cache", CACHE, CFGF_NONE),
 	CFG_STR_LIST("exempt", NULL, CFGF_NODEFAULT),
-	CFG_STR("template", NULL, CFGF_NONE),
+	CFG_STR("template", "", CFGF_NONE),
 	CFG_SEC("list", (cfg_opt_t *)(uintptr_t)list_options,
 	    CFGF_MULTI | CFGF_TITLE),
 	CFG_SEC("rule", (cfg_opt_t *)(uintptr_t)rule_options,
@@ -99,7 +99,7 @@ static const cfg_opt_t options[] = {
 	CFG_END()
 };
 
-/* ---- expressions ---------------------------------------------------------- */
+/* ---- expressions --------------------------------------------------------- */
 
 static void
 free_expressions(struct expression *e, unsigned int n)
@@ -140,7 +140,7 @@ load_expressions(struct blocklist *b, unsigned int flags)
 	return 0;
 }
 
-/* ---- opening -------------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------- */
 
 static int
 open_list(struct blocklist *b, const struct service_setup *setup, cfg_t *cfg)
@@ -250,7 +250,7 @@ open_page(struct blocklist *b, const struct service_setup *setup,
 {
 	struct service_template	**grown;
 
-	if (path == NULL)
+	if (path == NULL || path[0] == '\0')
 		return 0;
 	grown = reallocarray(b->page, b->npages + 1, sizeof(*grown));
 	if (grown == NULL)
@@ -404,7 +404,7 @@ blocklist_close(void *instance)
 	free(b);
 }
 
-/* ---- watching ------------------------------------------------------------- */
+/* ---- watching ------------------------------------------------------------ */
 
 /* Compiles what has changed and hands it to the workers. */
 static void
@@ -508,7 +508,7 @@ refresh(struct blocklist *b)
 	(void)close(fd);
 }
 
-/* ---- a transaction -------------------------------------------------------- */
+/* ---- a transaction ------------------------------------------------------- */
 
 struct look_up {
 	struct blocklist		*b;

@@ -19,25 +19,42 @@
 /* Parts of one path that are looked for. */
 #define CUTS_MAX	64
 
+/* Odd, with bits of no pattern (the golden ratio): spreads what is added. */
+#define PRIME		UINT64_C(0x9e3779b97f4a7c15)
+
+static inline uint64_t
+mix(uint64_t lane, const unsigned char *p)
+{
+	uint64_t	 word;
+
+	memcpy(&word, p, sizeof(word));
+	lane = (lane ^ word) * PRIME;
+	return lane ^ lane >> 29;
+}
+
 uint64_t
 blocklist_sum(const void *p, size_t len)
 {
-	static const uint64_t	 prime = UINT64_C(0x9e3779b97f4a7c15);
 	const unsigned char	*bytes = p;
-	uint64_t		 lane[4] = { 1, 2, 3, 4 }, word;
+	uint64_t		 lane[4], a = 1, b = 2, c = 3, d = 4;
 	uint64_t		 all = len;
 	size_t			 i, k;
 
-	for (i = 0; i + 32 <= len; i += 32)
-		for (k = 0; k < 4; k++) {
-			memcpy(&word, bytes + i + 8 * k, 8);
-			lane[k] = (lane[k] ^ word) * prime;
-			lane[k] ^= lane[k] >> 29;
-		}
+	/* four of them, so that one need not wait for the other */
+	for (i = 0; i + 32 <= len; i += 32) {
+		a = mix(a, bytes + i);
+		b = mix(b, bytes + i + 8);
+		c = mix(c, bytes + i + 16);
+		d = mix(d, bytes + i + 24);
+	}
+	lane[0] = a;
+	lane[1] = b;
+	lane[2] = c;
+	lane[3] = d;
 	for (; i < len; i++)
-		lane[0] = (lane[0] ^ bytes[i]) * prime;
+		lane[0] = (lane[0] ^ bytes[i]) * PRIME;
 	for (k = 0; k < 4; k++) {
-		all = (all ^ lane[k]) * prime;
+		all = (all ^ lane[k]) * PRIME;
 		all ^= all >> 32;
 	}
 	return all;

@@ -72,7 +72,7 @@ fail(struct blocklist_fault *fault, unsigned int list, unsigned int path,
 	return -1;
 }
 
-/* ---- without compiling ---------------------------------------------------- */
+/* ---- without compiling --------------------------------------------------- */
 
 int
 blocklist_make_stamp(const struct blocklist_sources *s, unsigned char *stamp,
@@ -121,7 +121,7 @@ blocklist_make_digest(const struct blocklist_sources *s,
 	return result;
 }
 
-/* ---- entries -------------------------------------------------------------- */
+/* ---- entries ------------------------------------------------------------- */
 
 static uint32_t
 slot_of(const struct maker *m, const char *key, size_t len)
@@ -293,7 +293,7 @@ take_complaint(void *arg, const char *file, unsigned long line,
 	complain(t->m, file, line, why);
 }
 
-/* ---- reading -------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------- */
 
 /* Is there something in it?  If not, was there ever? */
 static int
@@ -369,7 +369,7 @@ read_lists(const struct blocklist_sources *s, struct maker *m,
 	return 0;
 }
 
-/* ---- writing -------------------------------------------------------------- */
+/* ---- writing ------------------------------------------------------------- */
 
 static int
 write_entries(struct maker *m)

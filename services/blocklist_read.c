@@ -40,7 +40,7 @@ bad(struct blocklist_reader *r, const char *why)
 	return 0;
 }
 
-/* ---- lines ---------------------------------------------------------------- */
+/* ---- lines --------------------------------------------------------------- */
 
 /* A domain or URL. */
 static int
@@ -298,7 +298,7 @@ parse_expression(struct blocklist_reader *r, struct slice s)
 	return r->entry(r->arg, BLOCKLIST_EXPRESSION, s.p, s.len);
 }
 
-/* ---- files ---------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------- */
 
 struct lines {
 	char	*p;		/* the buffer */
@@ -446,7 +446,7 @@ blocklist_read(struct blocklist_reader *r, const char *path)
 	return found > 0 ? 0 : -1;
 }
 
-/* ---- without reading ------------------------------------------------------ */
+/* ---- without reading ----------------------------------------------------- */
 
 static int
 stamp_one(SHA2_CTX *stamp, const char *path, struct stat *st, int64_t *last)

@@ -47,8 +47,8 @@ int	 blocklist_read(struct blocklist_reader *r, const char *path);
 
 /*
  * Adds what can be told of a path without reading it (sizes, times) to a
- * digest, and the time of the last change (nanoseconds) to *last.  Returns 0, or
- * -1.
+ * digest, and the time of the last change (nanoseconds) to *last.  Returns
+ * 0, or -1.
  */
 int	 blocklist_stamp(SHA2_CTX *stamp, const char *path, int64_t *last);
 

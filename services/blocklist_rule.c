@@ -15,7 +15,7 @@ static const char *const variables[] = {
 	"category", "client", "host", "list", "rule", "url", "user"
 };
 
-/* ---- reading -------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------- */
 
 static int
 read_lists(struct blocklist_rule *r, const struct service_setup *setup,
@@ -243,7 +243,7 @@ blocklist_rule_fini(struct blocklist_rule *r)
 	free(r->when);
 }
 
-/* ---- in a transaction ----------------------------------------------------- */
+/* ---- in a transaction ---------------------------------------------------- */
 
 static bool
 has_pattern(char *const *pattern, unsigned int n, const char *text)

@@ -157,7 +157,8 @@ open_temporary(const char *cache, const char *path, char *temporary,
 	if (fd != -1)
 		return fd;
 	service_warn("blocklist \"%s\": cannot write to %s: %s; the lists "
-	    "are compiled again at the next start", section, cache, strerror(errno));
+	    "are compiled again at the next start", section, cache,
+	    strerror(errno));
 	temporary[0] = '\0';
 	return memfd_create("blocklist", MFD_CLOEXEC);
 }
@@ -181,8 +182,8 @@ make(const struct blocklist_sources *s, const char *cache, const char *path,
 	if (blocklist_make(s, fd, stamp, before, fault) == 0) {
 		if (temporary[0] == '\0' || rename(temporary, path) == 0)
 			return fd;
-		(void)snprintf(fault->why, sizeof(fault->why), "%.300s: %s", path,
-		    strerror(errno));
+		(void)snprintf(fault->why, sizeof(fault->why),
+		    "%.300s: %s", path, strerror(errno));
 	}
 	if (temporary[0] != '\0')
 		(void)unlink(temporary);

@@ -47,6 +47,7 @@ static const cfg_opt_t	 clamav_options[] = {
 	CFG_STR("write-timeout", "10s", CFGF_NONE),
 	CFG_STR("reply-timeout", "1m", CFGF_NONE),
 	CFG_STR("scan-timeout", "2m", CFGF_NONE),
+	CFG_INT("keep", 32, CFGF_NONE),
 	CFG_INT("max-size", 104857600, CFGF_NONE),
 	CFG_STR_LIST("skip-types", no_list, CFGF_NONE),
 	CFG_STR_LIST("only-types", no_list, CFGF_NONE),
@@ -413,11 +414,20 @@ clamav_stop(void *instance)
 }
 
 static void
+tell(const char *engine, bool works)
+{
+	if (works)
+		service_log("clamd %s: answers again", engine);
+	else
+		service_warn("clamd %s: does not answer", engine);
+}
+
+static void
 clamav_poll(void *instance)
 {
 	struct clamav	*av = instance;
 
-	clamd_poll(av->clamd);
+	clamd_poll(av->clamd, tell);
 }
 
 static void

@@ -22,6 +22,7 @@
 #define CACHE_MAX	(16 * 1024 * 1024)
 
 #define SIZE_MAX_KEY	(INT64_C(1) << 44)
+#define KEEP_MAX	1024
 #define PARTS_MAX	100000
 
 /* Digits and a unit: "500ms", "2s", "1m", "1h".  Returns ms, or -1. */
@@ -130,7 +131,8 @@ open_policy(struct clamav *av, const struct service_setup *setup)
 		if (set_reason(av, text) == -1)
 			setup->error(setup, "on-reason \"%s\": expected one "
 			    "of down, timeout, too-large, encrypted, "
-			    "encoded, limit and error, and what to do, like encrypted=pass",
+			    "encoded, limit and error, and what to do, like "
+			    "encrypted=pass",
 			    text);
 	}
 }
@@ -141,12 +143,14 @@ open_engines(struct clamav *av, const struct service_setup *setup)
 	struct clamd_timeouts	 t;
 	const char		*text;
 	unsigned int		 i, n = cfg_size(setup->section, "engines");
+	int64_t			 keep;
 
 	av->scan_timeout = get_time(setup, "scan-timeout", HOUR);
 	t.connect = get_time(setup, "connect-timeout", 10 * MINUTE);
 	t.write = get_time(setup, "write-timeout", 10 * MINUTE);
 	t.reply = get_time(setup, "reply-timeout", HOUR);
-	if ((av->clamd = clamd_new(&t)) == NULL) {
+	keep = get_number(setup, "keep", 0, KEEP_MAX);
+	if ((av->clamd = clamd_new(&t, (unsigned int)keep)) == NULL) {
 		setup->error(setup, "engines: %s", strerror(errno));
 		return;
 	}

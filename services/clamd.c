@@ -35,6 +35,15 @@
 /* Bytes of a body in one chunk of INSTREAM. */
 #define CHUNK_MAX	(64 * 1024)
 
+/*
+ * clamd takes no more connections than its MaxQueue (100), busy or not, and
+ * ends those that are idle for its IdleTimeout (30 s).  So not every process
+ * may keep one: there are so many places at most, and who has not used its
+ * own for so long, ms, has lost it.
+ */
+#define KEEP_MAX	1024
+#define KEEP_MS		30000
+
 /* Addresses of a name that are tried. */
 #define ADDRESSES_MAX	4
 
@@ -71,21 +80,26 @@ struct clamd_shared {
 	_Atomic uint32_t	 turn;
 	unsigned int		 naddresses;
 	struct clamd_address	 address[ADDRESSES_MAX];
+	_Atomic uint64_t	 keeper[KEEP_MAX];	/* pid, seconds */
 };
 
 struct clamd_engine {
 	enum clamd_mode		 mode;
+	char			*name;		/* as it was configured */
 	char			*path;		/* of a Unix socket, or NULL */
 	char			*host;
 	char			*port;
 	struct clamd_shared	*shared;
 	int			 fd;		/* of this process, or -1 */
+	int			 place;		/* among the keepers, or -1 */
 	unsigned int		 id;		/* of the last request */
 	bool			 is_used;	/* it has had an answer */
+	bool			 is_told;	/* that it does not answer */
 };
 
 struct clamd {
 	struct clamd_timeouts	 timeouts;
+	unsigned int		 keep;
 	struct clamd_shared	*shared;	/* CLAMD_ENGINES_MAX of them */
 	struct clamd_engine	 engine[CLAMD_ENGINES_MAX];
 	unsigned int		 n;
@@ -253,13 +267,14 @@ clamd_parse(const char *reply, size_t len, unsigned int id,
 /* ---- engines ------------------------------------------------------------ */
 
 struct clamd *
-clamd_new(const struct clamd_timeouts *timeouts)
+clamd_new(const struct clamd_timeouts *timeouts, unsigned int keep)
 {
 	struct clamd	*c;
 
 	if ((c = calloc(1, sizeof(*c))) == NULL)
 		return NULL;
 	c->timeouts = *timeouts;
+	c->keep = keep < KEEP_MAX ? keep : KEEP_MAX;
 	c->shared = mmap(NULL, CLAMD_ENGINES_MAX * sizeof(*c->shared),
 	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (c->shared == MAP_FAILED) {
@@ -278,6 +293,7 @@ clamd_free(struct clamd *c)
 		return;
 	clamd_stop(c);
 	for (i = 0; i < c->n; i++) {
+		free(c->engine[i].name);
 		free(c->engine[i].path);
 		free(c->engine[i].host);
 		free(c->engine[i].port);
@@ -352,7 +368,8 @@ engine_split(struct clamd_engine *e, const char *address)
 		start++;
 		len -= 2;
 	} else if (memchr(start, ':', len) != NULL ||
-	    memchr(start, '/', len) != NULL)
+	    memchr(start, '/', len) != NULL ||
+	    memchr(start, '[', len) != NULL)
 		goto bad;
 	if (len == 0)
 		goto bad;
@@ -392,9 +409,11 @@ clamd_add(struct clamd *c, const char *address)
 		errno = E2BIG;
 		return -1;
 	}
-	e->fd = -1;
+	e->fd = e->place = -1;
 	e->shared = &c->shared[c->n];
-	if (engine_init(e, address) == -1) {
+	if ((e->name = strdup(address)) == NULL ||
+	    engine_init(e, address) == -1) {
+		free(e->name);
 		free(e->path);
 		free(e->host);
 		free(e->port);
@@ -440,11 +459,66 @@ engine_backoff(const struct clamd_engine *e, int64_t now)
 	return at > now ? at : 0;
 }
 
+/* What a keeper writes into its place. */
+static uint64_t
+keeper(void)
+{
+	return (uint64_t)getpid() << 32 | (uint64_t)(clamd_now() / 1000);
+}
+
+static bool
+keeper_is_late(uint64_t old, uint64_t mine)
+{
+	return (uint32_t)mine - (uint32_t)old > KEEP_MS / 1000;
+}
+
+/* May this process keep its session?  Takes a place, or renews its own. */
+static bool
+engine_keep(const struct clamd *c, struct clamd_engine *e)
+{
+	_Atomic uint64_t	*place = e->shared->keeper;
+	uint64_t		 mine = keeper(), old;
+	int			 i;
+
+	if (e->place != -1) {
+		old = atomic_load(&place[e->place]);
+		if (old == mine || (old >> 32 == mine >> 32 &&
+		    atomic_compare_exchange_strong(&place[e->place], &old,
+		    mine)))
+			return true;
+	}
+	for (i = 0; i < (int)c->keep; i++) {
+		old = atomic_load(&place[i]);
+		if ((old == 0 || keeper_is_late(old, mine)) &&
+		    atomic_compare_exchange_strong(&place[i], &old, mine)) {
+			e->place = i;
+			return true;
+		}
+	}
+	e->place = -1;
+	return false;
+}
+
+static void
+engine_leave(struct clamd_engine *e)
+{
+	uint64_t	 old;
+
+	if (e->place == -1)
+		return;
+	old = atomic_load(&e->shared->keeper[e->place]);
+	if (old >> 32 == (uint64_t)getpid())
+		(void)atomic_compare_exchange_strong(
+		    &e->shared->keeper[e->place], &old, 0);
+	e->place = -1;
+}
+
 static void
 engine_close(struct clamd_engine *e)
 {
 	if (e->fd != -1)
 		(void)close(e->fd);
+	engine_leave(e);
 	e->fd = -1;
 	e->id = 0;
 	e->is_used = false;
@@ -914,8 +988,10 @@ engine_ask(struct clamd *c, struct clamd_engine *e,
 	} else if (v->result >= CLAMD_DOWN && v->result != CLAMD_ENCRYPTED &&
 	    v->result != CLAMD_LIMIT)
 		engine_close(e);
-	else
+	else if (engine_keep(c, e))
 		e->is_used = true;
+	else
+		engine_close(e);
 	engine_works(e);
 }
 
@@ -975,29 +1051,39 @@ clamd_scan(struct clamd *c, int fd, uint64_t offset, uint64_t len, bool all,
 }
 
 /* One engine, over a connection of its own. */
-static void
+static bool
 engine_poll(const struct clamd *c, struct clamd_engine *e)
 {
 	struct clamd_engine	 probe = *e;
 	int64_t			 deadline = clamd_now() + POLL_MS;
+	bool			 works;
 
 	engine_resolve(e);
 	probe.id = 0;
+	probe.place = -1;
 	probe.fd = engine_connect(c, e, deadline);
-	if (probe.fd == -1 || engine_ask_version(c, &probe, deadline) == -1)
-		engine_failed(e);
-	else
+	works = probe.fd != -1 &&
+	    engine_ask_version(c, &probe, deadline) == 0;
+	if (works)
 		engine_works(e);
+	else
+		engine_failed(e);
 	engine_close(&probe);
+	return works;
 }
 
 void
-clamd_poll(struct clamd *c)
+clamd_poll(struct clamd *c, void (*tell)(const char *engine, bool works))
 {
-	unsigned int	 i;
+	struct clamd_engine	*e;
+	bool			 works;
 
-	for (i = 0; i < c->n; i++)
-		engine_poll(c, &c->engine[i]);
+	for (e = c->engine; e < c->engine + c->n; e++) {
+		works = engine_poll(c, e);
+		if (works == e->is_told && tell != NULL)
+			tell(e->name, works);
+		e->is_told = !works;
+	}
 }
 
 uint64_t

@@ -46,11 +46,13 @@ struct clamd_timeouts {
 struct clamd;
 
 /*
- * Makes a client without engines.  Its state that processes share (who is
- * up, which database) is in memory mapped here, so it has to be made before
- * they are forked.  Returns NULL with errno.
+ * Makes a client without engines.  All processes together keep that many
+ * idle sessions with each engine, at most; others end theirs.  Its state that
+ * processes share (who is up, which database) is in memory mapped here, so it
+ * has to be made before they are forked.  Returns NULL with errno.
  */
-struct clamd *clamd_new(const struct clamd_timeouts *timeouts);
+struct clamd *clamd_new(const struct clamd_timeouts *timeouts,
+	    unsigned int keep);
 void	 clamd_free(struct clamd *c);
 
 /*
@@ -71,8 +73,12 @@ int	 clamd_add(struct clamd *c, const char *address);
 void	 clamd_scan(struct clamd *c, int fd, uint64_t offset, uint64_t len,
 	    bool all, int64_t deadline, struct clamd_verdict *v);
 
-/* Asks each engine for its version, over a connection of its own. */
-void	 clamd_poll(struct clamd *c);
+/*
+ * Asks each engine for its version, over a connection of its own.  Calls tell
+ * (or NULL) when one does not answer any more, and when it does again.
+ */
+void	 clamd_poll(struct clamd *c, void (*tell)(const char *engine,
+	    bool works));
 
 /*
  * A number for the databases of all engines, as last heard of; 0 when one of

@@ -111,7 +111,7 @@ get(const char *p, size_t len)
 	return s;
 }
 
-/* ---- opening -------------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------- */
 
 /* "%{name}" at p: its length and which it is; 0 for anything else. */
 static size_t
@@ -385,7 +385,7 @@ headers_open(const struct service_setup *setup, void **instance)
 	return 0;
 }
 
-/* ---- conditions ----------------------------------------------------------- */
+/* ---- conditions ---------------------------------------------------------- */
 
 struct message {
 	struct txn	*txn;
@@ -523,7 +523,7 @@ applies(const struct headers_rule *r, struct message *m)
 	    txn_user(m->txn), FNM_CASEFOLD);
 }
 
-/* ---- actions -------------------------------------------------------------- */
+/* ---- actions ------------------------------------------------------------- */
 
 static struct slice
 value_of(struct message *m, enum headers_var var, char *number, size_t size)

@@ -121,7 +121,7 @@ struct service {
 	void		 (*version)(void *instance, char *dst, size_t size);
 };
 
-/* ---- beside transactions ------------------------------------------------ */
+/* ---- beside transactions ----------------------------------------------- */
 
 /*
  * A line in the log, from open(), start() or poll(): lower case, the object
@@ -132,7 +132,7 @@ void	 service_log(const char *fmt, ...)
 void	 service_warn(const char *fmt, ...)
 	    __attribute__((format(printf, 1, 2)));
 
-/* ---- what was asked --------------------------------------------------- */
+/* ---- what was asked -------------------------------------------------- */
 
 /* Is it a response that is looked at (RESPMOD), or a request (REQMOD)? */
 int	 txn_is_response(const struct txn *txn);
@@ -184,7 +184,7 @@ const char *txn_client_address(struct txn *txn);
 const char *txn_user(struct txn *txn);
 const char *txn_groups(struct txn *txn);
 
-/* ---- its body --------------------------------------------------------- */
+/* ---- its body -------------------------------------------------------- */
 
 /* Has the message a body at all? */
 int	 txn_has_body(const struct txn *txn);
@@ -219,7 +219,7 @@ ssize_t	 txn_read(struct txn *txn, void *dst, size_t size);
  */
 int	 txn_body_fd(struct txn *txn, uint64_t *size);
 
-/* ---- the answer ------------------------------------------------------- */
+/* ---- the answer ------------------------------------------------------ */
 
 /*
  * Edit the head of the message that is adapted (the request in REQMOD, the
@@ -339,7 +339,7 @@ void	 txn_unscanned(struct txn *txn, const char *why);
  */
 enum verdict txn_fail(struct txn *txn, const char *why);
 
-/* ---- a server of one's own --------------------------------------------- */
+/* ---- a server of one's own -------------------------------------------- */
 
 /*
  * The main() of an ICAP server with these services (ended by NULL) beside

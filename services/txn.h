@@ -115,7 +115,7 @@ int	 txn_run(struct txn *t, const struct txn_plan *plan);
 /* Gives back what the transaction holds; after it was logged. */
 void	 txn_fini(struct txn *t);
 
-/* ---- between the files of services/ ------------------------------------ */
+/* ---- between the files of services/ ----------------------------------- */
 
 /* The head that is adapted, with its edits: the reply's. */
 struct slice txn_head(const struct txn *t);

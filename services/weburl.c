@@ -39,7 +39,7 @@ unescape(const char *p, size_t len)
 	return high * 16 + low;
 }
 
-/* ---- hosts --------------------------------------------------------------- */
+/* ---- hosts -------------------------------------------------------------- */
 
 /* A part of a numeric host: 10, 0x0a, 012.  Returns 0, or -1. */
 static int
@@ -167,13 +167,11 @@ set_host(struct weburl *u, struct slice text)
 	u->is_address = u->is_invalid = false;
 	for (i = 0; i < text.len; i++) {
 		c = (unsigned char)text.p[i];
-		if (c == '%' && (c = unescape(text.p + i, text.len - i)) != -1)
+		if (c == '%') {
+			c = unescape(text.p + i, text.len - i);
 			i += 2;
-		else if (c == -1)
-			c = '%';
-		/* such a host does not exist, or is a trick */
-		if (c <= ' ' || c == 0x7f || c == '/' || c == '@' ||
-		    n == sizeof(plain) - 1)
+		}
+		if (c <= 0 || n == sizeof(plain) - 1)
 			return -1;
 		is_ascii = is_ascii && c < 0x80;
 		plain[n++] = lower((char)c);
@@ -181,6 +179,11 @@ set_host(struct weburl *u, struct slice text)
 	plain[n] = '\0';
 	if (!is_ascii && idn_to_ascii(plain, sizeof(plain), &n) == -1)
 		return -1;
+	/* such a host does not exist, or is a trick: IDNA knows slashes too */
+	for (i = 0; i < n; i++)
+		if (plain[i] <= ' ' || plain[i] == 0x7f ||
+		    strchr("/@:?#%[]\\", plain[i]) != NULL)
+			return -1;
 	while (n > 0 && plain[n - 1] == '.')
 		n--;
 	for (i = 0; i < n && plain[i] == '.'; i++)
@@ -223,7 +226,7 @@ set_authority(struct weburl *u, struct slice text)
 	return set_host(u, text);
 }
 
-/* ---- paths --------------------------------------------------------------- */
+/* ---- paths -------------------------------------------------------------- */
 
 /* Escapes that mean nothing are resolved, what should be one is made one. */
 static size_t
@@ -236,7 +239,7 @@ put(char *dst, struct slice s, size_t *i)
 	raw = unescape(s.p + *i, s.len - *i);
 	if (raw == -1) {
 		(*i)++;
-		if (c > ' ' && c < 0x7f) {
+		if (c > ' ' && c < 0x7f && c != '%') {
 			dst[0] = lower((char)c);
 			return 1;
 		}
@@ -311,7 +314,7 @@ set_path(struct weburl *u, struct slice s)
 	u->len = n == from ? u->host_len : n;
 }
 
-/* ---- what others call ---------------------------------------------------- */
+/* ---- what others call --------------------------------------------------- */
 
 /* "scheme://": its length, or 0. */
 static size_t

@@ -81,7 +81,7 @@ put(const char *name, const char *text)
 	put_bytes(name, text, strlen(text));
 }
 
-/* ---- reading -------------------------------------------------------------- */
+/* ---- reading ------------------------------------------------------------- */
 
 static struct text	 saw;
 
@@ -220,7 +220,7 @@ START_TEST(reading_folder)
 }
 END_TEST
 
-/* ---- looking up ----------------------------------------------------------- */
+/* ---- looking up ---------------------------------------------------------- */
 
 static struct blocklist_list	 three[3];
 static char			*paths[3][1];
@@ -369,7 +369,7 @@ START_TEST(finding_many)
 }
 END_TEST
 
-/* ---- what is stored ------------------------------------------------------- */
+/* ---- what is stored ------------------------------------------------------ */
 
 static ino_t
 inode(void)
@@ -561,7 +561,7 @@ START_TEST(expressions)
 }
 END_TEST
 
-/* ---- handing over --------------------------------------------------------- */
+/* ---- handing over -------------------------------------------------------- */
 
 /* Each of several processes finds the latest file, also one started later. */
 START_TEST(shared)

@@ -32,6 +32,7 @@ enum reading {
 	READ_TWICE,		/* two bytes, and then from the start */
 	READ_ALL_TWICE,		/* all, and then from the start */
 	READ_SPOOLED,		/* two bytes, then all is received first */
+	READ_SETTLED,		/* once it is known whether there is more */
 	READ_COMMIT,		/* as for a reply that has begun */
 	READINGS
 };
@@ -150,6 +151,11 @@ read_body(struct body *b, struct bytes *got, enum reading how)
 			return -1;
 		unit_must(body_is_read(b));
 		return read_pieces(b, got, true);
+	case READ_SETTLED:
+		if (body_settle(b) == -1)
+			return -1;
+		unit_must(!b->continued && b->state != BODY_PREVIEW);
+		return read_pieces(b, got, false);
 	case READ_COMMIT:
 		if (body_commit(b) == -1)
 			return -1;

@@ -290,7 +290,7 @@ static const struct {
 	{ "rule a { redirect = 'ftp://x/' }", "a redirect[0]: redirect \"ftp" },
 	{ "rule a { redirect = \"http://x/\\n\" }", "a redirect[0]: redirect" },
 	{ "rule a { redirect = 'http://%{host}/' }",
-	    "a redirect[0]: redirect \"http://%{host}/\": expected a URL with" },
+	    "a redirect[0]: redirect \"http://%{host}/\": expected a URL" },
 	{ "rule a { redirect = 'http://x/%{x}' }",
 	    "a redirect[0]: redirect \"http://x/%{x}\": expected the var" },
 	{ "rule a { status = 99 }", "a status[0]: status 99" },
@@ -315,7 +315,7 @@ START_TEST(fault)
 }
 END_TEST
 
-/* ---- lists that change ---------------------------------------------------- */
+/* ---- lists that change --------------------------------------------------- */
 
 static uint64_t
 version_of(struct opened *o)

@@ -32,6 +32,9 @@ static const struct {
 	{ "http://ads.example%00/", "", NULL },
 	{ "http://ads.example%2fx/", "", NULL },
 	{ "http://good.example%40ads.example/", "", NULL },
+	{ "http://ads.example%/", "", NULL },
+	{ "http://ads.example%3a80/", "", NULL },
+	{ "http://a%2541.example/", "", NULL },
 	{ "/path", "Ads.Example:80", "ads.example/path" },
 	{ "/", "ads.example", "ads.example" },
 	{ "*", "ads.example", "ads.example" },
@@ -69,8 +72,9 @@ static const struct {
 	{ "http://a.example/%78", "", "a.example/x" },
 	{ "http://a.example/%2e%2E/x", "", "a.example/x" },
 	{ "http://a.example/a%2fb", "", "a.example/a%2fb" },
-	{ "http://a.example/%", "", "a.example/%" },
-	{ "http://a.example/%4", "", "a.example/%4" },
+	{ "http://a.example/%", "", "a.example/%25" },
+	{ "http://a.example/%4", "", "a.example/%254" },
+	{ "http://a.example/%%%36%31", "", "a.example/%25%2561" },
 	{ "http://a.example/\xc3\xbc", "", "a.example/%c3%bc" },
 	{ "http://a.example/%C3%BC", "", "a.example/%c3%bc" },
 	{ "http://a.example/x?A=/../b", "", "a.example/x?a=/../b" },
@@ -130,6 +134,12 @@ START_TEST(url_unicode)
 	    unit_slice("ads\xe3\x80\x82" "example"), unit_slice("")), expect);
 	if (expect == 0)
 		ck_assert_str_eq(u.text, "ads.example");
+	/* what IDNA makes of a wide slash is no host (found by fuzzing) */
+	ck_assert_int_eq(weburl_parse(&u,
+	    unit_slice("good.example\xef\xbc\x8f" "ads.example"),
+	    unit_slice("")), -1);
+	ck_assert_int_eq(weburl_parse(&u,
+	    unit_slice("ads\xe3\x80\x80" "example"), unit_slice("")), -1);
 	ck_assert_int_eq(weburl_parse(&u, unit_slice("\xff\xfe.example"),
 	    unit_slice("")), -1);
 }
@@ -192,7 +202,7 @@ START_TEST(strict)
 }
 END_TEST
 
-/* ---- hours ---------------------------------------------------------------- */
+/* ---- hours --------------------------------------------------------------- */
 
 static const struct {
 	const char	*text;
@@ -241,7 +251,7 @@ START_TEST(hours)
 }
 END_TEST
 
-/* ---- networks ------------------------------------------------------------- */
+/* ---- networks ------------------------------------------------------------ */
 
 static const struct {
 	const char	*network;
@@ -272,7 +282,7 @@ START_TEST(network)
 }
 END_TEST
 
-/* ---- expressions ---------------------------------------------------------- */
+/* ---- expressions --------------------------------------------------------- */
 
 START_TEST(expressions)
 {

@@ -10,72 +10,27 @@
 set -u
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
+# shellcheck source=clamd.sh
+. "$(dirname "$0")/clamd.sh"
 
 BIG=100		# MiB
 MANY=200	# clients at a time
 
 icapc=${ICAPC:-${top_builddir:-.}/icapc}
-clamd=$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v clamd) ||
-    skip "no clamd here (Debian: apt-get install clamav-daemon)"
 need gzip gzip
-need od coreutils
+[ -x "$origin" ] || fail "$origin: no such program (make check builds it)"
 setup
+clamd_setup
+clamd_more=$tmp/clamd.more
+printf '%s\n' 'AlertEncrypted yes' 'AlertExceedsMax yes' >"$clamd_more"
 "$ICAPD" -l | grep -q '^clamav' || fail "icapd has no clamav"
 
 # ---- clamd ----------------------------------------------------------------
-
-# In two halves, or scanners would take this file away.
-# shellcheck disable=SC2016
-eicar='X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR-'
-eicar="$eicar"'STANDARD-ANTIVIRUS-TEST-FILE!$H+H*'
-printf %s "$eicar" >"$tmp/eicar"
-[ "$(wc -c <"$tmp/eicar")" -eq 68 ] || fail "EICAR is wrong"
-
-hex() {
-	od -A n -v -t x1 "$1" | tr -d ' \n'
-}
-
-# signature FILE NAME: the whole file, by its hash
-signature() {
-	echo "$(md5sum <"$1" | cut -d ' ' -f 1):$(wc -c <"$1"):$2"
-}
-
-clamd_config() {
-	cat <<-END
-	DatabaseDirectory $tmp/db
-	LocalSocket $tmp/clamd.sock
-	Foreground yes
-	AlertEncrypted yes
-	AlertExceedsMax yes
-	MaxFileSize 200M
-	MaxScanSize 400M
-	StreamMaxLength 1M
-	MaxThreads 4
-	END
-	[ "$(id -u)" -ne 0 ] || echo "User root"
-}
-
-clamd_start() {
-	rm -f "$tmp/clamd.sock"
-	clamd_config >"$tmp/clamd.conf"
-	start clamd "$clamd" -c "$tmp/clamd.conf"
-	clamd_pid=$started_pid
-	wait_until clamd_is_up || fail "clamd is not ready"
-	is_running "$clamd_pid" || fail "clamd does not start"
-}
-
-clamd_is_up() {
-	[ -S "$tmp/clamd.sock" ] && has "$tmp/clamd.out" 'Self checking' ||
-	    ! is_running "$clamd_pid"
-}
 
 # What clamd has found so far.
 found() {
 	count "$tmp/clamd.out" FOUND
 }
-
-mkdir "$tmp/db"
-echo "Eicar-Test:0:*:$(hex "$tmp/eicar")" >"$tmp/db/test.ndb"
 
 # ---- icapd ----------------------------------------------------------------
 
@@ -176,6 +131,7 @@ section() {
 		connect-timeout = 1s
 		reply-timeout = 2s
 		scan-timeout = 20s
+		keep = 5
 		max-size = 110M
 		$*
 	}
@@ -286,6 +242,10 @@ for kind in '' -stream; do
 	unscanned down "$tmp/eicar" "$kind"
 done
 
+step "the log says that clamd is not there"
+wait_until has "$tmp/icapd.err" 'clamd unix:.*: does not answer' ||
+    fail "it does not"
+
 step "JSON for programs, a page for people"
 c 3 av reqmod -v -f "$tmp/clean" -E 'Accept: application/json' -o "$tmp/body"
 has "$tmp/body" '^{"title":"Not scanned".*"cause":"down"' || fail "no JSON"
@@ -300,6 +260,9 @@ for kind in av av-stream pass fail two cached; do
 	infected $kind "$tmp/eicar"
 done
 says 'Threat=Eicar-Test.UNOFFICIAL;'
+
+wait_until has "$tmp/icapd.err" 'clamd unix:.*: answers again' ||
+    fail "the log does not say that clamd is there"
 
 step "packed"
 for file in eicar.gz eicar.zip eicar.zip.gz secret; do
@@ -353,7 +316,7 @@ dd if=/dev/zero of="$tmp/2M" bs=1048576 count=2 2>/dev/null
 unscanned too-large "$tmp/2M" -stream
 clean av-stream "$tmp/clean"
 
-step "the cache spares clamd, and a database that changed is no hit"
+step "the cache spares clamd"
 "$origin" -g 3000 77 >"$tmp/body77"
 cat "$tmp/eicar" >>"$tmp/body77"
 before=$(found)
@@ -406,7 +369,7 @@ before=$(count "$tmp/icapd.out" unscanned)
 end "$clamd_pid"
 forget "$clamd_pid"
 clamd_start
-for turn in 1 2 3 4 5; do
+for _ in 1 2 3 4 5; do
 	clean av "$tmp/text"
 	clean av-stream "$tmp/text"
 	infected av "$tmp/eicar"
@@ -430,7 +393,16 @@ wait_until is_known || fail "the new signature has no effect"
 says 'Threat=Later-Test'
 reap "$load"
 [ "$status" -eq 0 ] || fail "scans failed under load"
-c 3 slow respmod -c $MANY -n 400 -f "$tmp/eicar"
+passed=$(count "$tmp/icapd.out" ' slow .* unchanged ')
+blocked=$(count "$tmp/icapd.out" ' slow .* replaced .*threat="Eicar')
+# each page is another one, for its id: a load that only the log can judge
+start load "$icapc" respmod -c $MANY -n 400 -f "$tmp/eicar" \
+    "icap://127.0.0.1:$icapd_port/slow"
+reap "$started_pid"
+wait_until logged ' slow .* replaced .*threat="Eicar' $((blocked + 400)) ||
+    fail "not all were found"
+[ "$(count "$tmp/icapd.out" ' slow .* unchanged ')" -eq "$passed" ] ||
+    fail "some came through"
 clean av "$tmp/clean"
 
 step "the end"

@@ -18,7 +18,8 @@ LC_ALL=C
 step "the keys of the manual and of icapd"
 # Both as: section key type default range reload.  Keys of services follow
 # behind, in lists inside of "Sections of services".
-"$ICAPD" --list-keys | sort >"$tmp/tables"
+# Sections within sections of services are described, not listed.
+"$ICAPD" --list-keys | awk -F '\t' '$3 != "section"' | sort >"$tmp/tables"
 [ -s "$tmp/tables" ] || fail "icapd --list-keys prints nothing"
 awk '
 /^\.Ss / {
@@ -53,6 +54,11 @@ awk '
 	    reload)
 	key = "(none)"
 }' "$manual" | sort >"$tmp/manual"
+# What is not built in is in the manual all the same.
+"$ICAPD" -l | grep -q '^blocklist' || {
+	grep -v '^blocklist' "$tmp/manual" >"$tmp/built"
+	mv "$tmp/built" "$tmp/manual"
+}
 diff "$tmp/manual" "$tmp/tables" >"$tmp/diff" || {
 	sed -n -e 's/^</only in the manual:/p' -e 's/^>/only in icapd:/p' \
 	    "$tmp/diff" >&2
@@ -70,7 +76,9 @@ anywhere() {
 	sed -e '/^user = /d' -e '/^group = /d' -e '/^pidfile = /d' \
 	    -e '/^run-dir = /d' -e '/^[[:blank:]]*directory = /d' \
 	    -e '/^include(/d' -e 's/\[2001:db8::7\]:1344/[::1]:0/' \
-	    -e 's/127\.0\.0\.1:1344/127.0.0.1:0/' "$1"
+	    -e 's/127\.0\.0\.1:1344/127.0.0.1:0/' \
+	    -e "s,/etc/icapd/lists/,$tmp/lists/," \
+	    -e "s,^blocklist.*,&\n\tcache = \"$tmp/cache\"," "$1"
 }
 
 # accepts FILE
@@ -82,6 +90,10 @@ accepts() {
 }
 
 step "icapd takes the examples of the manual"
+# the lists that they name
+mkdir -p "$tmp/lists/ut1/games"
+echo ads.example | tee "$tmp/lists/ads.txt" "$tmp/lists/allowed.txt" \
+    >"$tmp/lists/ut1/games/domains"
 awk -v dir="$tmp" '
 /^\.Sh / { examples = $2 == "EXAMPLES" }
 examples && /^\.Ed/ { copy = 0 }
@@ -90,6 +102,10 @@ examples && /^\.Bd / { copy = 1; file = dir "/example" ++n ".text" }
 ' "$manual"
 [ -s "$tmp/example1.text" ] || fail "there are none"
 for text in "$tmp"/example*.text; do
+	if grep -q '^blocklist' "$text" && ! "$ICAPD" -l | grep -q '^blocklist'
+	then
+		continue
+	fi
 	anywhere "$text" >"$text.conf"
 	# the one without a listener wants a port that may be taken
 	grep -q '^listen' "$text" ||
@@ -100,7 +116,10 @@ done
 step "icapd takes the sample file, and it shows every key"
 anywhere "$source/rc/icapd.conf" >"$tmp/sample.conf"
 accepts "$tmp/sample.conf"
-cut -f 2 "$tmp/tables" | sort -u | while read -r key; do
+# Keys of services are left to the manual.
+"$ICAPD" -l | cut -f 1 >"$tmp/services"
+grep -v -w -f "$tmp/services" "$tmp/tables" | cut -f 2 | sort -u |
+    while read -r key; do
 	grep -q "^[#[:blank:]]*$key = " "$source/rc/icapd.conf" || echo "$key"
 done >"$tmp/missing"
 [ ! -s "$tmp/missing" ] || fail "it has not:" "$(cat "$tmp/missing")"

@@ -75,7 +75,10 @@ diff -u "$tmp/one.conf" "$tmp/two.conf" || fail "-nn of -nn is another"
 diff -u good.effective "$tmp/one.conf" || fail "it was not understood"
 
 step "every key is in the file with all keys"
-"$ICAPD" --list-keys | cut -f 2 | sort -u | while read -r key; do
+# Services differ from one build to the next.
+"$ICAPD" -l | cut -f 1 >"$tmp/services"
+"$ICAPD" --list-keys | grep -v -w -f "$tmp/services" | cut -f 2 | sort -u |
+    while read -r key; do
 	grep -q "^[[:blank:]]*$key = " "$tmp/one.conf" || echo "$key"
 done >"$tmp/missing"
 [ ! -s "$tmp/missing" ] || fail "-nn has not:" "$(cat "$tmp/missing")"

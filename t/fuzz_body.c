@@ -27,7 +27,7 @@ static const char continue_reply[] = "ICAP/1.0 100 Continue\r\n\r\n";
 
 enum op {
 	OP_NEXT, OP_READ, OP_PEEK, OP_REMEMBER, OP_REWIND, OP_SPOOL,
-	OP_COMMIT, OP_DRAIN, OPS_MAX
+	OP_COMMIT, OP_DRAIN_OR_SETTLE, OPS_MAX
 };
 
 struct run {
@@ -208,9 +208,12 @@ run_op(struct run *r, const struct run *plain, const char *body, uint8_t op)
 		r->echoed_from = r->pos;
 		r->w.deaf = r->deaf;
 		return 1;
-	case OP_DRAIN:
-		if (op < 128)
-			break;
+	case OP_DRAIN_OR_SETTLE:
+		if (op < 128) {
+			if (r->committed)
+				break;
+			return body_settle(&r->m.body) == -1 ? -1 : 1;
+		}
 		r->drained = true;
 		return body_drain(&r->m.body);
 	default:
