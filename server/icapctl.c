@@ -488,6 +488,8 @@ is_upgraded(struct ctl *c, uint64_t from)
 	if (ctl_map(&next, &why) == -1)
 		return false;
 	if (next.master != c->master && is_alive(next.master)) {
+		board_unmap(c->board);
+		tally_close(c->tally);
 		*c = next;
 		return true;
 	}

@@ -161,7 +161,8 @@ conf workers 2
 life_start
 titles() {
 	ps -A -o ppid= -o args= | awk -v p="$icapd_pid" '
-	    $1 == p && /worker/ { $1 = ""; print }' | sort
+	    $1 == p && /worker/ { $1 = ""; sub(/[ .]+$/, ""); print }' |
+	    sort
 }
 has_titles() {
 	[ "$(titles | tr -d '\n')" = "$1" ]
