@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "board.h"
+#include "info.h"
 #include "listen.h"
 #include "log.h"
 #include "master.h"
@@ -503,6 +504,7 @@ start_master(struct starting *st)
 	setup.conf = st->start->conf;
 	if ((setup.board = start_board(st)) == NULL || start_view(st) == -1)
 		return MASTER_FAILED;
+	info_use(setup.board);
 	setup.listener = st->listener;
 	setup.nlisteners = st->nlisteners;
 	setup.ready = start_ready;

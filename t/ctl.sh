@@ -118,3 +118,56 @@ has "$tmp/ctl.out" '^stopped$' || fail "it does not say so"
 # shellcheck disable=SC2086 # a list of pids
 wait_until is_gone $t_all || fail "something is left"
 run 3 status
+
+step "the same through the proxy: the info service, in the sandbox"
+icapc=${ICAPC:-${top_builddir:-.}/icapc}
+cat >"$tmp/info.conf" <<END
+listen "127.0.0.1:0" { workers = 2 }
+run-dir = "$tmp/ctl"
+spool { directory = "$tmp/spool" }
+service "/info" { run = {info, echo} }
+END
+start icapd icapd_exec -d -f "$tmp/info.conf"
+icapd_pid=$started_pid
+wait_until icapd_is_up || fail "icapd is not ready"
+icapd_port=$(sed -n 's/.*listening on 127\.0\.0\.1:\([0-9]*\).*/\1/p' \
+    "$tmp/icapd.err" | head -n 1)
+[ -n "$icapd_port" ] || fail "icapd ended instead of listening"
+# info URL [OPTION...]: the HTTP response into $tmp/info.out
+info() {
+	t_url=$1
+	shift
+	rm -f "$tmp/info.out"
+	"$icapc" reqmod -v -t 20 -u "$t_url" -o "$tmp/info.out" "$@" \
+	    "icap://127.0.0.1:$icapd_port/info" >"$tmp/info.said" 2>&1
+	has "$tmp/info.said" '^< ICAP/1.0 20' || {
+		cat "$tmp/info.said" >&2
+		fail "no answer for $t_url"
+	}
+}
+for u in http://icapd.info/ http://ICAPD.Info:80 'http://icapd.info/?n=1'; do
+	info "$u"
+	has "$tmp/info.said" '^< HTTP/1.1 200 ' || fail "no page for $u"
+	has "$tmp/info.said" '^< Content-Type: text/html; charset=utf-8' ||
+	    fail "no HTML for $u"
+	has "$tmp/info.out" '^</html>' || fail "no whole page for $u"
+done
+has "$tmp/info.out" '<td>/info</td>' || fail "the service is not in the page"
+info http://icapd.info/status.json
+jq -e ".pid == $icapd_pid and (.workers | length) == 2" "$tmp/info.out" \
+    >"$tmp/jq.out" || fail "/status.json of the info service"
+info http://icapd.info/metrics
+has "$tmp/info.out" '^icapd_log_waits_total' || fail "/metrics is cut short"
+info http://icapd.info/nope
+has "$tmp/info.said" '^< HTTP/1.1 404 ' || fail "a page that is not there"
+info http://icapd.info/ -m DELETE
+has "$tmp/info.said" '^< HTTP/1.1 405 ' || fail "not only GET and HEAD"
+for u in http://icapd.info.example/ http://noticapd.info/ \
+    'http://example.com/?http://icapd.info/' http://icapd.info@example.com/; do
+	info "$u"
+	has "$tmp/info.said" '^< ICAP/1.0 204 ' || fail "not let through: $u"
+done
+[ -z "$(complaints)" ] || fail "complaints: $(complaints)"
+icapd_family=$(family "$icapd_pid")
+kill -TERM "$icapd_pid" || fail "icapd is gone already"
+icapd_ended 0
