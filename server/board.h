@@ -69,7 +69,9 @@ struct board_slot {
 	struct board_peer peer;		/* of the connection */
 	uint32_t	 pool;		/* index of the listener */
 	int64_t		 started;	/* when it was forked */
-	int64_t		 reserved[2];
+	/* of the watch process, else 0: even, odd while it does an update */
+	uint64_t	 updates;
+	int64_t		 reserved;
 };
 
 enum board_reload {

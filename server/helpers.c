@@ -47,7 +47,8 @@ helper_run_watch(const struct worker *w)
 	helper_drop(w);
 	priv_title("watch");
 	view_use(view_get(), RING_WATCH, w->conf);
-	watch_run(w->conf, w->master);
+	watch_run(w->conf, w->master, &board_slot(w->board,
+	    w->number)->updates);
 }
 
 static const struct master_aux	 helpers[] = {

@@ -2,9 +2,9 @@
 /*
  * icapctl: shows what icapd does and tells it what to do.  It maps the board
  * and the counters read-only, which is the whole protocol for reading; a
- * command is a signal to the master, and its outcome is read back from the
- * board.  So it needs no listener, works while the daemon is too busy to
- * answer anybody, and cannot disturb it.
+ * command is a signal to the master, or to the process that looks after lists,
+ * and its outcome is read back from the board.  So it needs no listener, works
+ * while the daemon is too busy to answer anybody, and cannot disturb it.
  *
  * Exit status: 0 done, 1 failed, 2 usage, 3 no daemon runs.
  */
@@ -26,6 +26,7 @@
 #include "conf_key.h"
 #include "metrics.h"
 #include "tally.h"
+#include "watch.h"
 
 #define EXIT_FAILED	1
 #define EXIT_USAGE	2
@@ -46,6 +47,7 @@ struct ctl {
 	const struct board_head	*head;
 	struct tally		*tally;
 	pid_t			 master;
+	pid_t			 watch;
 	struct snapshot		 now;
 	struct snapshot		 before;
 };
@@ -65,8 +67,8 @@ usage(void)
 {
 	(void)fputs("usage: icapctl [-j] [-f file] [-r directory] "
 	    "[-t seconds] command\n"
-	    "commands: status workers services top reload reopen stop upgrade "
-	    "check\n", stderr);
+	    "commands: status workers services top reload reopen update "
+	    "stop upgrade check\n", stderr);
 	exit(EXIT_USAGE);
 }
 
@@ -454,6 +456,56 @@ ctl_reopen(struct ctl *c)
 	return status;
 }
 
+/* The process that looks after lists and engines, or NULL. */
+static const struct board_slot *
+find_watch(const struct ctl *c)
+{
+	const struct board_slot	*slot;
+	unsigned int		 i;
+
+	for (i = 0; i < c->head->nslots; i++) {
+		slot = board_see_slot(c->board, i);
+		if (slot->state == BOARD_AUX && slot->pid > 0 &&
+		    __atomic_load_n(&slot->updates, __ATOMIC_ACQUIRE) > 0)
+			return slot;
+	}
+	return NULL;
+}
+
+static bool
+is_updated(struct ctl *c, uint64_t from)
+{
+	const struct board_slot	*slot;
+
+	if (!is_alive(c->master))
+		fail(EXIT_ABSENT, "the daemon has gone");
+	if ((slot = find_watch(c)) == NULL || slot->pid != c->watch)
+		fail(EXIT_FAILED, "process %ld, which does it, has ended",
+		    (long)c->watch);
+	return __atomic_load_n(&slot->updates, __ATOMIC_ACQUIRE) >= from;
+}
+
+static int
+ctl_update(struct ctl *c)
+{
+	const struct board_slot	*slot;
+	uint64_t		 from;
+
+	if ((slot = find_watch(c)) == NULL)
+		fail(EXIT_FAILED, "no service has anything to update");
+	c->watch = slot->pid;
+	from = __atomic_load_n(&slot->updates, __ATOMIC_ACQUIRE);
+	if (kill(c->watch, WATCH_UPDATE) == -1)
+		fail(EXIT_FAILED, "process %ld: %s", (long)c->watch,
+		    strerror(errno));
+	/* one under way (an odd number) may have begun too early */
+	if (!ctl_wait(c, is_updated, (from + 3) & ~UINT64_C(1)))
+		fail(EXIT_FAILED, "no outcome within %lld s",
+		    (long long)c->patience / 1000);
+	(void)printf("updated\n");
+	return 0;
+}
+
 static bool
 is_stopped(struct ctl *c, uint64_t from)
 {
@@ -535,6 +587,7 @@ static const struct command	 commands[] = {
 	{ "top", ctl_top, false },
 	{ "reload", ctl_reload, false },
 	{ "reopen", ctl_reopen, false },
+	{ "update", ctl_update, false },
 	{ "stop", ctl_stop, false },
 	{ "upgrade", ctl_upgrade, false },
 	{ "check", ctl_check, true },

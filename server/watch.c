@@ -19,13 +19,27 @@
 /* Between two rounds, milliseconds. */
 #define WATCH_PERIOD_MS	5000
 
+/*
+ * Before an update, milliseconds: the time of a file that was changed just
+ * now does not tell yet whether it is changed once more.
+ */
+#define WATCH_REST_MS	200
+
 static volatile sig_atomic_t	 watch_leave;
+static volatile sig_atomic_t	 watch_asked;
 
 static void
 watch_on_term(int signo)
 {
 	(void)signo;
 	watch_leave = 1;
+}
+
+static void
+watch_on_update(int signo)
+{
+	(void)signo;
+	watch_asked = 1;
 }
 
 bool
@@ -40,7 +54,7 @@ watch_is_wanted(const struct conf *conf)
 	return false;
 }
 
-/* SIGTERM gets through only while we wait, so that none is missed. */
+/* These two get through only while we wait, so that none is missed. */
 static void
 watch_start_signals(sigset_t *waiting)
 {
@@ -51,13 +65,15 @@ watch_start_signals(sigset_t *waiting)
 	sa.sa_handler = watch_on_term;
 	sigemptyset(&sa.sa_mask);
 	(void)sigaction(SIGTERM, &sa, NULL);
+	sa.sa_handler = watch_on_update;
+	(void)sigaction(WATCH_UPDATE, &sa, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGUSR1, SIG_IGN);
-	(void)signal(SIGUSR2, SIG_IGN);
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGTERM);
+	sigaddset(&blocked, WATCH_UPDATE);
 	if (sigprocmask(SIG_SETMASK, &blocked, NULL) == -1)
 		fatal(EXIT_CONFIG, "sigprocmask");
 	sigemptyset(waiting);
@@ -78,8 +94,23 @@ watch_poll(const struct conf *conf)
 		log_info("ISTag is now %s", conf_get_istag(conf, NULL));
 }
 
+/*
+ * Who asks says that the sources are complete: lists that are compiled only
+ * when two polls saw the same are compiled in the second of these.
+ */
+static void
+watch_update(const struct conf *conf, uint64_t *updates)
+{
+	watch_asked = 0;
+	(void)__atomic_add_fetch(updates, 1, __ATOMIC_RELEASE);
+	(void)poll(NULL, 0, WATCH_REST_MS);
+	watch_poll(conf);
+	watch_poll(conf);
+	(void)__atomic_add_fetch(updates, 1, __ATOMIC_RELEASE);
+}
+
 void
-watch_run(const struct conf *conf, pid_t master)
+watch_run(const struct conf *conf, pid_t master, uint64_t *updates)
 {
 	struct timespec	 period;
 	sigset_t	 waiting;
@@ -88,10 +119,14 @@ watch_run(const struct conf *conf, pid_t master)
 	watch_start_signals(&waiting);
 	if (priv_follow(master) == -1)
 		exit(0);
+	__atomic_store_n(updates, 2, __ATOMIC_RELEASE);
 	period.tv_sec = WATCH_PERIOD_MS / 1000;
 	period.tv_nsec = WATCH_PERIOD_MS % 1000 * 1000000L;
 	while (!watch_leave) {
-		watch_poll(conf);
+		if (watch_asked)
+			watch_update(conf, updates);
+		else
+			watch_poll(conf);
 		if (ppoll(NULL, 0, &period, &waiting) == -1 && errno != EINTR)
 			fatal(EXIT_SICK, "ppoll");
 	}

@@ -19,6 +19,8 @@ case $icapc in
 *) icapc=$PWD/$icapc ;;
 esac
 [ -x "$icapc" ] || fail "$icapc: no such program (make builds it)"
+icapctl=${ICAPCTL:-${top_builddir:-.}/icapctl}
+[ -x "$icapctl" ] || fail "$icapctl: no such program (make builds it)"
 "$ICAPD" -l | grep -q '^blocklist' || skip "icapd is built without blocklist"
 answer=$tmp/answer
 expressions=no
@@ -26,7 +28,7 @@ expressions=no
 
 # icapd as $tmp/icapd.conf says
 icapd_configured() {
-	mkdir -p "$tmp/spool" "$tmp/run"
+	mkdir -p "$tmp/spool" "$tmp/run" "$tmp/board"
 	chmod 1777 "$tmp/spool"
 	start icapd icapd_exec -d --log-format text -f "$tmp/icapd.conf"
 	icapd_pid=$started_pid
@@ -89,6 +91,7 @@ chmod -R a+rX "$tmp/lists"
 
 configuration() {
 	cat <<-END
+	run-dir = "$tmp/board"
 	listen "127.0.0.1:0" { workers = 4 }
 	blocklist ads {
 		cache = "$tmp/cache"
@@ -178,6 +181,23 @@ done
 wait "$load" || fail "a wrong answer in between: $(cat "$tmp/load.answer")"
 [ -s "$tmp/load.rounds" ] || fail "there was no load"
 
+step "icapctl update: it is used when the command ends"
+# The process that does it may still be at its start.
+has_updated() {
+	"$icapctl" -r "$tmp/board" update >"$tmp/update.out" 2>&1
+}
+wait_until has_updated || fail "icapctl: $(cat "$tmp/update.out")"
+for entry in first.update.example second.update.example; do
+	passes ads "http://$entry/"
+	cp "$tmp/lists/ads" "$tmp/lists/next"
+	echo "$entry" >>"$tmp/lists/next"
+	mv "$tmp/lists/next" "$tmp/lists/ads"
+	has_updated || fail "icapctl: $(cat "$tmp/update.out")"
+	blocks ads "http://$entry/"
+done
+has "$tmp/update.out" '^updated$' || fail "it does not say so"
+kill -0 "$icapd_pid" || fail "the daemon has gone"
+
 step "a list that goes away leaves the old one in use"
 mv "$tmp/lists/ads" "$tmp/lists/gone"
 wait_until has "$tmp/icapd.err" 'lists/ads: No such file.*stays in use' ||
@@ -195,7 +215,7 @@ mv "$tmp/lists/ads" "$tmp/lists/gone"
 start check "$ICAPD" -n -f "$tmp/icapd.conf"
 reap "$started_pid"
 [ "$status" -eq 1 ] || fail "icapd -n ended with $status"
-has "$tmp/check.err" '^[^ ]*icapd.conf:5: list ads: path ".*lists/ads": No such file' ||
+has "$tmp/check.err" '^[^ ]*icapd.conf:6: list ads: path ".*lists/ads": No such file' ||
     fail "another message: $(cat "$tmp/check.err")"
 head -c 5000 "$ICAPD" >"$tmp/lists/ads"
 start check "$ICAPD" -n -f "$tmp/icapd.conf"

@@ -34,7 +34,8 @@ run 2 -x status
 has "$tmp/ctl.err" '^usage: ' || fail "no usage"
 
 step "no daemon"
-for command in status workers services top reload reopen stop upgrade; do
+for command in status workers services top reload reopen update stop \
+    upgrade; do
 	run 3 "$command"
 	has "$tmp/ctl.err" 'no daemon is running' || fail "it does not say so"
 	[ ! -s "$tmp/ctl.out" ] || fail "something on standard output"
@@ -65,6 +66,11 @@ run 0 services
 has "$tmp/ctl.out" '^/echo  *10 ' || fail "services"
 run 0 top
 has "$tmp/ctl.out" 'transactions/s' || fail "top"
+
+step "update"
+run 1 update
+has "$tmp/ctl.err" 'no service has anything to update' ||
+    fail "it does not say that nobody does it"
 
 step "reload"
 run 0 reload

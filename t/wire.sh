@@ -78,6 +78,51 @@ wire -D timeouts -D no-defer -D x-include -D transfer \
     "$scripts/options-transfer.it"
 icapd_stop TERM
 
+if "$ICAPD" -l | grep -q '^blocklist'; then
+	step "block lists and header rules"
+	echo 'ads.example' >"$tmp/ads"
+	echo '%{url} %{category}' >"$tmp/page.html"
+	chmod a+r "$tmp/ads" "$tmp/page.html"
+	cat >"$tmp/lists.conf" <<-EOT
+		listen "127.0.0.1:0" {
+			workers = 4
+		}
+		blocklist ads {
+			cache = "$tmp/cache"
+			template = "$tmp/page.html"
+			list "ads" {
+				path = {"$tmp/ads"}
+				category = "Advertising"
+			}
+			rule "all" { }
+		}
+		headers tidy {
+			rule "set" {
+				action = set
+				name = X-Tidy
+				value = "%{host}"
+			}
+			rule "remove" {
+				action = remove
+				name = Server
+			}
+			rule "rename" {
+				action = rename
+				name = X-Old
+				to = X-New
+			}
+		}
+		service "/echo" { run = {echo} }
+		service "/ads" { run = {ads} }
+		service "/tidy" { run = {tidy} }
+		service "/chain" { run = {ads, tidy} }
+	EOT
+	serve lists
+	wire -D ads=ads -D tidy=tidy -D chain=chain \
+	    "$scripts/blocklist.it" "$scripts/headers.it"
+	icapd_stop TERM
+fi
+
 ICAPD=$t_builddir/testd
 case $ICAPD in
 /*) ;;
