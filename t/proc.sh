@@ -297,35 +297,3 @@ else
 	fi
 fi
 icapd_stop TERM
-
-step "no memory and no descriptors at accept"
-icapd_start --workers 2
-wait_until all_there 2 || fail "not 2 workers"
-if ! command -v strace >/dev/null 2>&1; then
-	say "SKIP: no strace here (Debian: apt-get install strace)"
-else
-	workers=$(icapd_workers | tr '\n' ',')
-	: >"$tmp/strace.err"
-	# each worker: the first two calls after this one fail
-	start strace strace -f -o "$tmp/strace.calls" -e trace=accept4 \
-	    -e inject=accept4:error=ENOMEM:when=2..3 -p "${workers%,}"
-	strace_pid=$started_pid
-	wait_until is_attached 2 || fail "strace does not attach"
-	if is_running "$strace_pid"; then
-		before=$(icapd_workers)
-		serves
-		serves
-		serves
-		serves
-		wait_until has "$tmp/strace.calls" ENOMEM ||
-		    fail "nothing was injected"
-		wait_until has "$tmp/icapd.err" 'Cannot allocate memory' ||
-		    fail "a worker without memory says nothing"
-		[ "$(icapd_workers)" = "$before" ] || fail "a worker has gone"
-		kill -INT "$strace_pid"
-	else
-		say "SKIP: strace cannot attach here"
-	fi
-	reap "$strace_pid"
-fi
-icapd_stop TERM
