@@ -28,6 +28,9 @@
 
 #define BACKLOG		64
 
+/* By so many libmicrohttpd's limit is above ours, so that it never binds. */
+#define SPARE		64
+
 #define CSP	"default-src 'none'; style-src 'unsafe-inline'; " \
 		"script-src 'unsafe-inline'; connect-src 'self'; " \
 		"img-src data:; base-uri 'none'; form-action 'none'; " \
@@ -37,6 +40,8 @@ struct status {
 	const struct board	*board;
 	struct tally		*tally;
 	struct snapshot		 snapshot;
+	unsigned int		 connections;	/* open now */
+	unsigned int		 most;
 };
 
 static volatile sig_atomic_t	 status_end;
@@ -77,6 +82,8 @@ status_answer(struct MHD_Connection *c, unsigned int code, const char *type,
 	(void)httpd->add_response_header(r, "X-Content-Type-Options",
 	    "nosniff");
 	(void)httpd->add_response_header(r, "Content-Security-Policy", CSP);
+	/* kept open, it would have others turned away */
+	(void)httpd->add_response_header(r, "Connection", "close");
 	if (code == MHD_HTTP_METHOD_NOT_ALLOWED)
 		(void)httpd->add_response_header(r, "Allow", "GET, HEAD");
 	result = httpd->queue_response(c, code, r);
@@ -190,6 +197,34 @@ status_request(void *arg, struct MHD_Connection *c, const char *url,
 	return status_say(c, MHD_HTTP_NOT_FOUND, "there is no such page\n");
 }
 
+static void
+status_count(void *arg, struct MHD_Connection *c, void **state,
+    enum MHD_ConnectionNotificationCode what)
+{
+	struct status	*st = arg;
+
+	(void)c;
+	(void)state;
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		st->connections++;
+	else
+		st->connections--;
+}
+
+/*
+ * Who is over the limit is closed at once.  Left to libmicrohttpd they would
+ * wait, and some for ever: at its limit it forgets that there is a listener.
+ */
+static enum MHD_Result
+status_admit(void *arg, const struct sockaddr *from, socklen_t len)
+{
+	const struct status	*st = arg;
+
+	(void)from;
+	(void)len;
+	return st->connections < st->most ? MHD_YES : MHD_NO;
+}
+
 bool
 status_is_wanted(const struct conf *conf)
 {
@@ -244,6 +279,7 @@ status_run(const struct conf *conf, struct board *board, struct view *view,
 	int			 fd;
 
 	st.board = board;
+	st.most = v->status_connections;
 	st.tally = view_tally(view);
 	status_handle(SIGTERM, status_on_signal);
 	status_handle(SIGINT, SIG_IGN);
@@ -261,9 +297,11 @@ status_run(const struct conf *conf, struct board *board, struct view *view,
 		    strerror(errno) : why);
 	if ((httpd = httpd_open(&why)) == NULL)
 		fatalx(EXIT_CONFIG, "status: %s", why);
-	mhd = httpd->start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL,
-	    NULL, status_request, &st, MHD_OPTION_LISTEN_SOCKET, fd,
-	    MHD_OPTION_CONNECTION_LIMIT, v->status_connections,
+	mhd = httpd->start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0,
+	    status_admit, &st, status_request, &st,
+	    MHD_OPTION_LISTEN_SOCKET, fd,
+	    MHD_OPTION_CONNECTION_LIMIT, v->status_connections + SPARE,
+	    MHD_OPTION_NOTIFY_CONNECTION, status_count, &st,
 	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_SECONDS,
 	    MHD_OPTION_END);
 	if (mhd == NULL)

@@ -12,6 +12,9 @@ set -u
 
 SCRAPES=1000
 
+# `connections` of the section `status`: the default
+CONNECTIONS=16
+
 need curl curl
 need jq jq
 view_setup
@@ -112,6 +115,37 @@ load_stop
 get /metrics
 total=$((25 + ok))
 has "$tmp/got" "service=\"echo\".*} $total\$" || fail "not $total in the end"
+
+step "more connections than it takes: closed, and nobody waits for ever"
+mkfifo "$tmp/silent.in"
+silent=
+i=0
+while [ "$i" -lt $((CONNECTIONS + 4)) ]; do
+	i=$((i + 1))
+	start silent curl -s --max-time 60 "telnet://127.0.0.1:$status_port"
+	silent="$silent $started_pid"
+done
+exec 9>"$tmp/silent.in"
+# surplus: some were closed, long before curl gives up
+surplus() {
+	t_n=0
+	for t_pid in $silent; do
+		is_running "$t_pid" || t_n=$((t_n + 1))
+	done
+	[ "$t_n" -ge 4 ]
+}
+wait_until surplus || fail "nobody was closed"
+exec 9>&-
+for pid in $silent; do
+	kill -TERM "$pid" 2>/dev/null
+	wait_until is_gone "$pid" || fail "curl does not end"
+	wait "$pid" 2>/dev/null
+	forget "$pid"
+done
+is_healthy() {
+	[ "$(curl -s --max-time 10 "$url/healthz")" = ok ]
+}
+wait_until is_healthy || fail "not served when the others had left"
 
 step "the status process is replaced"
 old=$(helper status)
