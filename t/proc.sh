@@ -297,3 +297,42 @@ else
 	fi
 fi
 icapd_stop TERM
+
+# Without the sandbox, to which the call that strace spoils is a foreign one.
+step "no memory at accept"
+cat >"$tmp/memory.conf" <<-END
+	listen "127.0.0.1:0" { workers = 2 }
+	process { sandbox = no }
+	service "/echo" { run = {echo} }
+END
+if ! command -v strace >/dev/null 2>&1; then
+	say "SKIP: no strace here (Debian: apt-get install strace)"
+else
+	start icapd icapd_exec -d -f "$tmp/memory.conf"
+	icapd_pid=$started_pid
+	wait_until icapd_is_up || fail "icapd is not ready"
+	icapd_port=$(sed -n \
+	    's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
+	    "$tmp/icapd.err" | head -n 1)
+	wait_until all_there 2 || fail "not 2 workers"
+	before=$(icapd_workers)
+	# the calls of each worker after the one it is in
+	start strace strace -f -o "$tmp/strace.calls" -e trace=accept4 \
+	    -e inject=accept4:error=ENOMEM:when=2..3 \
+	    -p "$(echo "$before" | tr '\n' ',' | sed 's/,$//')"
+	strace_pid=$started_pid
+	wait_until is_attached 2 || fail "strace does not attach"
+	if is_running "$strace_pid"; then
+		serves
+		wait_until has "$tmp/icapd.err" 'Cannot allocate memory' ||
+		    fail "a worker without memory says nothing"
+		serves 2
+		serves 2
+		[ "$(icapd_workers)" = "$before" ] || fail "a worker has gone"
+		kill -INT "$strace_pid"
+	else
+		say "SKIP: strace cannot attach here"
+	fi
+	reap "$strace_pid"
+	icapd_stop TERM
+fi
