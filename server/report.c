@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../proto/http.h"
+#include "info.h"
 #include "line.h"
 #include "report.h"
 
@@ -56,6 +57,7 @@ report_init(struct report *r, struct view *v, unsigned int i,
 	if (getrandom(&r->next_id, sizeof(r->next_id), 0) == -1)
 		fatal(EXIT_SICK, "getrandom");
 	view_use(v, r->ring, conf);
+	view_use_place(v, i);
 	if (ring_has_intent(view_rings(v), r->ring)) {
 		record_bury(view_rings(v), r->ring, r->log, r->nlogs);
 		r->place->died++;
@@ -220,7 +222,7 @@ report_take_txn(struct report *r, struct txn *t,
 	a->body_in = t->body.received;
 	a->body_out = t->body_out;
 	a->blocked = t->verdict == VERDICT_REPLACED && !t->shadowed &&
-	    t->http_status >= 400;
+	    t->http_status >= 400 && t->decided != &svc_info;
 	if (a->why == NULL && t->why[0] != '\0')
 		a->why = t->why;
 	/* what the header means, base64 decoded */

@@ -342,8 +342,11 @@ scan_body(struct scan *s)
 	if (keep && clamav_cache_find(av->cache, s->key, version,
 	    clamd_now(), &s->verdict)) {
 		s->cached = true;
+		service_count(av->hits, 1);
 		return;
 	}
+	if (keep)
+		service_count(av->misses, 1);
 	if ((fd = txn_body_fd(s->txn, &size)) == -1 || size != s->size) {
 		set_verdict(s, CLAMD_ERROR, "no descriptor of the body");
 		return;
@@ -353,9 +356,10 @@ scan_body(struct scan *s)
 	if (s->verdict.result == CLAMD_CLEAN)
 		scan_form(s, fd);
 	/* databases that changed meanwhile: whose verdict is it? */
-	if (keep && version == clamd_version(av->clamd))
-		clamav_cache_add(av->cache, s->key, version, clamd_now(),
-		    &s->verdict);
+	if (keep && version == clamd_version(av->clamd) &&
+	    clamav_cache_add(av->cache, s->key, version, clamd_now(),
+	    &s->verdict))
+		service_count(av->evictions, 1);
 }
 
 /* 1: may pass without a scan, 0, or -1 when the body cannot be had. */
@@ -425,9 +429,14 @@ tell(const char *engine, bool works)
 static void
 clamav_poll(void *instance)
 {
-	struct clamav	*av = instance;
+	struct clamav			*av = instance;
+	struct clamav_cache_counters	 n;
 
 	clamd_poll(av->clamd, tell);
+	if (av->cache != NULL) {
+		clamav_cache_count(av->cache, &n);
+		service_gauge_set(av->entries, (int64_t)n.entries);
+	}
 }
 
 static void
