@@ -267,6 +267,18 @@ int	 txn_peek_is_all(const struct txn *txn);
 ssize_t	 txn_read(struct txn *txn, void *dst, size_t size);
 
 /*
+ * The same without a copy: points *bytes at what was received next, up to
+ * 128 KiB, where it lies; it is valid until the next call that reads.
+ */
+ssize_t	 txn_next(struct txn *txn, const char **bytes);
+
+/*
+ * txn_body_fd() will be called, so the body had better be in a file at once;
+ * size is what it is expected to have, or 0.  Before anything is read.
+ */
+void	 txn_want_fd(struct txn *txn, uint64_t size);
+
+/*
  * Receives the whole body and returns a descriptor of a file with all of it,
  * at offset 0, to be read with pread() or passed on; it belongs to the
  * transaction.  *size is its length.  Only before txn_write().  Returns -1
