@@ -198,7 +198,7 @@ static void
 metrics_transactions(struct page *p, const struct snapshot *s)
 {
 	const struct tally_count	*c;
-	uint64_t			 unscanned = 0, blocked = 0;
+	uint64_t			 unscanned = 0, blocked = 0, cut = 0;
 	unsigned int			 i;
 
 	family(p, "transactions_total", "counter", "Transactions that ended, "
@@ -208,22 +208,27 @@ metrics_transactions(struct page *p, const struct snapshot *s)
 		page_addf(p, "icapd_transactions_total{service=\"");
 		page_label(p, service_name(s, c->key.service));
 		page_addf(p, "\",method=\"%s\",status=\"%u\",verdict=\"%s\","
-		    "unscanned=\"%s\",blocked=\"%s\"} %llu\n",
+		    "unscanned=\"%s\",blocked=\"%s\",cut=\"%s\"} %llu\n",
 		    request_method_name((enum icap_method)c->key.method),
 		    c->key.status, tally_verdict_name(
 		    (enum tally_verdict)c->key.verdict),
 		    (c->key.flags & TALLY_UNSCANNED) != 0 ? "true" : "false",
 		    (c->key.flags & TALLY_BLOCKED) != 0 ? "true" : "false",
+		    (c->key.flags & TALLY_CUT) != 0 ? "true" : "false",
 		    (unsigned long long)c->n);
 		if ((c->key.flags & TALLY_UNSCANNED) != 0)
 			unscanned += c->n;
 		if ((c->key.flags & TALLY_BLOCKED) != 0)
 			blocked += c->n;
+		if ((c->key.flags & TALLY_CUT) != 0)
+			cut += c->n;
 	}
 	single(p, "unscanned_total", "counter", "Messages that passed or were "
 	    "refused without having been examined.", unscanned);
 	single(p, "blocked_total", "counter", "Messages replaced by an error "
 	    "page.", blocked);
+	single(p, "cut_total", "counter", "Messages withheld when the client "
+	    "had a part of them.", cut);
 	single(p, "transactions_cut_off_total", "counter", "Transactions whose "
 	    "worker died in them.", s->sum.died);
 }
@@ -436,7 +441,7 @@ static void
 json_outcomes(struct page *p, const struct snapshot *s, unsigned int service)
 {
 	const struct tally_count	*c;
-	uint64_t			 n[4] = { 0 };
+	uint64_t			 n[5] = { 0 };
 	unsigned int			 i;
 
 	for (i = 0; i < s->sum.ncounts; i++) {
@@ -450,11 +455,13 @@ json_outcomes(struct page *p, const struct snapshot *s, unsigned int service)
 			n[2] += c->n;
 		if ((c->key.flags & TALLY_UNSCANNED) != 0)
 			n[3] += c->n;
+		if ((c->key.flags & TALLY_CUT) != 0)
+			n[4] += c->n;
 	}
 	page_addf(p, ",\"transactions\":%llu,\"errors\":%llu,\"blocked\":%llu,"
-	    "\"unscanned\":%llu", (unsigned long long)n[0],
+	    "\"unscanned\":%llu,\"cut\":%llu", (unsigned long long)n[0],
 	    (unsigned long long)n[1], (unsigned long long)n[2],
-	    (unsigned long long)n[3]);
+	    (unsigned long long)n[3], (unsigned long long)n[4]);
 }
 
 static void

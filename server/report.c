@@ -215,7 +215,10 @@ report_take_txn(struct report *r, struct txn *t,
 	unsigned int	 i;
 
 	a->decided = t->decided != NULL ? t->decided->name : NULL;
-	a->http_status = t->http_status;
+	/* of a page that was never sent: what the client saw is its own */
+	a->http_status = t->cut ? 0 : t->http_status;
+	a->cut = t->cut;
+	a->released = t->released;
 	a->unscanned = t->unscanned;
 	a->shadowed = t->shadowed;
 	a->close = t->close;
@@ -250,7 +253,7 @@ report_count(struct report *r, const struct request *request, int status,
 	e.key.verdict = (uint8_t)verdict;
 	e.key.status = (uint16_t)status;
 	e.key.flags = (uint8_t)((a->unscanned ? TALLY_UNSCANNED : 0) |
-	    (a->blocked ? TALLY_BLOCKED : 0));
+	    (a->blocked ? TALLY_BLOCKED : 0) | (a->cut ? TALLY_CUT : 0));
 	e.key.used = 1;
 	e.duration = now - r->began;
 	e.serve = a->serve;

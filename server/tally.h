@@ -36,13 +36,14 @@ struct tally_key {
 	uint8_t		 service;
 	uint8_t		 method;	/* enum icap_method */
 	uint8_t		 verdict;	/* enum tally_verdict */
-	uint8_t		 flags;		/* TALLY_UNSCANNED, TALLY_BLOCKED */
+	uint8_t		 flags;		/* TALLY_UNSCANNED and its like */
 	uint16_t	 status;	/* of ICAP */
 	uint16_t	 used;		/* 1 */
 };
 
 #define TALLY_UNSCANNED	0x01u
 #define TALLY_BLOCKED	0x02u
+#define TALLY_CUT	0x04u	/* when the client had a part of it */
 
 struct tally_count {
 	struct tally_key key;

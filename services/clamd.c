@@ -865,14 +865,12 @@ engine_read(const struct clamd_engine *e, char *dst, int64_t deadline)
 	char	*nul;
 
 	while (len < CLAMD_REPLY_MAX) {
+		/* it is hardly ever there already */
+		if (wait_for(e->fd, POLLIN, deadline) <= 0)
+			return -1;
 		n = recv(e->fd, dst + len, CLAMD_REPLY_MAX - len, 0);
-		if (n == -1 && errno == EINTR)
+		if (n == -1 && (errno == EINTR || errno == EAGAIN))
 			continue;
-		if (n == -1 && errno == EAGAIN) {
-			if (wait_for(e->fd, POLLIN, deadline) <= 0)
-				return -1;
-			continue;
-		}
 		if (n == 0) {
 			errno = len == 0 ? EPIPE : EPROTO;
 			return -1;

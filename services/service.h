@@ -269,12 +269,56 @@ int	 txn_peek_is_all(const struct txn *txn);
 ssize_t	 txn_read(struct txn *txn, void *dst, size_t size);
 
 /*
+ * The same without a copy: points *bytes at what was received next, up to
+ * 128 KiB, where it lies; it is valid until the next call that reads.
+ */
+ssize_t	 txn_next(struct txn *txn, const char **bytes);
+
+/*
+ * txn_body_fd() will be called, so the body had better be in a file at once;
+ * size is what it is expected to have, or 0.  Before anything is read.
+ */
+void	 txn_want_fd(struct txn *txn, uint64_t size);
+
+/*
  * Receives the whole body and returns a descriptor of a file with all of it,
  * at offset 0, to be read with pread() or passed on; it belongs to the
  * transaction.  *size is its length.  Only before txn_write().  Returns -1
  * like txn_peek().
  */
 int	 txn_body_fd(struct txn *txn, uint64_t *size);
+
+/*
+ * The end of a body, so many bytes, is never released before the verdict.
+ */
+#define SERVICE_HOLD_BACK	16384
+
+/*
+ * Sends up to size bytes of the original before the verdict, as far as it
+ * was read, lest the client gives up waiting.  With the first of them the
+ * reply begins, with the head as it is now.  Afterwards VERDICT_UNCHANGED
+ * sends the rest and ends it well; with any other verdict it ends in the
+ * middle of a chunk, and the connection by a reset.  Who has bytes of it can
+ * keep and use them: this is for services whose user has asked for it.
+ * Returns their number, 0 when there are none to release yet, or -1 with
+ * errno EPERM when there will be none in this transaction (icapd_service(3)
+ * says when), EPIPE when the client is gone.
+ */
+ssize_t	 txn_release(struct txn *txn, size_t size);
+
+/*
+ * Has that done with size bytes every ms milliseconds and `most` bytes in
+ * all, while txn_read() and txn_body_fd() wait.  Nothing happens where it is
+ * not permitted.  A size of 0 ends it.
+ */
+void	 txn_release_every(struct txn *txn, size_t size, unsigned int ms,
+	    uint64_t most);
+
+/*
+ * For a service that waits for something else: releases what is due.
+ * Returns the milliseconds until it is to be called again, -1 for never.
+ */
+int	 txn_release_due(struct txn *txn);
 
 /* ---- the answer ------------------------------------------------------ */
 
@@ -286,7 +330,8 @@ int	 txn_body_fd(struct txn *txn, uint64_t *size);
  * stay as they are, byte for byte.  Return 0, or -1 with errno: EINVAL for a
  * name that is no token or a value with a control character, EPERM for a
  * framing field (Content-Length, Transfer-Encoding, Connection ...), E2BIG
- * when the head would exceed its limit, ENOENT when there is no head.
+ * when the head would exceed its limit, ENOENT when there is no head,
+ * EALREADY when the reply has begun.
  */
 int	 txn_set_header(struct txn *txn, const char *name, const char *value);
 int	 txn_add_header(struct txn *txn, const char *name, const char *value);
