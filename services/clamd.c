@@ -103,7 +103,7 @@ struct clamd_engine {
 struct clamd {
 	struct clamd_timeouts	 timeouts;
 	unsigned int		 keep;
-	const char		*root;		/* of other processes, or NULL */
+	const char		*root;		/* of workers, or NULL */
 	struct clamd_shared	*shared;	/* CLAMD_ENGINES_MAX of them */
 	struct clamd_engine	 engine[CLAMD_ENGINES_MAX];
 	unsigned int		 n;
