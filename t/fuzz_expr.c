@@ -51,7 +51,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	const char	*newline, *behind;
 	char		 why[EXPR_WHY_MAX] = "", replacement[512], *subject;
 	struct expr	*e;
-	size_t		 i, n;
+	size_t		 i, n, n_subject;
 
 	if (len > 4096 || (newline = memchr(pattern, '\n', len)) == NULL)
 		return 0;
@@ -65,15 +65,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	replacement[behind - newline - 1] = '\0';
 	behind++;
 	/* exactly as large as it is, so that ASan sees a step too far */
-	must((subject = malloc(end > behind ? (size_t)(end - behind) : 1)) != NULL);
-	memcpy(subject, behind, (size_t)(end - behind));
+	n_subject = (size_t)(end - behind);
+	must((subject = malloc(n_subject > 0 ? n_subject : 1)) != NULL);
+	memcpy(subject, behind, n_subject);
 	for (i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
 		if ((e = expr_new(pattern, n, flags[i], why)) == NULL) {
 			must(why[0] != '\0');
 			continue;
 		}
-		check_replace(e, replacement, subject,
-		    (size_t)(end - behind));
+		check_replace(e, replacement, subject, n_subject);
 		expr_free(e);
 	}
 	free(subject);
