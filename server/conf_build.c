@@ -12,6 +12,7 @@
 #include "../services/registry.h"
 #include "conf_build.h"
 #include "conf_print.h"
+#include "folder.h"
 
 /* Longest path of a Unix-domain socket, with its NUL (struct sockaddr_un). */
 #define UNIX_PATH_SIZE	108
@@ -369,6 +370,26 @@ setup_keep(const struct service_setup *public, int fd)
 	return 0;
 }
 
+static int
+setup_folder(const struct service_setup *public, const char *path)
+{
+	const struct setup	*setup = public->arg;
+	const struct conf	*conf = setup->load->conf;
+	struct priv		 priv = conf->priv;
+	const char		*why;
+
+	/* conf_check.c tells what is wrong with the user */
+	if (priv_find_user(&priv, conf->user, conf->group, &why) == -1)
+		priv.is_drop = false;
+	if (folder_open(path, &priv, &why) == 0)
+		return 0;
+	if (why == NULL)
+		return -1;
+	public->error(public, "folder %s: %s: expected one that only root "
+	    "and the user of the workers can write to", path, why);
+	return 1;
+}
+
 static void
 setup_init(struct setup *setup, struct conf_load *l,
     const struct conf_section *s, struct conf_where where)
@@ -382,6 +403,7 @@ setup_init(struct setup *setup, struct conf_load *l,
 	setup->public.error = setup_error;
 	setup->public.error_at = setup_error_at;
 	setup->public.keep = setup_keep;
+	setup->public.folder = setup_folder;
 	setup->public.arg = setup;
 }
 

@@ -122,6 +122,8 @@ add(struct blocklist_reader *r, struct slice text, enum blocklist_kind kind)
 		return bad(r, "invalid host name");
 	if (is_network(&r->url, text))
 		return bad(r, "a network, not an address");
+	if (kind == BLOCKLIST_EXCEPTION && r->url.len > r->url.host_len)
+		return bad(r, "an exception for more than a domain");
 	/* "/path/" and "/path" are one */
 	while (r->url.len > r->url.host_len &&
 	    r->url.text[r->url.len - 1] == '/')
@@ -150,6 +152,18 @@ is_whole(struct slice options)
 	return true;
 }
 
+/* Is there anything behind the host? */
+static bool
+has_path(struct slice s)
+{
+	size_t	 i;
+
+	for (i = 0; i < s.len; i++)
+		if (strchr("/?#\\", s.p[i]) != NULL)
+			return true;
+	return false;
+}
+
 /* "host^" or "host^$options", behind the bars. */
 static int
 parse_adblock(struct blocklist_reader *r, struct slice s,
@@ -167,7 +181,7 @@ parse_adblock(struct blocklist_reader *r, struct slice s,
 		options.p++;
 		options.len--;
 	}
-	if (caret == NULL || memchr(s.p, '/', s.len) != NULL ||
+	if (caret == NULL || has_path(s) ||
 	    (options.len > 0 && (options.p[0] != '$' || options.len == 1)))
 		return bad(r, "not a simple rule for a domain");
 	if (options.len > 0) {

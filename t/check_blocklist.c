@@ -179,6 +179,8 @@ static const struct {
 	{ "192.0.2.0/24\n2001:db8::/32\n[2001:db8::]/32\npayload:\n"
 	    "a.example:x\nhttp://192.0.2.1/24\n192.0.2.1:80/24x\n",
 	    "?1 ?2 ?3 ?4 ?5 192.0.2.1/24 192.0.2.1/24x " },
+	{ "@@||a.example?x^\n||a.example?x^\n@@||a.example#x^\n"
+	    "a.example/x CNAME rpz-passthru.\n", "?1 ?2 ?3 ?4 " },
 	{ "http://user:pass@ads.example./x\nuser@b.example:80\n"
 	    "%63.example\n", "ads.example/x b.example c.example " },
 };

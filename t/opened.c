@@ -4,6 +4,9 @@
  * opened, run over the memory client of adapt.c.  What the server adds to
  * that (places of errors, other processes) is tested with the daemon.
  */
+#include <sys/stat.h>
+
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -58,6 +61,15 @@ on_keep(const struct service_setup *setup, int fd)
 	return 0;
 }
 
+static int
+on_folder(const struct service_setup *setup, const char *path)
+{
+	struct opened	*o = setup->arg;
+
+	o->folders++;
+	return mkdir(path, 0750) == 0 || errno == EEXIST ? 0 : -1;
+}
+
 void
 opened_init(struct opened *o, const struct service *service,
     const char *text)
@@ -75,6 +87,7 @@ opened_init(struct opened *o, const struct service *service,
 	setup.error = on_error;
 	setup.error_at = on_error_at;
 	setup.keep = on_keep;
+	setup.folder = on_folder;
 	setup.arg = o;
 	if (service->open(&setup, &o->instance) == -1)
 		o->instance = NULL;
