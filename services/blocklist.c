@@ -64,7 +64,8 @@ struct blocklist {
 	unsigned char		 stamp[BLOCKLIST_DIGEST_LEN];
 	unsigned char		 pending[BLOCKLIST_DIGEST_LEN];
 	unsigned int		 settling;
-	bool			 is_failing;
+	bool			 is_failing;	/* there is no source */
+	bool			 is_refused;	/* what is there is no list */
 };
 
 static const cfg_opt_t list_options[] = {
@@ -409,26 +410,29 @@ blocklist_close(void *instance)
 
 /* ---- watching ------------------------------------------------------------ */
 
-/* Compiles what has changed and hands it to the workers. */
-static void
-update(struct blocklist *b)
+/*
+ * Compiles what has changed and hands it to the workers.  Returns 0, or -1 and
+ * the fault.
+ */
+static int
+update(struct blocklist *b, struct blocklist_fault *fault)
 {
-	struct blocklist_fault	 fault;
 	struct blocklist_db	 db;
 	unsigned char		 stamp[BLOCKLIST_DIGEST_LEN];
 	uint64_t		 before = version_of(&b->db);
 	int			 fd;
 
 	fd = blocklist_store_open(&b->sources, b->cache, &b->db, &db, stamp,
-	    &fault);
+	    fault);
 	/* said once; the next change is the next try */
 	memcpy(b->stamp, b->pending, sizeof(b->stamp));
 	if (fd == -1) {
 		service_warn("blocklist \"%s\": list \"%s\": %s: %s; the old "
 		    "one stays in use", b->name,
-		    b->sources.list[fault.list].name,
-		    b->sources.list[fault.list].path[fault.path], fault.why);
-		return;
+		    b->sources.list[fault->list].name,
+		    b->sources.list[fault->list].path[fault->path],
+		    fault->why);
+		return -1;
 	}
 	memcpy(b->stamp, stamp, sizeof(b->stamp));
 	blocklist_db_close(&b->db);
@@ -443,6 +447,83 @@ update(struct blocklist *b)
 			    b->name, (unsigned long long)db.trailer.entries);
 	}
 	(void)close(fd);
+	return 0;
+}
+
+/* All lists of a section are one database, so one that fails fails all. */
+static void
+tell_failure(const struct blocklist *b, const struct blocklist_fault *fault,
+    struct service_report *report)
+{
+	const struct blocklist_list	*l = &b->sources.list[fault->list];
+	struct service_outcome		 o;
+	char				 why[2 * BLOCKLIST_WHY_MAX];
+	unsigned int			 i;
+
+	memset(&o, 0, sizeof(o));
+	o.failed = 1;
+	o.why = why;
+	for (i = 0; i < b->sources.nlists; i++) {
+		if (i == fault->list)
+			(void)snprintf(why, sizeof(why), "%s: %s",
+			    l->path[fault->path], fault->why);
+		else
+			(void)snprintf(why, sizeof(why), "list \"%s\" cannot "
+			    "be read", l->name);
+		o.name = b->sources.list[i].name;
+		service_tell(report, &o);
+	}
+}
+
+static void
+tell_lists(struct blocklist *b, const struct blocklist_about *before,
+    struct service_report *report)
+{
+	struct blocklist_about	 about;
+	struct service_outcome	 o;
+	char			 first[BLOCKLIST_FIRST_MAX];
+	unsigned int		 i;
+
+	memset(&o, 0, sizeof(o));
+	o.why = first;
+	for (i = 0; i < b->sources.nlists; i++) {
+		blocklist_db_get_about(&b->db, i, &about, first);
+		o.name = b->sources.list[i].name;
+		o.changed = memcmp(about.digest, before[i].digest,
+		    sizeof(about.digest)) != 0;
+		o.entries = about.entries;
+		o.refused = about.refused;
+		service_tell(report, &o);
+	}
+}
+
+static void
+blocklist_update(void *instance, struct service_report *report)
+{
+	static const unsigned char	 unknown[BLOCKLIST_DIGEST_LEN];
+	struct blocklist		*b = instance;
+	struct blocklist_about		 before[BLOCKLIST_LISTS_MAX];
+	struct blocklist_fault		 fault;
+	unsigned char			 stamp[BLOCKLIST_DIGEST_LEN];
+	unsigned int			 i;
+
+	if (b->sources.nlists == 0)
+		return;
+	for (i = 0; i < b->sources.nlists; i++)
+		blocklist_db_get_about(&b->db, i, &before[i], NULL);
+	if (blocklist_make_stamp(&b->sources, stamp, &fault) == -1) {
+		tell_failure(b, &fault, report);
+		return;
+	}
+	b->is_failing = false;
+	b->settling = 0;
+	memcpy(b->pending, stamp, sizeof(stamp));
+	if ((memcmp(stamp, b->stamp, sizeof(stamp)) != 0 ||
+	    memcmp(stamp, unknown, sizeof(stamp)) == 0 || b->is_refused) &&
+	    (b->is_refused = update(b, &fault) == -1))
+		tell_failure(b, &fault, report);
+	else
+		tell_lists(b, before, report);
 }
 
 static void
@@ -474,7 +555,7 @@ blocklist_poll(void *instance)
 	}
 	b->settling = 0;
 	memcpy(b->pending, stamp, sizeof(stamp));
-	update(b);
+	b->is_refused = update(b, &fault) == -1;
 }
 
 static void
@@ -810,5 +891,6 @@ const struct service svc_blocklist = {
 	.serve = blocklist_serve,
 	.close = blocklist_close,
 	.poll = blocklist_poll,
+	.update = blocklist_update,
 	.version = blocklist_version,
 };

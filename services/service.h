@@ -83,6 +83,22 @@ struct service_setup {
 	void		*arg;		/* the server's own */
 };
 
+/* Who asked for an update; opaque to services. */
+struct service_report;
+
+/*
+ * What became of sources that were looked at: of one list, or (name "") of
+ * the whole section.
+ */
+struct service_outcome {
+	const char	*name;
+	int		 failed;	/* what was in use stays so */
+	int		 changed;
+	uint64_t	 entries;
+	uint64_t	 refused;	/* lines that are no entries */
+	const char	*why;		/* it failed, or the first such line */
+};
+
 struct service {
 	const char	*name;		/* one word, its section's */
 	const char	*summary;	/* one line for people */
@@ -123,6 +139,14 @@ struct service {
 	void		 (*poll)(void *instance);
 
 	/*
+	 * update: beside poll(), for `icapctl update`: who asks says that the
+	 * sources are complete, so what they hold is in use when it returns.
+	 * Tells the outcome of each by service_tell().  NULL: poll() does it.
+	 */
+	void		 (*update)(void *instance,
+			    struct service_report *report);
+
+	/*
 	 * version: what its verdicts depend on beside its configuration, as a
 	 * short text: list digests, signature dates.  Part of the ISTag.
 	 * Called now and then, after poll(); must not block.
@@ -140,6 +164,10 @@ void	 service_log(const char *fmt, ...)
 	    __attribute__((format(printf, 1, 2)));
 void	 service_warn(const char *fmt, ...)
 	    __attribute__((format(printf, 1, 2)));
+
+/* Tells the outcome of an update; texts are copied. */
+void	 service_tell(struct service_report *report,
+	    const struct service_outcome *outcome);
 
 /* ---- what was asked -------------------------------------------------- */
 
