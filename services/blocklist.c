@@ -363,6 +363,9 @@ open_database(struct blocklist *b, const struct service_setup *setup)
 	cfg_t			*cfg;
 	int			 fd, keep[2];
 
+	/* one that cannot be had is told when it is written to */
+	if (setup->folder(setup, b->cache) == 1)
+		return -1;
 	fd = blocklist_store_open(&b->sources, b->cache, NULL, &b->db,
 	    b->stamp, &fault);
 	if (fd == -1) {

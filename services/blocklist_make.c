@@ -36,7 +36,7 @@
 #define RACY_SECONDS	(20 * RACY)
 
 /* Says what a digest is of; to be changed with the format. */
-#define DIGEST_OF	"icapd blocklist 1"
+#define DIGEST_OF	"icapd blocklist 2"
 
 struct entry {
 	uint64_t	 lists;
@@ -306,13 +306,20 @@ check_list(struct maker *m, const struct blocklist_reader *r)
 	if (m->complaints > COMPLAINTS_MAX)
 		service_warn("blocklist \"%s\": list \"%s\": %lu lines in all "
 		    "are no entries", m->s->section, l->name, r->bad);
-	if (r->entries > 0)
-		return 0;
-	if (r->bad > 0) {
+	if (r->entries == 0 && r->bad > 0) {
 		(void)snprintf(why, sizeof(why), "none of its %lu lines is "
 		    "an entry: expected domains or URLs, one a line", r->bad);
 		return fail(m->fault, m->list, 0, why);
 	}
+	/* in a large one there is an entry by chance */
+	if (r->binary > r->entries) {
+		(void)snprintf(why, sizeof(why), "it is no text: %lu lines "
+		    "with control characters, %lu entries", r->binary,
+		    r->entries);
+		return fail(m->fault, m->list, 0, why);
+	}
+	if (r->entries > 0)
+		return 0;
 	if (m->before != NULL &&
 	    blocklist_db_get_count(m->before, m->list) > 0)
 		return fail(m->fault, m->list, 0, "it has become empty: "
@@ -329,7 +336,7 @@ read_one_list(const struct blocklist_list *l, unsigned int i,
 	unsigned int	 k;
 	char		 why[BLOCKLIST_WHY_MAX];
 
-	r->entries = r->bad = 0;
+	r->entries = r->bad = r->binary = 0;
 	for (k = 0; k < l->npaths; k++)
 		if (blocklist_read(r, l->path[k]) == -1) {
 			(void)snprintf(why, sizeof(why), "%s",

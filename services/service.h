@@ -90,6 +90,15 @@ struct service_setup {
 	int		 (*keep)(const struct service_setup *setup, int fd);
 
 	/*
+	 * Makes a folder, if it is not there, for files that poll() writes
+	 * and that open() believes: it is given to the user that processes
+	 * run as.  Returns 0; or -1 with errno when it cannot be had; or 1
+	 * after error() when others could change what is in it.
+	 */
+	int		 (*folder)(const struct service_setup *setup,
+			    const char *path);
+
+	/*
 	 * A back-end; those of one section stand in for each other.  While
 	 * none that is `needed` is up, or stale, the daemon is not ready.
 	 */
