@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../proto/http.h"
+#include "info.h"
 #include "line.h"
 #include "report.h"
 
@@ -67,6 +68,7 @@ report_init(struct report *r, struct view *v, unsigned int i,
 		    view_tally(v), conf->plan[k].path);
 	report_init_id(r);
 	view_use(v, r->ring, conf);
+	view_use_place(v, i);
 	if (ring_has_intent(view_rings(v), r->ring)) {
 		record_bury(view_rings(v), r->ring, r->log, r->nlogs);
 		r->place->died++;
@@ -234,14 +236,17 @@ report_take_txn(struct report *r, struct txn *t,
 	unsigned int	 i;
 
 	a->decided = t->decided != NULL ? t->decided->name : NULL;
-	a->http_status = t->http_status;
+	/* of a page that was never sent: what the client saw is its own */
+	a->http_status = t->cut ? 0 : t->http_status;
+	a->cut = t->cut;
+	a->released = t->released;
 	a->unscanned = t->unscanned;
 	a->shadowed = t->shadowed;
 	a->close = t->close;
 	a->body_in = t->body.received;
 	a->body_out = t->body_out;
 	a->blocked = t->verdict == VERDICT_REPLACED && !t->shadowed &&
-	    t->http_status >= 400;
+	    t->http_status >= 400 && t->decided != &svc_info;
 	if (a->why == NULL && t->why[0] != '\0')
 		a->why = t->why;
 	/* what the header means, base64 decoded */
@@ -269,7 +274,7 @@ report_count(struct report *r, const struct request *request, int status,
 	e.key.verdict = (uint8_t)verdict;
 	e.key.status = (uint16_t)status;
 	e.key.flags = (uint8_t)((a->unscanned ? TALLY_UNSCANNED : 0) |
-	    (a->blocked ? TALLY_BLOCKED : 0));
+	    (a->blocked ? TALLY_BLOCKED : 0) | (a->cut ? TALLY_CUT : 0));
 	e.key.used = 1;
 	e.duration = now - r->began;
 	e.serve = a->serve;

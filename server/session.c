@@ -397,6 +397,29 @@ session_print(struct slice line)
 		log_debug("standard output: %s", strerror(errno));
 }
 
+/*
+ * The verdict withholds what the client has a part of.  It has its reply, as
+ * far as that goes.
+ */
+static bool
+session_cut(struct session *ss)
+{
+	session_count(ss, ss->txn.status, NULL);
+	return false;
+}
+
+/*
+ * Has the close send a reset: there is a reply without its end, which no
+ * client must take for a whole one.
+ */
+static void
+session_reset(struct session *ss)
+{
+	static const struct linger	 none = { .l_onoff = 1 };
+
+	(void)setsockopt(ss->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+}
+
 /* REQMOD and RESPMOD. */
 static bool
 session_adapt(struct session *ss, struct slice req, struct slice res)
@@ -417,9 +440,10 @@ session_adapt(struct session *ss, struct slice req, struct slice res)
 	if (ss->conf->view.id_header != NULL)
 		(void)txn_reply_header(t, ss->conf->view.id_header, t->id);
 	ss->running = t;
-	if (txn_run(t, ss->plan) == -1)
-		more = session_refuse(ss, &t->fault);
-	else {
+	if (txn_run(t, ss->plan) == -1) {
+		more = t->cut ? session_cut(ss) : session_refuse(ss, &t->fault);
+		ss->reset = t->reset;
+	} else {
 		session_count(ss, t->status, NULL);
 		if (ss->conf->print_requests && req.len > 0 &&
 		    ss->request.method == ICAP_REQMOD)
@@ -469,11 +493,14 @@ session_run(struct session *ss, int fd)
 {
 	ss->fd = fd;
 	report_connect(&ss->report, fd, &ss->slot->peer);
+	ss->reset = false;
 	stream_start_fd(&ss->stream, &ss->sf, fd);
 	while (session_transaction(ss))
 		;
 	/* unread bytes would turn our close into a reset (C118) */
-	if (buf_len(&ss->stream.in) > 0)
+	if (ss->reset)
+		session_reset(ss);
+	else if (buf_len(&ss->stream.in) > 0)
 		session_linger(ss);
 	(void)close(fd);
 	buf_trim(&ss->stream.in, BUFFER_KEEP);

@@ -480,9 +480,9 @@ start_name_view(const struct starting *st, char *path, size_t size)
 static int
 start_view(const struct starting *st)
 {
-	const struct conf	*conf = st->start->conf;
-	char			 path[PATH_MAX];
-	struct view		*v;
+	struct conf	*conf = st->start->conf;
+	char		 path[PATH_MAX];
+	struct view	*v;
 
 	if (st->board != NULL && start_name_view(st, path,
 	    sizeof(path)) == -1) {

@@ -59,7 +59,8 @@ struct maker {
 	struct blocklist_trailer trailer;
 	unsigned int		 list;		/* that is being read */
 	unsigned int		 complaints;
-	uint64_t		 count[BLOCKLIST_LISTS_MAX];
+	/* entries of all lists, then refused lines of all */
+	uint64_t		 count[2 * BLOCKLIST_LISTS_MAX];
 };
 
 static int
@@ -359,8 +360,10 @@ read_lists(const struct blocklist_sources *s, struct maker *m,
 		}
 		if (read_one_list(&s->list[i], i, r, fault) == -1)
 			return -1;
-		if (m != NULL)
+		if (m != NULL) {
 			m->count[i] = r->entries;
+			m->count[s->nlists + i] = r->bad;
+		}
 		if (m != NULL && check_list(m, r) == -1)
 			return -1;
 		SHA256Update(&ctx, (const unsigned char *)"\0\0\n", 3);
@@ -392,7 +395,7 @@ write_entries(struct maker *m)
 			return -1;
 	}
 	return cdb_make_add(&m->cdb, BLOCKLIST_KEY_COUNTS, 1, m->count,
-	    (unsigned int)(8 * m->s->nlists));
+	    (unsigned int)(2 * 8 * m->s->nlists));
 }
 
 static int
