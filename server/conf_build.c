@@ -12,6 +12,7 @@
 #include "../services/registry.h"
 #include "conf_build.h"
 #include "conf_print.h"
+#include "conf_wanted.h"
 #include "folder.h"
 
 /* Longest path of a Unix-domain socket, with its NUL (struct sockaddr_un). */
@@ -370,6 +371,63 @@ setup_keep(const struct service_setup *public, int fd)
 	return 0;
 }
 
+/* What the section calls something, for administrators. */
+static struct vital_name
+setup_name(const struct service_setup *public, const char *name,
+    const char *help)
+{
+	const struct setup	*setup = public->arg;
+	struct vital_name	 is = { public->name, setup->section->type,
+				    name, help };
+
+	return is;
+}
+
+static struct service_backend *
+setup_backend(const struct service_setup *public, const char *name,
+    int needed)
+{
+	const struct setup	*setup = public->arg;
+	struct vital_name	 is = setup_name(public, name, NULL);
+
+	return conf_want_backend(setup->load->conf, &is, needed != 0);
+}
+
+/* The name of a number is part of the name of a metric. */
+static bool
+setup_has_name(const struct service_setup *public, const char *name)
+{
+	if (vital_is_name(name))
+		return true;
+	public->error(public, "the number \"%s\": expected a name of a-z, "
+	    "0-9 and _, without _total at its end", name);
+	return false;
+}
+
+static struct service_counter *
+setup_counter(const struct service_setup *public, const char *name,
+    const char *help)
+{
+	const struct setup	*setup = public->arg;
+	struct vital_name	 is = setup_name(public, name, help);
+
+	if (!setup_has_name(public, name))
+		return NULL;
+	return conf_want_counter(setup->load->conf, &is);
+}
+
+static struct service_gauge *
+setup_gauge(const struct service_setup *public, const char *name,
+    const char *help)
+{
+	const struct setup	*setup = public->arg;
+	struct vital_name	 is = setup_name(public, name, help);
+
+	if (!setup_has_name(public, name))
+		return NULL;
+	return conf_want_gauge(setup->load->conf, &is);
+}
+
 static int
 setup_folder(const struct service_setup *public, const char *path)
 {
@@ -403,6 +461,9 @@ setup_init(struct setup *setup, struct conf_load *l,
 	setup->public.error = setup_error;
 	setup->public.error_at = setup_error_at;
 	setup->public.keep = setup_keep;
+	setup->public.backend = setup_backend;
+	setup->public.counter = setup_counter;
+	setup->public.gauge = setup_gauge;
 	setup->public.folder = setup_folder;
 	setup->public.arg = setup;
 }

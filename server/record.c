@@ -224,6 +224,10 @@ format_ecs(struct line *l, const struct record *a, size_t cut)
 		line_lit(l, ",\"icap.unscanned\":true");
 	if (a->shadowed)
 		line_lit(l, ",\"icap.shadowed\":true");
+	if (a->cut)
+		line_lit(l, ",\"icap.cut\":true");
+	if (a->released > 0)
+		json_number(l, "icap.released.bytes", a->released);
 	if (a->died)
 		line_lit(l, ",\"icap.worker_died\":true");
 	if (a->preview >= 0)
@@ -304,6 +308,8 @@ format_text(struct line *l, const struct record *a, size_t cut)
 	line_lit(l, "\"");
 	if (a->unscanned)
 		line_lit(l, " UNSCANNED");
+	if (a->cut)
+		line_lit(l, " CUT");
 	if (a->died)
 		line_lit(l, " WORKER-DIED");
 	if (a->why != NULL) {

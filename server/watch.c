@@ -34,6 +34,7 @@ struct watch {
 	struct board_source	*source;
 	uint32_t		*n;		/* sources there are */
 	const char		*section;	/* that is being looked at */
+	bool			 is_asked;	/* else it is the first round */
 };
 
 bool
@@ -68,7 +69,7 @@ watch_start_signals(sigset_t *taken)
 }
 
 static void
-watch_poll(const struct conf *conf)
+watch_poll_services(const struct conf *conf)
 {
 	const struct conf_instance	*instance;
 	unsigned int			 i;
@@ -78,6 +79,12 @@ watch_poll(const struct conf *conf)
 		if (instance->is_open && instance->service->poll != NULL)
 			instance->service->poll(instance->instance);
 	}
+}
+
+static void
+watch_poll(const struct conf *conf)
+{
+	watch_poll_services(conf);
 	if (conf_make_istag(conf))
 		log_info("ISTag is now %s", conf_get_istag(conf, NULL));
 }
@@ -120,7 +127,7 @@ watch_tell(void *arg, const struct service_outcome *o)
 	(void)strlcpy(s->why, o->why, sizeof(s->why));
 }
 
-/* One that knows no update is polled until it must have seen it. */
+/* One that knows no update, once more than it needs to be sure. */
 static void
 watch_update_poll(struct watch *w, const struct conf_instance *instance)
 {
@@ -131,7 +138,8 @@ watch_update_poll(struct watch *w, const struct conf_instance *instance)
 	if (service->version != NULL)
 		service->version(instance->instance, before, sizeof(before));
 	service->poll(instance->instance);
-	service->poll(instance->instance);
+	if (w->is_asked)
+		service->poll(instance->instance);
 	if (service->version != NULL)
 		service->version(instance->instance, after, sizeof(after));
 	o.changed = strcmp(before, after) != 0;
@@ -167,7 +175,8 @@ watch_update(struct watch *w, const char *section)
 	const struct conf_instance	*instance;
 	unsigned int			 i;
 
-	(void)poll(NULL, 0, WATCH_REST_MS);
+	if (w->is_asked)
+		(void)poll(NULL, 0, WATCH_REST_MS);
 	for (i = 0; i < w->conf->ninstances; i++) {
 		instance = &w->conf->instance[i];
 		if (!instance->is_open || instance->service->poll == NULL)
@@ -201,7 +210,9 @@ watch_run(const struct conf *conf, pid_t master, struct board *board,
 	w.n = &w.head->nsources[generation % 2];
 	*w.n = 0;
 	/* so that the board says what there is */
+	w.is_asked = false;
 	watch_update(&w, NULL);
+	w.is_asked = true;
 	__atomic_store_n(&w.head->watch[generation % 2], (int32_t)getpid(),
 	    __ATOMIC_RELEASE);
 	period.tv_sec = WATCH_PERIOD_MS / 1000;
@@ -223,4 +234,23 @@ watch_run(const struct conf *conf, pid_t master, struct board *board,
 	(void)__atomic_compare_exchange_n(&w.head->watch[generation % 2],
 	    &self, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 	exit(0);
+}
+
+void
+watch_probe(const struct conf *conf, FILE *fp)
+{
+	const struct service_backend	*b;
+	struct vital_state		 state;
+	unsigned int			 i;
+
+	watch_poll_services(conf);
+	for (i = 0; i < conf->wanted.nbackends; i++) {
+		b = conf->wanted.backend[i];
+		vital_get(b, &state);
+		(void)fprintf(fp, "%s \"%s\": %s is %s%s%s%s\n", b->is.kind,
+		    b->is.service, b->is.name, vital_state_name(
+		    (enum backend_state)state.state), state.why[0] != '\0' ?
+		    ": " : "", state.why, b->needed ? "" :
+		    " (not needed)");
+	}
 }

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../services/vital.h"
 #include "opened.h"
 
 static struct opened	*running;
@@ -61,6 +62,36 @@ on_keep(const struct service_setup *setup, int fd)
 	return 0;
 }
 
+/* Nobody shows anything here, which services do not have to know. */
+static struct service_backend *
+on_backend(const struct service_setup *setup, const char *name, int needed)
+{
+	(void)setup;
+	(void)name;
+	(void)needed;
+	return NULL;
+}
+
+static struct service_counter *
+on_counter(const struct service_setup *setup, const char *name,
+    const char *help)
+{
+	(void)setup;
+	ck_assert(vital_is_name(name));
+	ck_assert_ptr_nonnull(help);
+	return NULL;
+}
+
+static struct service_gauge *
+on_gauge(const struct service_setup *setup, const char *name,
+    const char *help)
+{
+	(void)setup;
+	ck_assert(vital_is_name(name));
+	ck_assert_ptr_nonnull(help);
+	return NULL;
+}
+
 static int
 on_folder(const struct service_setup *setup, const char *path)
 {
@@ -87,6 +118,9 @@ opened_init(struct opened *o, const struct service *service,
 	setup.error = on_error;
 	setup.error_at = on_error_at;
 	setup.keep = on_keep;
+	setup.backend = on_backend;
+	setup.counter = on_counter;
+	setup.gauge = on_gauge;
 	setup.folder = on_folder;
 	setup.arg = o;
 	if (service->open(&setup, &o->instance) == -1)
