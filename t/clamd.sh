@@ -30,7 +30,8 @@ signature() {
 	echo "$(md5sum <"$1" | cut -d ' ' -f 1):$(wc -c <"$1"):$2"
 }
 
-# More lines of its configuration are in the file $clamd_more.
+# More lines of its configuration are in the file $clamd_more; its threads are
+# four, or $clamd_threads.
 clamd_config() {
 	cat <<-END
 	DatabaseDirectory $tmp/db
@@ -39,7 +40,7 @@ clamd_config() {
 	MaxFileSize 200M
 	MaxScanSize 400M
 	StreamMaxLength 1M
-	MaxThreads 4
+	MaxThreads ${clamd_threads:-4}
 	END
 	[ "$(id -u)" -ne 0 ] || echo "User root"
 	cat "$clamd_more"
