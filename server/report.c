@@ -125,7 +125,7 @@ report_begin(struct report *r)
 	a->ordinal = ++r->ordinal;
 	a->preview = -1;
 	a->verdict = tally_verdict_name(TALLY_NONE);
-	a->method = "UNKNOWN";
+	a->method = ICAP_UNKNOWN;
 	a->start = r->began + r->offset;
 	a->wait = r->began - r->ready;
 	report_make_id(r);
@@ -169,7 +169,7 @@ report_heads(struct report *r, const struct request *request,
 
 	r->heads = clock_us(CLOCK_MONOTONIC);
 	a->read = r->heads - r->began;
-	a->method = request_method_name(request->method);
+	a->method = request->method;
 	a->service = plan->path;
 	r->service = r->service_of[plan - r->conf->plan];
 	a->path = request->uri.path;
@@ -275,7 +275,7 @@ report_end(struct report *r, int status, const char *why,
 		r->heads = r->replied != 0 ? r->replied : now;
 		a->read = r->heads - r->began;
 		if (request != NULL && request->has_line) {
-			a->method = request_method_name(request->method);
+			a->method = request->method;
 			a->path = request->uri.path;
 		}
 	}
