@@ -6,11 +6,11 @@
  * each transaction: no printf, no allocation.
  */
 #include <endian.h>
-#include <time.h>
 
 #include "line.h"
 
 #define TIME_DOT	20	/* bytes of a time up to its seconds' dot */
+#define SECOND_MAX	INT64_C(253402300799)	/* end of the year 9999 */
 #define ESCAPE_MAX	12	/* longest escape: a surrogate pair */
 
 void
@@ -127,19 +127,53 @@ line_hex(struct line *l, uint64_t n)
 	line_add(l, digits, (size_t)(put_hex(digits, n) - digits));
 }
 
+/*
+ * 2006-01-02T15:04:05. of a second since 1970.  By hand, for gmtime_r and
+ * strftime look for the time zone: system calls, and memory of each worker.
+ * A year begins with March here, so that its odd day is the last.
+ */
+static void
+put_second(char *d, int64_t second)
+{
+	unsigned int	 of_day = (unsigned int)(second % 86400);
+	unsigned int	 day = (unsigned int)(second / 86400) + 719468;
+	unsigned int	 era = day / 146097, year, month;
+
+	day %= 146097;
+	year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+	day -= 365 * year + year / 4 - year / 100;
+	month = (5 * day + 2) / 153;
+	day -= (153 * month + 2) / 5;
+	month = month < 10 ? month + 3 : month - 9;
+	d = put_four(d, year + era * 400 + (month <= 2));
+	*d++ = '-';
+	d = put_bytes(d, pairs + 2 * month, 2);
+	*d++ = '-';
+	d = put_bytes(d, pairs + 2 * (day + 1), 2);
+	*d++ = 'T';
+	d = put_bytes(d, pairs + 2 * (of_day / 3600), 2);
+	*d++ = ':';
+	d = put_bytes(d, pairs + 2 * (of_day / 60 % 60), 2);
+	*d++ = ':';
+	d = put_bytes(d, pairs + 2 * (of_day % 60), 2);
+	*d = '.';
+}
+
 char *
 put_time(char *d, int64_t us)
 {
-	static char	 text[24];	/* of that second, with the dot */
-	static time_t	 second = -1;
-	struct tm	 tm;
-	time_t		 now = (time_t)(us / 1000000);
-	unsigned int	 ms = (unsigned int)(us % 1000000) / 1000;
+	static char	 text[TIME_DOT];	/* of that second */
+	static int64_t	 second = -1;
+	int64_t		 now;
+	unsigned int	 ms;
 
+	/* four digits for the year */
+	if (us < 0 || us / 1000000 > SECOND_MAX)
+		us = 0;
+	now = us / 1000000;
+	ms = (unsigned int)(us % 1000000) / 1000;
 	if (now != second) {
-		if (gmtime_r(&now, &tm) == NULL || strftime(text,
-		    sizeof(text), "%Y-%m-%dT%H:%M:%S.", &tm) != TIME_DOT)
-			(void)memcpy(text, "0000-00-00T00:00:00.", TIME_DOT);
+		put_second(text, now);
 		second = now;
 	}
 	d = put_bytes(d, text, TIME_DOT);

@@ -287,6 +287,10 @@ ecs_fixed(char *d, const struct record *a)
 		d = put_lit(d, ",\"icap.unscanned\":true");
 	if (a->shadowed)
 		d = put_lit(d, ",\"icap.shadowed\":true");
+	if (a->cut)
+		d = put_lit(d, ",\"icap.cut\":true");
+	if (a->released > 0)
+		d = put_number(d, "icap.released.bytes", a->released);
 	if (a->died)
 		d = put_lit(d, ",\"icap.worker_died\":true");
 	if (a->preview >= 0)
@@ -376,6 +380,8 @@ format_text(struct line *l, const struct record *a, size_t cut)
 	line_lit(l, "\"");
 	if (a->unscanned)
 		line_lit(l, " UNSCANNED");
+	if (a->cut)
+		line_lit(l, " CUT");
 	if (a->died)
 		line_lit(l, " WORKER-DIED");
 	if (a->why != NULL) {

@@ -57,6 +57,10 @@ struct record {
 	bool		 blocked;
 	bool		 unscanned;
 	bool		 shadowed;
+	bool		 cut;		/* the reply, for its verdict */
+	uint64_t	 released;	/* body bytes sent before that */
+	uint64_t	 body_in;
+	uint64_t	 body_out;
 	bool		 died;		/* its worker did not survive it */
 	bool		 close;
 	const struct record_note *note;
@@ -71,8 +75,6 @@ struct record {
 	int64_t		 write;		/* until it was sent */
 	uint64_t	 bytes_in;
 	uint64_t	 bytes_out;
-	uint64_t	 body_in;
-	uint64_t	 body_out;
 };
 
 enum record_form {

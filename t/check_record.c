@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "../server/line.h"
 #include "../server/record.h"
@@ -371,6 +372,24 @@ START_TEST(numbers_of_each_length)
 }
 END_TEST
 
+/* Each day up to 2100 and some beyond, against the C library. */
+START_TEST(times_are_those_of_gmtime)
+{
+	char		 text[40];
+	struct tm	 tm;
+	time_t		 t;
+
+	for (t = 0; t < 253402300800; t += t < 4133980800 ? 86399 :
+	    86400 * 97 + 12345) {
+		ck_assert_ptr_nonnull(gmtime_r(&t, &tm));
+		(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S.000Z",
+		    &tm);
+		*put_time(out, (int64_t)t * 1000000) = '\0';
+		ck_assert_str_eq(out, text);
+	}
+}
+END_TEST
+
 START_TEST(conditions)
 {
 	struct record	 a;
@@ -493,6 +512,7 @@ add(TCase *tc)
 	tcase_add_test(tc, numbers_and_times);
 	tcase_add_test(tc, an_odd_byte_shows_wherever_it_stands);
 	tcase_add_test(tc, numbers_of_each_length);
+	tcase_add_test(tc, times_are_those_of_gmtime);
 	tcase_add_test(tc, conditions);
 	tcase_add_test(tc, lines_in_the_ring_are_those_that_were_formatted);
 	tcase_add_test(tc, a_transaction_that_killed_its_worker_is_logged);

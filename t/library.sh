@@ -35,6 +35,14 @@ prefix=$tmp/root$(pkg-config --variable=prefix icapd)
 for file in "$prefix/include/icapd/service.h" "$prefix/lib/libicapd.a"; do
 	[ -s "$file" ] || fail "$file is not installed"
 done
+
+step "the manuals name the folders of this installation"
+conf=$(find "$tmp/root" -name icapd.conf)
+[ -n "$conf" ] || fail "no configuration is installed"
+# the sample beside the init script is found too: the other is meant
+conf=$(printf '%s\n' "$conf" | grep '/icapd/icapd\.conf$')
+has "$prefix/share/man/man8/icapd.8" "^\.It Pa ${conf#"$tmp/root"}$" ||
+    fail "icapd.8 does not name ${conf#"$tmp/root"}"
 [ "$(find "$prefix/include" -type f | wc -l)" -eq 1 ] ||
     fail "more than one header is installed"
 
