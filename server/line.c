@@ -103,22 +103,44 @@ line_hex(struct line *l, uint64_t n)
 	line_add(l, digits, sizeof(digits));
 }
 
+/*
+ * 2006-01-02T15:04:05.  Not by strftime, which looks for the time zone each
+ * time: system calls, and 20 KiB of memory that a worker would not have.
+ */
+static void
+line_second(struct line *l, time_t second)
+{
+	struct tm	 tm;
+
+	if (gmtime_r(&second, &tm) == NULL)
+		return;
+	line_padded(l, (uint64_t)tm.tm_year + 1900, 4);
+	line_char(l, '-');
+	line_padded(l, (uint64_t)tm.tm_mon + 1, 2);
+	line_char(l, '-');
+	line_padded(l, (uint64_t)tm.tm_mday, 2);
+	line_char(l, 'T');
+	line_padded(l, (uint64_t)tm.tm_hour, 2);
+	line_char(l, ':');
+	line_padded(l, (uint64_t)tm.tm_min, 2);
+	line_char(l, ':');
+	line_padded(l, (uint64_t)tm.tm_sec, 2);
+}
+
 void
 line_time(struct line *l, int64_t us)
 {
-	static char	 text[24];	/* of that second */
-	static time_t	 second = -1;
-	static size_t	 len;
-	struct tm	 tm;
-	time_t		 now = (time_t)(us / 1000000);
+	static char		 text[24];	/* of that second */
+	static struct line	 kept = { text, 0, sizeof(text) };
+	static time_t		 second = -1;
+	time_t			 now = (time_t)(us / 1000000);
 
 	if (now != second) {
-		if (gmtime_r(&now, &tm) == NULL)
-			return;
-		len = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+		kept.len = 0;
+		line_second(&kept, now);
 		second = now;
 	}
-	line_add(l, text, len);
+	line_add(l, text, kept.len);
 	line_char(l, '.');
 	line_padded(l, (uint64_t)(us % 1000000) / 1000, 3);
 	line_char(l, 'Z');
