@@ -13,6 +13,7 @@
 #include "conf_build.h"
 #include "conf_print.h"
 #include "conf_wanted.h"
+#include "folder.h"
 
 /* Longest path of a Unix-domain socket, with its NUL (struct sockaddr_un). */
 #define UNIX_PATH_SIZE	108
@@ -427,6 +428,26 @@ setup_gauge(const struct service_setup *public, const char *name,
 	return conf_want_gauge(setup->load->conf, &is);
 }
 
+static int
+setup_folder(const struct service_setup *public, const char *path)
+{
+	const struct setup	*setup = public->arg;
+	const struct conf	*conf = setup->load->conf;
+	struct priv		 priv = conf->priv;
+	const char		*why;
+
+	/* conf_check.c tells what is wrong with the user */
+	if (priv_find_user(&priv, conf->user, conf->group, &why) == -1)
+		priv.is_drop = false;
+	if (folder_open(path, &priv, &why) == 0)
+		return 0;
+	if (why == NULL)
+		return -1;
+	public->error(public, "folder %s: %s: expected one that only root "
+	    "and the user of the workers can write to", path, why);
+	return 1;
+}
+
 static void
 setup_init(struct setup *setup, struct conf_load *l,
     const struct conf_section *s, struct conf_where where)
@@ -444,6 +465,7 @@ setup_init(struct setup *setup, struct conf_load *l,
 	setup->public.backend = setup_backend;
 	setup->public.counter = setup_counter;
 	setup->public.gauge = setup_gauge;
+	setup->public.folder = setup_folder;
 	setup->public.arg = setup;
 }
 

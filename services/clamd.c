@@ -108,6 +108,8 @@ struct clamd {
 	struct clamd_engine	 engine[CLAMD_ENGINES_MAX];
 	unsigned int		 n;
 	char			*chunk;		/* CHUNK_MAX bytes */
+	int			 (*due)(void *arg);	/* or NULL */
+	void			*due_arg;
 };
 
 /* The body of a scan. */
@@ -558,19 +560,22 @@ clamd_stop(struct clamd *c)
  * the deadline has passed, or -1.
  */
 static int
-wait_for(int fd, short events, int64_t deadline)
+wait_for(const struct clamd *c, int fd, short events, int64_t deadline)
 {
 	struct pollfd	 pfd = { .fd = fd, .events = events };
 	int64_t		 left;
-	int		 n;
+	int		 n, due;
 
 	for (;;) {
+		due = c->due != NULL ? c->due(c->due_arg) : -1;
 		left = deadline - clamd_now();
 		if (left <= 0) {
 			errno = ETIMEDOUT;
 			return 0;
 		}
-		n = poll(&pfd, 1, left < 60000 ? (int)left : 60000);
+		if (due == -1 || due > 60000)
+			due = 60000;
+		n = poll(&pfd, 1, left < due ? (int)left : due);
 		if (n > 0)
 			return pfd.revents;
 		if (n == -1 && errno != EINTR)
@@ -616,7 +621,8 @@ connect_unix(const char *path, int64_t deadline)
 }
 
 static int
-connect_tcp(const struct clamd_address *a, int64_t deadline)
+connect_tcp(const struct clamd *c, const struct clamd_address *a,
+    int64_t deadline)
 {
 	socklen_t	 len = sizeof(int);
 	int		 fd, e = 0, on = 1;
@@ -630,7 +636,7 @@ connect_tcp(const struct clamd_address *a, int64_t deadline)
 		return fd;
 	if (errno != EINPROGRESS && errno != EINTR)
 		e = errno;
-	else if (wait_for(fd, POLLOUT, deadline) <= 0)
+	else if (wait_for(c, fd, POLLOUT, deadline) <= 0)
 		e = errno;
 	else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &len) == -1)
 		e = errno;
@@ -656,7 +662,7 @@ engine_connect(const struct clamd *c, const struct clamd_engine *e,
 	n = engine_addresses(e, address);
 	errno = EHOSTUNREACH;
 	for (i = 0; i < n && fd == -1; i++)
-		fd = connect_tcp(&address[i], deadline);
+		fd = connect_tcp(c, &address[i], deadline);
 	return fd;
 }
 
@@ -707,7 +713,7 @@ engine_send(const struct clamd *c, struct clamd_engine *e, struct iovec *iov,
 		if (sent == -1 && errno == EINTR)
 			continue;
 		if (sent == -1 && errno == EAGAIN) {
-			events = wait_for(e->fd, POLLOUT | POLLIN,
+			events = wait_for(c, e->fd, POLLOUT | POLLIN,
 			    earlier(deadline, clamd_now() +
 			    c->timeouts.write));
 			if (events <= 0)
@@ -858,7 +864,8 @@ send_stream(struct clamd *c, struct clamd_engine *e,
  * errno; EPIPE: the engine has closed, EPROTO: no reply looks so.
  */
 static ssize_t
-engine_read(const struct clamd_engine *e, char *dst, int64_t deadline)
+engine_read(const struct clamd *c, const struct clamd_engine *e, char *dst,
+    int64_t deadline)
 {
 	size_t	 len = 0;
 	ssize_t	 n;
@@ -866,7 +873,7 @@ engine_read(const struct clamd_engine *e, char *dst, int64_t deadline)
 
 	while (len < CLAMD_REPLY_MAX) {
 		/* it is hardly ever there already */
-		if (wait_for(e->fd, POLLIN, deadline) <= 0)
+		if (wait_for(c, e->fd, POLLIN, deadline) <= 0)
 			return -1;
 		n = recv(e->fd, dst + len, CLAMD_REPLY_MAX - len, 0);
 		if (n == -1 && (errno == EINTR || errno == EAGAIN))
@@ -929,7 +936,7 @@ engine_ask_version(const struct clamd *c, struct clamd_engine *e,
 	iov_command(e, iov, &n, command, sizeof(command));
 	if (engine_send(c, e, iov, n, -1, deadline) == -1)
 		return -1;
-	len = engine_read(e, reply, earlier(deadline,
+	len = engine_read(c, e, reply, earlier(deadline,
 	    clamd_now() + c->timeouts.reply));
 	if (len == -1)
 		return -1;
@@ -992,7 +999,7 @@ engine_ask(struct clamd *c, struct clamd_engine *e,
 		engine_close(e);
 		return;
 	}
-	len = engine_read(e, reply, earlier(deadline,
+	len = engine_read(c, e, reply, earlier(deadline,
 	    clamd_now() + c->timeouts.reply));
 	if (len == -1) {
 		engine_fault(v, "reply");
@@ -1054,6 +1061,13 @@ clamd_order(const struct clamd *c, unsigned int *order)
 			order[k] = order[k - 1];
 		order[k] = i;
 	}
+}
+
+void
+clamd_on_wait(struct clamd *c, int (*due)(void *arg), void *arg)
+{
+	c->due = due;
+	c->due_arg = arg;
 }
 
 void

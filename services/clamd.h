@@ -87,6 +87,13 @@ void	 clamd_scan(struct clamd *c, int fd, uint64_t offset, uint64_t len,
 	    bool all, int64_t deadline, struct clamd_verdict *v);
 
 /*
+ * While clamd_scan() waits for an engine, due(arg) is called: it does what it
+ * has to, and returns the milliseconds until it wants to be called again, -1
+ * for never.  NULL ends that.
+ */
+void	 clamd_on_wait(struct clamd *c, int (*due)(void *arg), void *arg);
+
+/*
  * Asks each engine for its version, over a connection of its own.  Calls tell
  * (or NULL) when one does not answer any more, and when it does again.
  */

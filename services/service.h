@@ -91,6 +91,15 @@ struct service_setup {
 	int		 (*keep)(const struct service_setup *setup, int fd);
 
 	/*
+	 * Makes a folder, if it is not there, for files that poll() writes
+	 * and that open() believes: it is given to the user that processes
+	 * run as.  Returns 0; or -1 with errno when it cannot be had; or 1
+	 * after error() when others could change what is in it.
+	 */
+	int		 (*folder)(const struct service_setup *setup,
+			    const char *path);
+
+	/*
 	 * A back-end; those of one section stand in for each other.  While
 	 * none that is `needed` is up, or stale, the daemon is not ready.
 	 */
@@ -108,6 +117,22 @@ struct service_setup {
 	struct service_gauge *(*gauge)(const struct service_setup *setup,
 			    const char *name, const char *help);
 	void		*arg;		/* the server's own */
+};
+
+/* Who asked for an update; opaque to services. */
+struct service_report;
+
+/*
+ * What became of sources that were looked at: of one list, or (name "") of
+ * the whole section.
+ */
+struct service_outcome {
+	const char	*name;
+	int		 failed;	/* what was in use stays so */
+	int		 changed;
+	uint64_t	 entries;
+	uint64_t	 refused;	/* lines that are no entries */
+	const char	*why;		/* it failed, or the first such line */
 };
 
 struct service {
@@ -152,6 +177,14 @@ struct service {
 	void		 (*poll)(void *instance);
 
 	/*
+	 * update: beside poll(), for `icapctl update`: who asks says that the
+	 * sources are complete, so what they hold is in use when it returns.
+	 * Tells the outcome of each by service_tell().  NULL: poll() does it.
+	 */
+	void		 (*update)(void *instance,
+			    struct service_report *report);
+
+	/*
 	 * version: what its verdicts depend on beside its configuration, as a
 	 * short text: list digests, signature dates.  Part of the ISTag.
 	 * Called now and then, after poll(); must not block.
@@ -169,6 +202,10 @@ void	 service_log(const char *fmt, ...)
 	    __attribute__((format(printf, 1, 2)));
 void	 service_warn(const char *fmt, ...)
 	    __attribute__((format(printf, 1, 2)));
+
+/* Tells the outcome of an update; texts are copied. */
+void	 service_tell(struct service_report *report,
+	    const struct service_outcome *outcome);
 
 /*
  * The state of a back-end, as seen from anywhere: open(), poll(), or a worker

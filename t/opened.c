@@ -4,6 +4,9 @@
  * opened, run over the memory client of adapt.c.  What the server adds to
  * that (places of errors, other processes) is tested with the daemon.
  */
+#include <sys/stat.h>
+
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -89,6 +92,15 @@ on_gauge(const struct service_setup *setup, const char *name,
 	return NULL;
 }
 
+static int
+on_folder(const struct service_setup *setup, const char *path)
+{
+	struct opened	*o = setup->arg;
+
+	o->folders++;
+	return mkdir(path, 0750) == 0 || errno == EEXIST ? 0 : -1;
+}
+
 void
 opened_init(struct opened *o, const struct service *service,
     const char *text)
@@ -109,6 +121,7 @@ opened_init(struct opened *o, const struct service *service,
 	setup.backend = on_backend;
 	setup.counter = on_counter;
 	setup.gauge = on_gauge;
+	setup.folder = on_folder;
 	setup.arg = o;
 	if (service->open(&setup, &o->instance) == -1)
 		o->instance = NULL;
