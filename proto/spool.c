@@ -6,6 +6,7 @@
  * not know what the bytes are nor who waits for them.
  */
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 
 #include <assert.h>
@@ -32,7 +33,8 @@ spool_init(struct spool *sp, const char *dir, size_t mem_max, uint64_t max)
 bool
 spool_is_used(const struct spool *sp)
 {
-	return sp->len > 0 || sp->mem != NULL || sp->fd != -1;
+	return sp->len > 0 || sp->mem != NULL || sp->fd != -1 ||
+	    sp->is_direct;
 }
 
 void
@@ -87,20 +89,94 @@ write_at(int fd, const char *p, size_t len, uint64_t offset)
 	return 0;
 }
 
+/* A file in memory, and a promise to whoever gets its descriptor. */
+static int
+memory_open(void)
+{
+	return memfd_create("icapd body", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+}
+
+static int
+memory_seal(int fd)
+{
+	return fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
+	    F_SEAL_WRITE | F_SEAL_SEAL);
+}
+
+/* The first len bytes of one file become those of another. */
+static int
+copy_file(int dst, int src, uint64_t len)
+{
+	off_t	 offset = 0;
+	ssize_t	 n;
+
+	while (len > 0) {
+		n = sendfile(dst, src, &offset, (size_t)len);
+		if (n == 0)
+			errno = EIO;
+		if (n == 0 || (n == -1 && errno != EINTR))
+			return -1;
+		if (n > 0)
+			len -= (uint64_t)n;
+	}
+	return 0;
+}
+
+/* From memory to a file of dir; what is sealed is left as it is. */
+static int
+spool_move(struct spool *sp)
+{
+	int	 fd;
+
+	if ((fd = spool_open(sp->dir)) == -1)
+		return -1;
+	if (copy_file(fd, sp->fd, sp->len) == -1) {
+		(void)close(fd);
+		return -1;
+	}
+	(void)close(sp->fd);
+	sp->fd = fd;
+	sp->is_anonymous = false;
+	return 0;
+}
+
+static int
+spool_start_direct(struct spool *sp)
+{
+	sp->is_anonymous = sp->expected <= sp->mem_max;
+	sp->fd = sp->is_anonymous ? memory_open() : spool_open(sp->dir);
+	return sp->fd == -1 ? -1 : 0;
+}
+
 /* The file begins with what is in memory, so that it is the whole body. */
+static int
+spool_start(struct spool *sp)
+{
+	if ((sp->fd = spool_open(sp->dir)) == -1)
+		return -1;
+	return write_at(sp->fd, sp->mem, sp->mem_max, 0);
+}
+
 static int
 spool_write(struct spool *sp, const char *p, size_t len)
 {
-	if (sp->fd == -1) {
-		if ((sp->fd = spool_open(sp->dir)) == -1)
-			return -1;
-		if (write_at(sp->fd, sp->mem, sp->mem_max, 0) == -1)
-			return -1;
-	}
+	if (sp->fd == -1 && (sp->is_direct ? spool_start_direct(sp) :
+	    spool_start(sp)) == -1)
+		return -1;
+	if (sp->is_anonymous && (sp->is_sealed || len > sp->mem_max ||
+	    sp->len > sp->mem_max - len) && spool_move(sp) == -1)
+		return -1;
 	if (write_at(sp->fd, p, len, sp->len) == -1)
 		return -1;
 	sp->len += len;
 	return 0;
+}
+
+void
+spool_want_fd(struct spool *sp, uint64_t expected)
+{
+	sp->is_direct = true;
+	sp->expected = expected;
 }
 
 int
@@ -116,7 +192,7 @@ spool_append(struct spool *sp, const char *p, size_t len)
 		(void)close(sp->memfd);
 		sp->memfd = -1;
 	}
-	if (sp->len < sp->mem_max) {
+	if (sp->len < sp->mem_max && !sp->is_direct) {
 		if (sp->mem == NULL) {
 			sp->mem = mmap(NULL, sp->mem_max,
 			    PROT_READ | PROT_WRITE,
@@ -152,7 +228,7 @@ spool_peek(const struct spool *sp, struct slice *mem, uint64_t *offset,
 	mem->p = NULL;
 	mem->len = 0;
 	*offset = 0;
-	if (sp->pos < sp->mem_max && end > 0) {
+	if (sp->pos < sp->mem_max && end > 0 && !sp->is_direct) {
 		if (end > sp->mem_max)
 			end = sp->mem_max;
 		mem->p = sp->mem + sp->pos;
@@ -186,6 +262,7 @@ spool_forget(struct spool *sp)
 	if (sp->memfd != -1)
 		(void)close(sp->memfd);
 	sp->fd = sp->memfd = -1;
+	sp->is_anonymous = sp->is_sealed = false;
 	sp->len = sp->pos = 0;
 }
 
@@ -217,20 +294,31 @@ spool_read(struct spool *sp, char *dst, size_t size)
 	return n;
 }
 
+/* Nobody may write any more to what somebody else reads. */
+static int
+spool_seal(struct spool *sp)
+{
+	if (!sp->is_anonymous || sp->is_sealed)
+		return 0;
+	if (memory_seal(sp->fd) == -1)
+		return -1;
+	sp->is_sealed = true;
+	return 0;
+}
+
 int
 spool_fd(struct spool *sp)
 {
+	if (sp->is_direct && sp->fd == -1 && spool_start_direct(sp) == -1)
+		return -1;
 	if (sp->fd != -1)
-		return sp->fd;
+		return spool_seal(sp) == -1 ? -1 : sp->fd;
 	if (sp->memfd != -1)
 		return sp->memfd;
-	sp->memfd = memfd_create("icapd body", MFD_CLOEXEC |
-	    MFD_ALLOW_SEALING);
-	if (sp->memfd == -1)
+	if ((sp->memfd = memory_open()) == -1)
 		return -1;
 	if (write_at(sp->memfd, sp->mem, (size_t)sp->len, 0) == -1 ||
-	    fcntl(sp->memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
-	    F_SEAL_WRITE | F_SEAL_SEAL) == -1) {
+	    memory_seal(sp->memfd) == -1) {
 		(void)close(sp->memfd);
 		sp->memfd = -1;
 	}

@@ -16,6 +16,10 @@ struct spool {
 	size_t		 mem_max;	/* bytes kept in memory */
 	uint64_t	 max;		/* bytes in all */
 
+	bool		 is_direct;	/* bytes go to fd at once */
+	bool		 is_anonymous;	/* fd is in memory */
+	bool		 is_sealed;	/* and not to be written to */
+	uint64_t	 expected;	/* bytes, or 0 */
 	char		*mem;		/* mapped when first needed */
 	int		 fd;		/* -1: no file yet; else all bytes */
 	int		 memfd;		/* copy of the memory, or -1 */
@@ -30,11 +34,18 @@ struct spool {
 void	 spool_init(struct spool *sp, const char *dir, size_t mem_max,
 	    uint64_t max);
 
-/* Does it hold bytes, memory or a file? */
+/* Does it hold bytes, memory or a file, or is it to? */
 bool	 spool_is_used(const struct spool *sp);
 
 /* Forgets everything and gives memory and file back. */
 void	 spool_clear(struct spool *sp);
+
+/*
+ * spool_fd() will be called: the bytes go to a file in memory at once, beyond
+ * the limit of memory to one of dir; to that from the start when more than
+ * the limit are expected.  Only for an empty spool.
+ */
+void	 spool_want_fd(struct spool *sp, uint64_t expected);
 
 /*
  * Appends len bytes.  Returns 0, or -1 with errno: EFBIG when the spool would

@@ -157,15 +157,20 @@ check_folders(struct conf_load *l, const struct priv *priv)
 {
 	const struct conf	*conf = l->conf;
 	struct conf_where	 where;
+	const char		*spool = conf->spool_dir;
 
+	/* the workers' way to it begins in their root directory */
+	if (spool != NULL && conf->priv.chroot != NULL)
+		spool = arena_printf(l->arena, "%s/%s", conf->priv.chroot,
+		    spool);
 	where = conf_where_of(l, "spool", "directory");
 	if (conf->spool_dir == NULL)
 		conf_error(&l->errors, where, "spool directory \"\": "
 		    "expected an absolute path");
-	else if (!is_folder(conf->spool_dir))
+	else if (!is_folder(spool))
 		conf_error(&l->errors, where, "spool directory \"%s\": %s: "
 		    "expected a folder", conf->spool_dir, strerror(errno));
-	else if (!is_writable(conf->spool_dir, priv))
+	else if (!is_writable(spool, priv))
 		conf_error(&l->errors, where, "spool directory \"%s\": %s: "
 		    "expected a folder the workers can write to",
 		    conf->spool_dir, strerror(errno));

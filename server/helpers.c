@@ -47,6 +47,7 @@ helper_run_watch(const struct worker *w)
 	helper_drop(w);
 	priv_title("watch");
 	view_use(view_get(), RING_WATCH, w->conf);
+	view_use_place(view_get(), w->number);
 	watch_run(w->conf, w->master, &board_slot(w->board,
 	    w->number)->updates);
 }

@@ -24,7 +24,7 @@
 #include "../proto/stream.h"
 #include "board.h"
 #include "conf_key.h"
-#include "metrics.h"
+#include "health.h"
 #include "tally.h"
 #include "watch.h"
 
@@ -177,6 +177,22 @@ reload_text(const struct board_head *head)
 	return "FAILED";
 }
 
+/* Those that are not well; the rest is nothing to be told of. */
+static void
+print_bad_backends(const struct ctl *c)
+{
+	struct health	 h;
+	unsigned int	 i = 0;
+
+	while (health_next(&c->now, &i, &h))
+		if (h.state != BACKEND_UP)
+			(void)printf("back-end       %s: %s is %s%s%s%s%s\n",
+			    h.service, h.name, vital_state_name(h.state),
+			    h.since != 0 ? " since " : "", h.since != 0 ?
+			    clock_text(h.since) : "", h.why[0] != '\0' ?
+			    ": " : "", h.why);
+}
+
 static int
 ctl_status(struct ctl *c)
 {
@@ -216,6 +232,7 @@ ctl_status(struct ctl *c)
 	(void)printf("processes      %llu deaths, %llu hung, %llu idle "
 	    "connections given up\n", (unsigned long long)h->deaths,
 	    (unsigned long long)h->hung, (unsigned long long)h->parks);
+	print_bad_backends(c);
 	for (i = 0; i < logs->nlogs && i < RING_LOGS; i++)
 		(void)printf("log            %s: %llu lines, %llu lost%s\n",
 		    logs->log[i].path,
@@ -316,6 +333,45 @@ print_services(const struct ctl *c, const struct snapshot *before)
 	}
 }
 
+static void
+print_backends(const struct ctl *c)
+{
+	struct health	 h;
+	unsigned int	 i = 0;
+	bool		 is_first = true;
+
+	while (health_next(&c->now, &i, &h)) {
+		if (is_first)
+			(void)printf("\n%-15s %-31s %-7s  %-19s\n", "section",
+			    "back-end", "state", "since");
+		is_first = false;
+		(void)printf("%-15s %-31s %-7s  %-19s%s%s\n", h.service,
+		    h.name, vital_state_name(h.state), h.since != 0 ?
+		    clock_text(h.since) : "", h.why[0] != '\0' ? "  " : "",
+		    h.why);
+	}
+}
+
+static void
+print_numbers(const struct ctl *c)
+{
+	const struct vitals_number	*n;
+	unsigned int			 i;
+	int64_t				 value;
+	bool				 is_first = true;
+
+	for (i = 1; i < vitals_numbers(c->now.vitals); i++) {
+		if ((n = health_number(&c->now, i, &value)) == NULL)
+			continue;
+		if (is_first)
+			(void)printf("\n%-15s %-23s %15s\n", "section",
+			    "number", "value");
+		is_first = false;
+		(void)printf("%-15s %-23s %15lld\n", n->service, n->name,
+		    (long long)value);
+	}
+}
+
 static int
 ctl_services(struct ctl *c)
 {
@@ -323,6 +379,8 @@ ctl_services(struct ctl *c)
 	if (c->json)
 		return ctl_print_json(c);
 	print_services(c, NULL);
+	print_backends(c);
+	print_numbers(c);
 	return 0;
 }
 

@@ -15,6 +15,7 @@
 
 #include "../proto/request.h"
 #include "../proto/stream.h"
+#include "health.h"
 #include "line.h"
 #include "log.h"
 #include "metrics.h"
@@ -123,6 +124,8 @@ snapshot_take(struct snapshot *s, const struct board *board,
 	s->board = board;
 	s->tally = tally;
 	s->now = stream_now();
+	s->vitals = &tally_head(tally)->vitals;
+	s->is_served = vitals_is_ready(s->vitals, NULL);
 	tally_sum(tally, &s->sum);
 	s->connections = head->past_connections;
 	s->transactions = head->past_transactions;
@@ -145,12 +148,17 @@ snapshot_take(struct snapshot *s, const struct board *board,
 		s->queued += head->queued[i];
 }
 
-/* Somebody could be served now or soon. */
 bool
-snapshot_is_ready(const struct snapshot *s)
+snapshot_has_workers(const struct snapshot *s)
 {
 	return s->workers > s->by_state[BOARD_STARTING] +
 	    s->by_state[BOARD_LEAVING];
+}
+
+bool
+snapshot_is_ready(const struct snapshot *s)
+{
+	return s->is_served && snapshot_has_workers(s);
 }
 
 static const char *
@@ -162,7 +170,7 @@ service_name(const struct snapshot *s, unsigned int i)
 }
 
 static unsigned int
-service_count(const struct snapshot *s)
+number_of_services(const struct snapshot *s)
 {
 	unsigned int	 n = tally_head(s->tally)->nservices;
 
@@ -257,7 +265,7 @@ static void
 metrics_by_service(struct page *p, const struct snapshot *s, const char *name,
     const char *help, size_t offset, double unit)
 {
-	unsigned int	 i, n = service_count(s);
+	unsigned int	 i, n = number_of_services(s);
 	uint64_t	 value;
 
 	family(p, name, "counter", help);
@@ -276,7 +284,7 @@ metrics_by_service(struct page *p, const struct snapshot *s, const char *name,
 static void
 metrics_services(struct page *p, const struct snapshot *s)
 {
-	unsigned int	 i, n = service_count(s);
+	unsigned int	 i, n = number_of_services(s);
 
 	family(p, "transaction_duration_seconds", "histogram", "Time from the "
 	    "first byte of a request to the last of its reply.");
@@ -394,6 +402,7 @@ metrics_format(struct page *p, const struct snapshot *s)
 		    (unsigned long long)s->sum.reason[i].n);
 	}
 	metrics_services(p, s);
+	health_format_metrics(p, s);
 	metrics_logs(p, s);
 }
 
@@ -459,7 +468,7 @@ static void
 json_services(struct page *p, const struct snapshot *s)
 {
 	const struct tally_service	*v;
-	unsigned int			 i, b, n = service_count(s);
+	unsigned int			 i, b, n = number_of_services(s);
 
 	page_addf(p, ",\"bounds_us\":[");
 	for (b = 0; b < TALLY_BUCKETS; b++)
@@ -595,6 +604,7 @@ metrics_format_json(struct page *p, const struct snapshot *s)
 	    (unsigned long long)tally_head(s->tally)->logs.waits);
 	json_workers(p, s);
 	json_services(p, s);
+	health_format_json(p, s);
 	page_addf(p, ",\"refusals\":[");
 	for (i = 0; i < s->sum.nreasons; i++) {
 		page_addf(p, "%s{\"reason\":\"", i == 0 ? "" : ",");

@@ -212,7 +212,7 @@ session_wait(struct session *ss)
 	int64_t		 left;
 	int		 n;
 
-	board_enter(ss->slot, BOARD_IDLE, stream_now());
+	board_enter(ss->slot, BOARD_IDLE, report_idle_since(&ss->report));
 	s->deadline = 0;
 	s->patience_in = ss->conf->timeouts.keep_alive;
 	ss->sf.cancel = &ss->signals->park;
@@ -262,10 +262,9 @@ session_read_head(struct session *ss)
 	request_init(r, &ss->conf->limits, ss->fields);
 	if (buf_len(&s->in) == 0 && !session_wait(ss))
 		return false;
-	s->deadline = stream_now();
+	s->deadline = report_begin(&ss->report);
 	ss->slot->deadline = s->deadline + ss->conf->timeouts.transaction;
 	board_enter(ss->slot, BOARD_READING, s->deadline);
-	report_begin(&ss->report);
 	s->deadline += ss->conf->timeouts.head;
 	s->patience_in = ss->conf->timeouts.head;
 	s->patience_out = ss->conf->timeouts.write;
@@ -281,8 +280,10 @@ session_read_head(struct session *ss)
 			break;
 		}
 		n = stream_fill(s, buf_room(&s->in) - BODY_RESERVE);
-		if (n == 1)
+		if (n == 1) {
+			report_receive(&ss->report);
 			continue;
+		}
 		session_head_fault(n, &fault);
 		if (!request_has_begun(r, buf_len(&s->in)))
 			return false;
@@ -332,6 +333,7 @@ session_read_http(struct session *ss, struct slice *req, struct slice *res,
 			session_head_fault(n, fault);
 			return -1;
 		}
+		report_receive(&ss->report);
 	}
 	req->p = buf_data(in);
 	req->len = e->req_hdr;
@@ -516,7 +518,7 @@ session_refuse_busy(struct session *ss, int fd)
 	(void)stream_fill(&ss->stream, ss->stream.in.size);
 	ss->stream.deadline = stream_now() + LINGER_BUSY_MS;
 	report_connect(&ss->report, fd, &ss->slot->peer);
-	report_begin(&ss->report);
+	(void)report_begin(&ss->report);
 	if (reply_refuse(&ss->stream, &busy,
 	    conf_get_istag(ss->conf, NULL)) == 0) {
 		report_end(&ss->report, busy.status, busy.why, NULL, NULL,

@@ -426,6 +426,10 @@ start_check(struct conf *conf, char *why, size_t size)
 		    conf->group != NULL ? conf->group : "(default)", reason);
 		return -1;
 	}
+	if (conf->priv.sandbox && sandbox_init() == -1) {
+		(void)snprintf(why, size, "sandbox: %s", strerror(errno));
+		return -1;
+	}
 	return 0;
 }
 
@@ -476,9 +480,9 @@ start_name_view(const struct starting *st, char *path, size_t size)
 static int
 start_view(const struct starting *st)
 {
-	const struct conf	*conf = st->start->conf;
-	char			 path[PATH_MAX];
-	struct view		*v;
+	struct conf	*conf = st->start->conf;
+	char		 path[PATH_MAX];
+	struct view	*v;
 
 	if (st->board != NULL && start_name_view(st, path,
 	    sizeof(path)) == -1) {
@@ -542,10 +546,6 @@ start_all(struct starting *st)
 {
 	if (start_init_names(st) == -1)
 		return MASTER_FAILED;
-	if (sandbox_init() == -1) {
-		log_error("sandbox");
-		return MASTER_FAILED;
-	}
 	if (start_lock(st) == -1 || start_listen(st) == -1)
 		return MASTER_FAILED;
 	/* a successor is in the background already, and nobody waits for it */

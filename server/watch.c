@@ -80,7 +80,7 @@ watch_start_signals(sigset_t *waiting)
 }
 
 static void
-watch_poll(const struct conf *conf)
+watch_poll_services(const struct conf *conf)
 {
 	const struct conf_instance	*instance;
 	unsigned int			 i;
@@ -90,6 +90,12 @@ watch_poll(const struct conf *conf)
 		if (instance->is_open && instance->service->poll != NULL)
 			instance->service->poll(instance->instance);
 	}
+}
+
+static void
+watch_poll(const struct conf *conf)
+{
+	watch_poll_services(conf);
 	if (conf_make_istag(conf))
 		log_info("ISTag is now %s", conf_get_istag(conf, NULL));
 }
@@ -131,4 +137,23 @@ watch_run(const struct conf *conf, pid_t master, uint64_t *updates)
 			fatal(EXIT_SICK, "ppoll");
 	}
 	exit(0);
+}
+
+void
+watch_probe(const struct conf *conf, FILE *fp)
+{
+	const struct service_backend	*b;
+	struct vital_state		 state;
+	unsigned int			 i;
+
+	watch_poll_services(conf);
+	for (i = 0; i < conf->wanted.nbackends; i++) {
+		b = conf->wanted.backend[i];
+		vital_get(b, &state);
+		(void)fprintf(fp, "%s \"%s\": %s is %s%s%s%s\n", b->is.kind,
+		    b->is.service, b->is.name, vital_state_name(
+		    (enum backend_state)state.state), state.why[0] != '\0' ?
+		    ": " : "", state.why, b->needed ? "" :
+		    " (not needed)");
+	}
 }

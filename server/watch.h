@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "conf.h"
 
@@ -26,5 +27,11 @@ bool	 watch_is_wanted(const struct conf *conf);
  */
 void	 watch_run(const struct conf *conf, pid_t master, uint64_t *updates)
 	    __attribute__((noreturn));
+
+/*
+ * Polls each service of a configuration that is only looked at, once, and
+ * writes the state of each back-end to fp.  The daemon may run elsewhere.
+ */
+void	 watch_probe(const struct conf *conf, FILE *fp);
 
 #endif

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "blocklist_rule.h"
@@ -65,6 +66,12 @@ struct blocklist {
 	unsigned char		 pending[BLOCKLIST_DIGEST_LEN];
 	unsigned int		 settling;
 	bool			 is_failing;
+
+	/* for people */
+	time_t			 loaded;	/* the database in use */
+	bool			 is_stale;	/* a newer one is no good */
+	struct service_gauge	*entries;
+	struct service_gauge	*refused;
 };
 
 static const cfg_opt_t list_options[] = {
@@ -171,6 +178,7 @@ open_list(struct blocklist *b, const struct service_setup *setup, cfg_t *cfg)
 		l->path[i] = cfg_getnstr(cfg, "path", i);
 	if (l->allow)
 		b->allow |= UINT64_C(1) << b->sources.nlists;
+	l->backend = setup->backend(setup, l->name, 1);
 	b->sources.nlists++;
 	return 0;
 }
@@ -309,6 +317,45 @@ version_of(const struct blocklist_db *db)
 	return version;
 }
 
+/* Every list is in use as it is now. */
+static void
+show_lists(struct blocklist *b)
+{
+	const unsigned char	*d = b->db.trailer.digest;
+	const struct blocklist_list *l;
+	unsigned long long	 entries, refused, all = 0, bad = 0;
+	unsigned int		 i;
+	struct tm		 tm;
+	char			 text[32];
+
+	if (gmtime_r(&b->loaded, &tm) == NULL ||
+	    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%SZ", &tm) == 0)
+		text[0] = '\0';
+	for (i = 0; i < b->sources.nlists; i++) {
+		l = &b->sources.list[i];
+		entries = blocklist_db_get_count(&b->db, i);
+		refused = blocklist_db_get_refused(&b->db, i,
+		    b->sources.nlists);
+		all += entries;
+		bad += refused;
+		service_backend_set(l->backend, BACKEND_UP, "%llu entries, "
+		    "%llu lines refused, loaded %s, digest %02x%02x%02x%02x",
+		    entries, refused, text, d[0], d[1], d[2], d[3]);
+	}
+	service_gauge_set(b->entries, (int64_t)all);
+	service_gauge_set(b->refused, (int64_t)bad);
+}
+
+/* The new one cannot be had, the old one stays in use. */
+static void
+show_fault(const struct blocklist *b, const struct blocklist_fault *fault)
+{
+	const struct blocklist_list	*l = &b->sources.list[fault->list];
+
+	service_backend_set(l->backend, BACKEND_STALE, "%s: %s",
+	    l->path[fault->path], fault->why);
+}
+
 static int
 open_database(struct blocklist *b, const struct service_setup *setup)
 {
@@ -316,6 +363,9 @@ open_database(struct blocklist *b, const struct service_setup *setup)
 	cfg_t			*cfg;
 	int			 fd, keep[2];
 
+	/* one that cannot be had is told when it is written to */
+	if (setup->folder(setup, b->cache) == 1)
+		return -1;
 	fd = blocklist_store_open(&b->sources, b->cache, NULL, &b->db,
 	    b->stamp, &fault);
 	if (fd == -1) {
@@ -337,6 +387,8 @@ open_database(struct blocklist *b, const struct service_setup *setup)
 		    strerror(errno));
 		return -1;
 	}
+	b->loaded = time(NULL);
+	show_lists(b);
 	blocklist_share_get_fds(b->share, keep);
 	return setup->keep(setup, keep[0]) == 0 &&
 	    setup->keep(setup, keep[1]) == 0 ? 0 : -1;
@@ -359,6 +411,9 @@ blocklist_open(const struct service_setup *setup, void **instance)
 		    b->cache);
 		result = -1;
 	}
+	b->entries = setup->gauge(setup, "entries", "Entries of all lists.");
+	b->refused = setup->gauge(setup, "refused_lines", "Lines of lists "
+	    "that are no entries.");
 	if (open_lists(b, setup) == -1)
 		result = -1;
 	if (result == 0 && (open_rules(b, setup) == -1 ||
@@ -421,6 +476,8 @@ update(struct blocklist *b)
 	/* said once; the next change is the next try */
 	memcpy(b->stamp, b->pending, sizeof(b->stamp));
 	if (fd == -1) {
+		b->is_stale = true;
+		show_fault(b, &fault);
 		service_warn("blocklist \"%s\": list \"%s\": %s: %s; the old "
 		    "one stays in use", b->name,
 		    b->sources.list[fault.list].name,
@@ -430,6 +487,9 @@ update(struct blocklist *b)
 	memcpy(b->stamp, stamp, sizeof(b->stamp));
 	blocklist_db_close(&b->db);
 	b->db = db;
+	b->is_stale = false;
+	b->loaded = time(NULL);
+	show_lists(b);
 	if (version_of(&db) != before) {
 		if (blocklist_share_put(b->share, fd, version_of(&db)) == -1)
 			service_warn("blocklist \"%s\": the new lists do not "
@@ -458,12 +518,17 @@ blocklist_poll(void *instance)
 			    b->sources.list[fault.list].name,
 			    b->sources.list[fault.list].path[fault.path],
 			    fault.why);
+		show_fault(b, &fault);
 		b->is_failing = true;
 		return;
 	}
-	b->is_failing = false;
-	if (memcmp(stamp, b->stamp, sizeof(stamp)) == 0)
+	if (memcmp(stamp, b->stamp, sizeof(stamp)) == 0) {
+		if (b->is_failing && !b->is_stale)
+			show_lists(b);
+		b->is_failing = false;
 		return;
+	}
+	b->is_failing = false;
 	if (memcmp(stamp, b->pending, sizeof(stamp)) != 0 &&
 	    b->settling++ < SETTLE_MAX) {
 		memcpy(b->pending, stamp, sizeof(stamp));

@@ -240,6 +240,14 @@ blocklist_db_get_expression(struct blocklist_db *db, unsigned int i,
 }
 
 uint64_t
+blocklist_db_get_refused(struct blocklist_db *db, unsigned int list,
+    unsigned int nlists)
+{
+	/* they stand behind the entries */
+	return blocklist_db_get_count(db, nlists + list);
+}
+
+uint64_t
 blocklist_db_get_count(struct blocklist_db *db, unsigned int list)
 {
 	const unsigned char	*value;

@@ -38,7 +38,7 @@ struct blocklist_trailer {
 /* Keys that are no URL begin with one of these. */
 #define BLOCKLIST_KEY_EXCEPTION	'!'
 #define BLOCKLIST_KEY_EXPR	'\1'	/* and a number of four digits */
-#define BLOCKLIST_KEY_COUNTS	"\2"	/* entries of each list, 8 bytes each */
+#define BLOCKLIST_KEY_COUNTS	"\2"	/* of each list, 8 bytes each */
 
 /* Value: a byte for each list, and this where URLs of the host are listed. */
 #define BLOCKLIST_HAS_URLS	0x80
@@ -79,6 +79,10 @@ const char *blocklist_db_get_expression(struct blocklist_db *db,
 
 /* Entries that a list has, lines of the source. */
 uint64_t blocklist_db_get_count(struct blocklist_db *db, unsigned int list);
+
+/* Lines that are none, of a list of a database of so many of them. */
+uint64_t blocklist_db_get_refused(struct blocklist_db *db, unsigned int list,
+	    unsigned int nlists);
 
 /* The sum of a trailer: finds damage, keeps no secret. */
 uint64_t blocklist_sum(const void *p, size_t len);

@@ -36,7 +36,7 @@
 #define RACY_SECONDS	(20 * RACY)
 
 /* Says what a digest is of; to be changed with the format. */
-#define DIGEST_OF	"icapd blocklist 1"
+#define DIGEST_OF	"icapd blocklist 2"
 
 struct entry {
 	uint64_t	 lists;
@@ -59,7 +59,8 @@ struct maker {
 	struct blocklist_trailer trailer;
 	unsigned int		 list;		/* that is being read */
 	unsigned int		 complaints;
-	uint64_t		 count[BLOCKLIST_LISTS_MAX];
+	/* entries of all lists, then refused lines of all */
+	uint64_t		 count[2 * BLOCKLIST_LISTS_MAX];
 };
 
 static int
@@ -305,13 +306,20 @@ check_list(struct maker *m, const struct blocklist_reader *r)
 	if (m->complaints > COMPLAINTS_MAX)
 		service_warn("blocklist \"%s\": list \"%s\": %lu lines in all "
 		    "are no entries", m->s->section, l->name, r->bad);
-	if (r->entries > 0)
-		return 0;
-	if (r->bad > 0) {
+	if (r->entries == 0 && r->bad > 0) {
 		(void)snprintf(why, sizeof(why), "none of its %lu lines is "
 		    "an entry: expected domains or URLs, one a line", r->bad);
 		return fail(m->fault, m->list, 0, why);
 	}
+	/* in a large one there is an entry by chance */
+	if (r->binary > r->entries) {
+		(void)snprintf(why, sizeof(why), "it is no text: %lu lines "
+		    "with control characters, %lu entries", r->binary,
+		    r->entries);
+		return fail(m->fault, m->list, 0, why);
+	}
+	if (r->entries > 0)
+		return 0;
 	if (m->before != NULL &&
 	    blocklist_db_get_count(m->before, m->list) > 0)
 		return fail(m->fault, m->list, 0, "it has become empty: "
@@ -328,7 +336,7 @@ read_one_list(const struct blocklist_list *l, unsigned int i,
 	unsigned int	 k;
 	char		 why[BLOCKLIST_WHY_MAX];
 
-	r->entries = r->bad = 0;
+	r->entries = r->bad = r->binary = 0;
 	for (k = 0; k < l->npaths; k++)
 		if (blocklist_read(r, l->path[k]) == -1) {
 			(void)snprintf(why, sizeof(why), "%s",
@@ -359,8 +367,10 @@ read_lists(const struct blocklist_sources *s, struct maker *m,
 		}
 		if (read_one_list(&s->list[i], i, r, fault) == -1)
 			return -1;
-		if (m != NULL)
+		if (m != NULL) {
 			m->count[i] = r->entries;
+			m->count[s->nlists + i] = r->bad;
+		}
 		if (m != NULL && check_list(m, r) == -1)
 			return -1;
 		SHA256Update(&ctx, (const unsigned char *)"\0\0\n", 3);
@@ -392,7 +402,7 @@ write_entries(struct maker *m)
 			return -1;
 	}
 	return cdb_make_add(&m->cdb, BLOCKLIST_KEY_COUNTS, 1, m->count,
-	    (unsigned int)(8 * m->s->nlists));
+	    (unsigned int)(2 * 8 * m->s->nlists));
 }
 
 static int

@@ -19,9 +19,6 @@
 /* First bytes that types are told by; within the preview that is wanted. */
 #define TYPE_BYTES	1024
 
-/* Bytes of a body that are taken at once. */
-#define PIECE_MAX	(32 * 1024)
-
 /* Longest value of a header of ours, bytes. */
 #define VALUE_MAX	512
 
@@ -216,17 +213,17 @@ set_verdict(struct scan *s, enum clamd_result result, const char *text)
 	(void)strlcpy(s->verdict.text, text, sizeof(s->verdict.text));
 }
 
-/* Does the head say that the body is larger than what is scanned? */
-static bool
-is_declared_large(const struct scan *s)
+/* What the head says that the body has; 0 when it says nothing. */
+static uint64_t
+declared_size(const struct scan *s)
 {
 	struct slice	 value = message_header(s->txn, "Content-Length");
 	uint64_t	 n;
 
 	if (value.len == 0 || chars_parse_uint(value, UINT64_MAX / 2,
 	    &n) == -1)
-		return false;
-	return n > s->av->max_size;
+		return 0;
+	return n;
 }
 
 /*
@@ -254,16 +251,17 @@ is_encoded(const struct scan *s)
 static int
 receive(struct scan *s)
 {
-	char	 piece[PIECE_MAX];
-	ssize_t	 n;
+	const char	*bytes;
+	ssize_t		 n;
 
+	txn_want_fd(s->txn, declared_size(s));
 	s->has_key = s->av->cache != NULL &&
 	    clamav_digest_start(s->av->digest) == 0;
-	while ((n = txn_read(s->txn, piece, sizeof(piece))) > 0) {
+	while ((n = txn_next(s->txn, &bytes)) > 0) {
 		s->size += (uint64_t)n;
 		if (s->size > s->av->max_size)
 			return 1;
-		if (s->has_key && clamav_digest_add(s->av->digest, piece,
+		if (s->has_key && clamav_digest_add(s->av->digest, bytes,
 		    (size_t)n) == -1)
 			s->has_key = false;
 	}
@@ -351,8 +349,11 @@ scan_body(struct scan *s)
 	if (keep && clamav_cache_find(av->cache, s->key, version,
 	    clamd_now(), &s->verdict)) {
 		s->cached = true;
+		service_count(av->hits, 1);
 		return;
 	}
+	if (keep)
+		service_count(av->misses, 1);
 	if ((fd = txn_body_fd(s->txn, &size)) == -1 || size != s->size) {
 		set_verdict(s, CLAMD_ERROR, "no descriptor of the body");
 		return;
@@ -365,9 +366,10 @@ scan_body(struct scan *s)
 		scan_form(s, fd);
 	clamd_on_wait(av->clamd, NULL, NULL);
 	/* databases that changed meanwhile: whose verdict is it? */
-	if (keep && version == clamd_version(av->clamd))
-		clamav_cache_add(av->cache, s->key, version, clamd_now(),
-		    &s->verdict);
+	if (keep && version == clamd_version(av->clamd) &&
+	    clamav_cache_add(av->cache, s->key, version, clamd_now(),
+	    &s->verdict))
+		service_count(av->evictions, 1);
 }
 
 /* 1: may pass without a scan, 0, or -1 when the body cannot be had. */
@@ -407,7 +409,7 @@ clamav_serve(struct txn *txn, void *instance)
 	if (s.av->trickle > 0 && !is_encoded(&s))
 		txn_release_every(txn, s.av->trickle, s.av->trickle_ms,
 		    s.av->trickle_max);
-	n = is_declared_large(&s) ? 1 : receive(&s);
+	n = declared_size(&s) > s.av->max_size ? 1 : receive(&s);
 	if (n == -1)
 		return VERDICT_FAILED;
 	if (n == 1)
@@ -441,9 +443,14 @@ tell(const char *engine, bool works)
 static void
 clamav_poll(void *instance)
 {
-	struct clamav	*av = instance;
+	struct clamav			*av = instance;
+	struct clamav_cache_counters	 n;
 
 	clamd_poll(av->clamd, tell);
+	if (av->cache != NULL) {
+		clamav_cache_count(av->cache, &n);
+		service_gauge_set(av->entries, (int64_t)n.entries);
+	}
 }
 
 static void

@@ -32,6 +32,11 @@ struct clamav {
 	struct clamav_types	*types;		/* NULL: all are scanned */
 	struct clamav_cache	*cache;		/* NULL: off */
 	struct clamav_digest	*digest;
+
+	struct service_counter	*hits;		/* of the cache */
+	struct service_counter	*misses;
+	struct service_counter	*evictions;
+	struct service_gauge	*entries;
 };
 
 /* clamav_conf.c: open() and close() of the contract. */

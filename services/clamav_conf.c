@@ -191,6 +191,15 @@ open_policy(struct clamav *av, const struct service_setup *setup)
 	}
 }
 
+/* Who lets bodies pass while no engine is up does not need one. */
+static void
+show_engine(struct clamav *av, const struct service_setup *setup,
+    const char *address)
+{
+	clamd_tell(av->clamd, setup->backend(setup, address,
+	    av->policy[CLAMD_DOWN] != CLAMAV_PASS));
+}
+
 static void
 open_engines(struct clamav *av, const struct service_setup *setup)
 {
@@ -208,8 +217,12 @@ open_engines(struct clamav *av, const struct service_setup *setup)
 		setup->error(setup, "engines: %s", strerror(errno));
 		return;
 	}
-	if (n == 0 && clamd_add(av->clamd, ENGINE_DEFAULT) == -1)
-		setup->error(setup, "engines: %s", strerror(errno));
+	if (n == 0) {
+		if (clamd_add(av->clamd, ENGINE_DEFAULT) == -1)
+			setup->error(setup, "engines: %s", strerror(errno));
+		else
+			show_engine(av, setup, ENGINE_DEFAULT);
+	}
 	for (i = 0; i < n; i++) {
 		text = cfg_getnstr(setup->section, "engines", i);
 		if (clamd_add(av->clamd, text) == -1)
@@ -217,6 +230,8 @@ open_engines(struct clamav *av, const struct service_setup *setup)
 			    "most %d of unix:/path, stream:/path, host:port "
 			    "or [address]:port", text, strerror(errno),
 			    CLAMD_ENGINES_MAX);
+		else
+			show_engine(av, setup, text);
 	}
 }
 
@@ -237,6 +252,14 @@ open_cache(struct clamav *av, const struct service_setup *setup)
 	}
 	if ((av->cache = clamav_cache_new((size_t)entries, ms)) == NULL)
 		setup->error(setup, "cache: %s", strerror(errno));
+	av->hits = setup->counter(setup, "cache_hits", "Verdicts that were "
+	    "known already.");
+	av->misses = setup->counter(setup, "cache_misses", "Bodies that were "
+	    "scanned as their verdict was not known.");
+	av->evictions = setup->counter(setup, "cache_evictions", "Verdicts "
+	    "forgotten for others while they were good.");
+	av->entries = setup->gauge(setup, "cache_entries", "Places for "
+	    "verdicts that are in use.");
 }
 
 static struct service_template *
@@ -257,9 +280,9 @@ clamav_open(const struct service_setup *setup, void **instance)
 		return -1;
 	}
 	*instance = av;
-	open_engines(av, setup);
 	open_policy(av, setup);
 	open_trickle(av, setup);
+	open_engines(av, setup);
 	open_cache(av, setup);
 	av->types = clamav_types_new(setup);
 	av->page = open_page(setup, "template");

@@ -31,6 +31,7 @@
 #include <unistd.h>
 
 #include "clamd.h"
+#include "service.h"
 
 /* Bytes of a body in one chunk of INSTREAM. */
 #define CHUNK_MAX	(64 * 1024)
@@ -90,6 +91,7 @@ struct clamd_engine {
 	char			*host;
 	char			*port;
 	struct clamd_shared	*shared;
+	struct service_backend	*backend;	/* for people, or NULL */
 	int			 fd;		/* of this process, or -1 */
 	int			 place;		/* among the keepers, or -1 */
 	unsigned int		 id;		/* of the last request */
@@ -427,6 +429,13 @@ clamd_add(struct clamd *c, const char *address)
 	return 0;
 }
 
+void
+clamd_tell(struct clamd *c, struct service_backend *backend)
+{
+	if (c->n > 0)
+		c->engine[c->n - 1].backend = backend;
+}
+
 static void
 engine_failed(struct clamd_engine *e)
 {
@@ -442,6 +451,7 @@ engine_works(struct clamd_engine *e)
 		atomic_store(&e->shared->failures, 0);
 		atomic_store(&e->shared->failed_at, 0);
 	}
+	service_backend_set(e->backend, BACKEND_UP, NULL);
 }
 
 /* Until when is it asked after others?  0: it is not. */
@@ -850,14 +860,12 @@ engine_read(const struct clamd *c, const struct clamd_engine *e, char *dst,
 	char	*nul;
 
 	while (len < CLAMD_REPLY_MAX) {
+		/* it is hardly ever there already */
+		if (wait_for(c, e->fd, POLLIN, deadline) <= 0)
+			return -1;
 		n = recv(e->fd, dst + len, CLAMD_REPLY_MAX - len, 0);
-		if (n == -1 && errno == EINTR)
+		if (n == -1 && (errno == EINTR || errno == EAGAIN))
 			continue;
-		if (n == -1 && errno == EAGAIN) {
-			if (wait_for(c, e->fd, POLLIN, deadline) <= 0)
-				return -1;
-			continue;
-		}
 		if (n == 0) {
 			errno = len == 0 ? EPIPE : EPROTO;
 			return -1;
@@ -895,6 +903,7 @@ engine_set_version(struct clamd_engine *e, const char *text, size_t len)
 
 	if (len < sizeof(name) || memcmp(text, name, sizeof(name) - 1) != 0)
 		return;
+	service_backend_set(e->backend, BACKEND_UP, "%.*s", (int)len, text);
 	atomic_store(&e->shared->version, hash(text, len));
 	atomic_store(&e->shared->version_at, clamd_now());
 }
@@ -1021,6 +1030,9 @@ engine_scan(struct clamd *c, struct clamd_engine *e,
 		engine_ask(c, e, b, deadline, v);
 	if (v->result == CLAMD_DOWN || v->result == CLAMD_TIMEOUT)
 		engine_failed(e);
+	/* one body that takes too long says little: clamd_poll() finds out */
+	if (v->result == CLAMD_DOWN)
+		service_backend_set(e->backend, BACKEND_DOWN, "%s", v->text);
 }
 
 /* The order to ask in: whose failure is longest ago first. */
@@ -1069,6 +1081,7 @@ static bool
 engine_poll(const struct clamd *c, struct clamd_engine *e)
 {
 	struct clamd_engine	 probe = *e;
+	struct clamd_verdict	 v;
 	int64_t			 deadline = clamd_now() + POLL_MS;
 	bool			 works;
 
@@ -1080,8 +1093,11 @@ engine_poll(const struct clamd *c, struct clamd_engine *e)
 	    engine_ask_version(c, &probe, deadline) == 0;
 	if (works)
 		engine_works(e);
-	else
+	else {
+		engine_fault(&v, probe.fd == -1 ? "connect" : "VERSION");
+		service_backend_set(e->backend, BACKEND_DOWN, "%s", v.text);
 		engine_failed(e);
+	}
 	engine_close(&probe);
 	return works;
 }

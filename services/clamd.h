@@ -44,6 +44,7 @@ struct clamd_timeouts {
 };
 
 struct clamd;
+struct service_backend;
 
 /*
  * Makes a client without engines.  All processes together keep that many
@@ -62,6 +63,12 @@ void	 clamd_free(struct clamd *c);
  * clamd_poll().  Returns 0, or -1 with errno EINVAL, E2BIG or ENOMEM.
  */
 int	 clamd_add(struct clamd *c, const char *address);
+
+/*
+ * What becomes of the engine that was added last is told to that back-end:
+ * by clamd_poll(), and by clamd_scan() where it cannot be reached.
+ */
+void	 clamd_tell(struct clamd *c, struct service_backend *backend);
 
 /*
  * Has the bytes of a file scanned: len of them from offset on; `all` when

@@ -40,6 +40,23 @@ enum verdict {
 };
 
 /*
+ * What a service cannot work without, or a list it works with: an engine, a
+ * database.  And what it counts: how often (a counter, which only grows), and
+ * how many there are (a gauge).  Made in open(), shown to administrators
+ * under the title of the section; good until close().
+ */
+struct service_backend;
+struct service_counter;
+struct service_gauge;
+
+enum backend_state {
+	BACKEND_UNKNOWN,	/* nobody has looked yet; not up */
+	BACKEND_DOWN,
+	BACKEND_STALE,		/* goes on with what it had before */
+	BACKEND_UP
+};
+
+/*
  * A service's own section of the configuration while it is opened.  Errors
  * are collected, so that an administrator sees all of them at once.
  */
@@ -71,6 +88,33 @@ struct service_setup {
 	 * close().  Returns 0, or -1 after error() when there are too many.
 	 */
 	int		 (*keep)(const struct service_setup *setup, int fd);
+
+	/*
+	 * Makes a folder, if it is not there, for files that poll() writes
+	 * and that open() believes: it is given to the user that processes
+	 * run as.  Returns 0; or -1 with errno when it cannot be had; or 1
+	 * after error() when others could change what is in it.
+	 */
+	int		 (*folder)(const struct service_setup *setup,
+			    const char *path);
+
+	/*
+	 * A back-end; those of one section stand in for each other.  While
+	 * none that is `needed` is up, or stale, the daemon is not ready.
+	 */
+	struct service_backend *(*backend)(const struct service_setup *setup,
+			    const char *name, int needed);
+
+	/*
+	 * A counter, or a gauge: its name is of a-z, 0-9 and _ and has its
+	 * unit last ("fetch_seconds"), help is a sentence.  All three return
+	 * what the section had under that name already, or NULL where it
+	 * cannot be shown, which is no error: what takes them takes NULL.
+	 */
+	struct service_counter *(*counter)(const struct service_setup *setup,
+			    const char *name, const char *help);
+	struct service_gauge *(*gauge)(const struct service_setup *setup,
+			    const char *name, const char *help);
 	void		*arg;		/* the server's own */
 };
 
@@ -109,7 +153,8 @@ struct service {
 	/*
 	 * poll: every few seconds, in one process of its own for the whole
 	 * daemon: looks whether lists or engines have changed.  May block.
-	 * What it finds goes to shared memory that open() has mapped.
+	 * What it finds goes to shared memory that open() has mapped, and to
+	 * service_backend_set().
 	 */
 	void		 (*poll)(void *instance);
 
@@ -131,6 +176,25 @@ void	 service_log(const char *fmt, ...)
 	    __attribute__((format(printf, 1, 2)));
 void	 service_warn(const char *fmt, ...)
 	    __attribute__((format(printf, 1, 2)));
+
+/*
+ * The state of a back-end, as seen from anywhere: open(), poll(), or a worker
+ * that finds out first.  The text is its version, or what is wrong with it,
+ * in lower case and without a dot; without one (fmt NULL) a state that is not
+ * new costs next to nothing, and leaves the text.
+ */
+void	 service_backend_set(struct service_backend *backend,
+	    enum backend_state state, const char *fmt, ...)
+	    __attribute__((format(printf, 3, 4)));
+
+/*
+ * Adds n to a counter; from start(), serve() and poll().  No other process
+ * writes to the same memory, so it costs next to nothing.
+ */
+void	 service_count(struct service_counter *counter, uint64_t n);
+
+/* Sets a gauge, for all processes. */
+void	 service_gauge_set(struct service_gauge *gauge, int64_t value);
 
 /* ---- what was asked -------------------------------------------------- */
 
@@ -212,6 +276,18 @@ int	 txn_peek_is_all(const struct txn *txn);
 ssize_t	 txn_read(struct txn *txn, void *dst, size_t size);
 
 /*
+ * The same without a copy: points *bytes at what was received next, up to
+ * 128 KiB, where it lies; it is valid until the next call that reads.
+ */
+ssize_t	 txn_next(struct txn *txn, const char **bytes);
+
+/*
+ * txn_body_fd() will be called, so the body had better be in a file at once;
+ * size is what it is expected to have, or 0.  Before anything is read.
+ */
+void	 txn_want_fd(struct txn *txn, uint64_t size);
+
+/*
  * Receives the whole body and returns a descriptor of a file with all of it,
  * at offset 0, to be read with pread() or passed on; it belongs to the
  * transaction.  *size is its length.  Only before txn_write().  Returns -1
@@ -239,8 +315,8 @@ ssize_t	 txn_release(struct txn *txn, size_t size);
 
 /*
  * Has that done with size bytes every ms milliseconds and `most` bytes in
- * all, while txn_read() and txn_body_fd() wait.  Nothing happens where it is
- * not permitted.  A size of 0 ends it.
+ * all, while txn_read(), txn_next() and txn_body_fd() wait.  Nothing happens
+ * where it is not permitted.  A size of 0 ends it.
  */
 void	 txn_release_every(struct txn *txn, size_t size, unsigned int ms,
 	    uint64_t most);

@@ -149,6 +149,48 @@ txn_read(struct txn *t, void *dst, size_t size)
 	return n;
 }
 
+/* What is in a spool has to be copied, as it may be in its file. */
+static ssize_t
+txn_next_copy(struct txn *t, const char **bytes)
+{
+	if (bytes_reserve(&t->peeked, PEEK_MAX) == -1) {
+		t->read_failed = true;
+		return -1;
+	}
+	*bytes = t->peeked.p;
+	return txn_read(t, t->peeked.p, PEEK_MAX);
+}
+
+ssize_t
+txn_next(struct txn *t, const char **bytes)
+{
+	struct body_piece	 piece;
+	int			 more;
+
+	*bytes = "";
+	if (!t->started && t->source == NULL)
+		body_remember(&t->body);
+	do {
+		if (t->source != NULL || spool_left(t->body.spool) > 0)
+			return txn_next_copy(t, bytes);
+		t->stream->wake_at = t->release.at;
+		more = body_next(&t->body, &piece);
+	} while (more == -1 && txn_is_woken(t));
+	t->stream->wake_at = 0;
+	if (more != 1)
+		return more;
+	t->consumed += piece.len;
+	*bytes = piece.mem.p;
+	return (ssize_t)piece.len;
+}
+
+void
+txn_want_fd(struct txn *t, uint64_t size)
+{
+	if (t->source == NULL && !spool_is_used(t->body.spool))
+		spool_want_fd(t->body.spool, size);
+}
+
 int
 txn_body_fd(struct txn *t, uint64_t *size)
 {

@@ -147,6 +147,90 @@ START_TEST(bytes_come_back)
 }
 END_TEST
 
+/* The same where a descriptor is wanted, whatever was expected. */
+static const struct {
+	size_t	 mem_max;
+	size_t	 append;
+	size_t	 len;
+	uint64_t expected;
+	bool	 is_anonymous;
+} wanted[] = {
+	{ 4096, 1, 1, 0, true },
+	{ 4096, 100, 4095, 4095, true },	/* n - 1, n, n + 1 */
+	{ 4096, 100, 4096, 4096, true },
+	{ 4096, 100, 4097, 4096, false },
+	{ 4096, 100, 4097, 0, false },
+	{ 4096, 5000, 5000, 0, false },
+	{ 4096, 100, 4097, 4097, false },
+	{ 4096, 100, 100, UINT64_MAX, false },
+	{ 0, 3, 100, 0, false },
+	{ 4096, 65536, 1 << 20, 1 << 20, false },
+	{ 4096, 65536, 1 << 20, 0, false },
+};
+
+START_TEST(a_descriptor_is_wanted)
+{
+	const size_t	 len = wanted[_i].len;
+	char		*p = unit_pattern(len);
+	struct spool	 sp;
+	size_t		 pos, n;
+	int		 fd, seals;
+
+	make_dir();
+	spool_init(&sp, dir, wanted[_i].mem_max, MAX);
+	spool_want_fd(&sp, wanted[_i].expected);
+	ck_assert(spool_is_used(&sp));
+	for (pos = 0; pos < len; pos += n) {
+		n = wanted[_i].append < len - pos ? wanted[_i].append :
+		    len - pos;
+		ck_assert_int_eq(spool_append(&sp, p + pos, n), 0);
+	}
+	ck_assert(sp.mem == NULL);
+	ck_assert(sp.is_anonymous == wanted[_i].is_anonymous);
+	check_left(&sp, p, len, 1000);
+	spool_rewind(&sp);
+	check_file(&sp, p, len);
+	check_left(&sp, p, len, 7);
+	/* what was handed out in memory cannot be written to */
+	fd = dup(spool_fd(&sp));
+	ck_assert_int_ne(fd, -1);
+	seals = fcntl(fd, F_GET_SEALS);
+	ck_assert_int_eq(seals != -1 && (seals & F_SEAL_WRITE) != 0,
+	    wanted[_i].is_anonymous);
+	/* and what comes behind it does not change that */
+	ck_assert_int_eq(spool_append(&sp, "more", 4), 0);
+	ck_assert_uint_eq(spool_left(&sp), 4);
+	spool_consume(&sp, 4);
+	ck_assert_int_eq(spool_append(&sp, "more", 4), 0);
+	check_left(&sp, "more", 4, 3);
+	if (wanted[_i].is_anonymous)
+		ck_assert_int_eq(lseek(fd, 0, SEEK_END), (off_t)len);
+	(void)close(fd);
+	spool_clear(&sp);
+	ck_assert(!spool_is_used(&sp));
+	remove_dir();
+	free(p);
+}
+END_TEST
+
+START_TEST(a_descriptor_of_nothing)
+{
+	struct spool	 sp;
+	int		 fd;
+
+	make_dir();
+	spool_init(&sp, dir, 4096, MAX);
+	spool_want_fd(&sp, 0);
+	fd = spool_fd(&sp);
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(lseek(fd, 0, SEEK_END), 0);
+	ck_assert_int_eq(spool_append(&sp, "x", 1), 0);
+	check_left(&sp, "x", 1, 1);
+	spool_clear(&sp);
+	remove_dir();
+}
+END_TEST
+
 /* The limit on all bytes; what did not fit changes nothing. */
 START_TEST(the_limit_holds_to_the_byte)
 {
@@ -270,6 +354,8 @@ static void
 add(TCase *tc)
 {
 	unit_add_rows(tc, bytes_come_back, sizes);
+	unit_add_rows(tc, a_descriptor_is_wanted, wanted);
+	tcase_add_test(tc, a_descriptor_of_nothing);
 	tcase_add_test(tc, the_limit_holds_to_the_byte);
 	tcase_add_test(tc, a_full_disk_is_reported);
 	tcase_add_test(tc, a_missing_folder_is_reported);

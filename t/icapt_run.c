@@ -1219,7 +1219,7 @@ match(struct run *r, const char *text, const char *re, int *yes)
 static int
 match_check(struct run *r, const char *text, const char *re, int want)
 {
-	int	 yes;
+	int	 yes = 0;
 
 	if (match(r, text, re, &yes) != ST_OK)
 		return ST_ERROR;

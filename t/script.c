@@ -106,6 +106,19 @@ script_read(struct txn *t, size_t most, int (*put)(int))
 }
 
 static int
+script_next(struct txn *t)
+{
+	struct digest	 d = { .n = 0 };
+	const char	*p;
+	ssize_t		 n;
+
+	while ((n = txn_next(t, &p)) > 0)
+		digest_add(&d, p, (size_t)n);
+	saw("next %zu %s%s", d.n, d.first, n == -1 ? " -1" : "");
+	return n == -1 ? -1 : 0;
+}
+
+static int
 as_it_is(int c)
 {
 	return c;
@@ -256,6 +269,12 @@ script_word(struct txn *t, const char *word, char *arg)
 		return txn_write(t, arg, strlen(arg));
 	if (strcmp(word, "fill") == 0)
 		return script_fill(t, number(arg));
+	if (strcmp(word, "next") == 0)
+		return script_next(t);
+	if (strcmp(word, "want") == 0) {
+		txn_want_fd(t, number(arg));
+		return 0;
+	}
 	if (strcmp(word, "fd") == 0)
 		return script_fd(t);
 	if (strcmp(word, "release") == 0 || strcmp(word, "every") == 0 ||

@@ -12,7 +12,8 @@
  *	write:TEXT fill:N	the text, or N bytes of a pattern
  *	upper copy rest		read all and write it, in capitals or as it
  *				is; the rest is the original's
- *	fd			the body as a descriptor
+ *	next			all there are, without a copy
+ *	want:N fd		a descriptor is wanted; the body as one
  *	set:N=V add:N=V remove:N line:TEXT	edit the head
  *	respond:STATUS=TEXT	a response (no "=": without a body)
  *	reply:N=V trailer:N note:K=V
