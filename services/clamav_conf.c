@@ -217,6 +217,7 @@ open_engines(struct clamav *av, const struct service_setup *setup)
 		setup->error(setup, "engines: %s", strerror(errno));
 		return;
 	}
+	clamd_set_root(av->clamd, setup->root);
 	if (n == 0) {
 		if (clamd_add(av->clamd, ENGINE_DEFAULT) == -1)
 			setup->error(setup, "engines: %s", strerror(errno));

@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -102,6 +103,7 @@ struct clamd_engine {
 struct clamd {
 	struct clamd_timeouts	 timeouts;
 	unsigned int		 keep;
+	const char		*root;		/* of workers, or NULL */
 	struct clamd_shared	*shared;	/* CLAMD_ENGINES_MAX of them */
 	struct clamd_engine	 engine[CLAMD_ENGINES_MAX];
 	unsigned int		 n;
@@ -430,6 +432,12 @@ clamd_add(struct clamd *c, const char *address)
 }
 
 void
+clamd_set_root(struct clamd *c, const char *root)
+{
+	c->root = root;
+}
+
+void
 clamd_tell(struct clamd *c, struct service_backend *backend)
 {
 	if (c->n > 0)
@@ -584,7 +592,11 @@ connect_unix(const char *path, int64_t deadline)
 	int64_t			 left;
 	int			 fd, flags, n;
 
-	(void)strlcpy(sun.sun_path, path, sizeof(sun.sun_path));
+	if (strlcpy(sun.sun_path, path, sizeof(sun.sun_path)) >=
+	    sizeof(sun.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
 	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) == -1)
 		return -1;
 	do {
@@ -1083,12 +1095,17 @@ engine_poll(const struct clamd *c, struct clamd_engine *e)
 	struct clamd_engine	 probe = *e;
 	struct clamd_verdict	 v;
 	int64_t			 deadline = clamd_now() + POLL_MS;
+	char			 path[PATH_MAX];
 	bool			 works;
 
 	engine_resolve(e);
 	probe.id = 0;
 	probe.place = -1;
-	probe.fd = engine_connect(c, e, deadline);
+	if (e->path != NULL && c->root != NULL) {
+		(void)snprintf(path, sizeof(path), "%s%s", c->root, e->path);
+		probe.path = path;
+	}
+	probe.fd = engine_connect(c, &probe, deadline);
 	works = probe.fd != -1 &&
 	    engine_ask_version(c, &probe, deadline) == 0;
 	if (works)

@@ -71,6 +71,12 @@ int	 clamd_add(struct clamd *c, const char *address);
 void	 clamd_tell(struct clamd *c, struct service_backend *backend);
 
 /*
+ * Paths of sockets are below that directory for clamd_poll(), which is called
+ * outside of it; NULL, or a text that stays.
+ */
+void	 clamd_set_root(struct clamd *c, const char *root);
+
+/*
  * Has the bytes of a file scanned: len of them from offset on; `all` when
  * that is the whole file.  Asks one engine after the other, those first that
  * have not failed for the longest time, until one gives a verdict or the
