@@ -2,7 +2,7 @@
 #ifndef SERVER_RECORD_H
 #define SERVER_RECORD_H
 
-#include "../proto/header.h"
+#include "../proto/request.h"
 #include "ring.h"
 
 /* Which transactions a log wants; or-ed together, 0: all of them. */
@@ -39,7 +39,7 @@ struct record {
 	struct slice	 user;
 
 	/* what was asked */
-	const char	*method;	/* of ICAP */
+	enum icap_method method;
 	const char	*service;	/* path in the configuration, or NULL */
 	struct slice	 path;		/* of ICAP, as sent, with its query */
 	const struct header *header;	/* of ICAP, or NULL */

@@ -141,7 +141,7 @@ report_begin(struct report *r)
 	a->ordinal = ++r->ordinal;
 	a->preview = -1;
 	a->verdict = tally_verdict_name(TALLY_NONE);
-	a->method = "UNKNOWN";
+	a->method = ICAP_UNKNOWN;
 	a->start = r->began + r->offset;
 	a->wait = r->began - r->ready;
 	report_next_id(r);
@@ -192,7 +192,7 @@ report_heads(struct report *r, const struct request *request,
 
 	r->has_heads = true;
 	a->read = r->heads - r->began;
-	a->method = request_method_name(request->method);
+	a->method = request->method;
 	a->service = plan->path;
 	r->service = r->service_of[plan - r->conf->plan];
 	a->path = request->uri.path;
@@ -301,7 +301,7 @@ report_end(struct report *r, int status, const char *why,
 		r->heads = r->replied != 0 ? r->replied : now;
 		a->read = r->heads - r->began;
 		if (request != NULL && request->has_line) {
-			a->method = request_method_name(request->method);
+			a->method = request->method;
 			a->path = request->uri.path;
 		}
 	}

@@ -282,8 +282,8 @@ clamav_open(const struct service_setup *setup, void **instance)
 	}
 	*instance = av;
 	open_policy(av, setup);
-	open_trickle(av, setup);
 	open_engines(av, setup);
+	open_trickle(av, setup);
 	open_cache(av, setup);
 	av->types = clamav_types_new(setup);
 	av->page = open_page(setup, "template");
