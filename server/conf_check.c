@@ -12,9 +12,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <netdb.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -152,27 +154,44 @@ is_writable(const char *path, const struct priv *p)
 	return (st.st_mode & need) == need;
 }
 
+/* Workers look for it inside of their root directory. */
+static void
+check_spool(struct conf_load *l, const struct priv *priv)
+{
+	const struct conf	*conf = l->conf;
+	struct conf_where	 where;
+	const char		*root = conf->priv.chroot;
+	char			 path[PATH_MAX];
+
+	where = conf_where_of(l, "spool", "directory");
+	if (conf->spool_dir == NULL) {
+		conf_error(&l->errors, where, "spool directory \"\": "
+		    "expected an absolute path");
+		return;
+	}
+	if ((size_t)snprintf(path, sizeof(path), "%s%s", root != NULL ? root :
+	    "", conf->spool_dir) >= sizeof(path))
+		conf_error(&l->errors, where, "spool directory: too long");
+	else if (!is_folder(path))
+		conf_error(&l->errors, where, "spool directory \"%s\": %s: "
+		    "expected a folder", path, strerror(errno));
+	else if (!is_writable(path, priv))
+		conf_error(&l->errors, where, "spool directory \"%s\": %s: "
+		    "expected a folder the workers can write to", path,
+		    strerror(errno));
+}
+
 static void
 check_folders(struct conf_load *l, const struct priv *priv)
 {
 	const struct conf	*conf = l->conf;
-	struct conf_where	 where;
 
-	where = conf_where_of(l, "spool", "directory");
-	if (conf->spool_dir == NULL)
-		conf_error(&l->errors, where, "spool directory \"\": "
-		    "expected an absolute path");
-	else if (!is_folder(conf->spool_dir))
-		conf_error(&l->errors, where, "spool directory \"%s\": %s: "
-		    "expected a folder", conf->spool_dir, strerror(errno));
-	else if (!is_writable(conf->spool_dir, priv))
-		conf_error(&l->errors, where, "spool directory \"%s\": %s: "
-		    "expected a folder the workers can write to",
-		    conf->spool_dir, strerror(errno));
 	if (conf->priv.chroot != NULL && !is_folder(conf->priv.chroot))
 		conf_error(&l->errors, conf_where_of(l, "", "chroot"),
 		    "chroot \"%s\": %s: expected a folder", conf->priv.chroot,
 		    strerror(errno));
+	else
+		check_spool(l, priv);
 	if (conf->run_dir != NULL && !is_folder(conf->run_dir))
 		conf_error(&l->errors, conf_where_of(l, "", "run-dir"),
 		    "run-dir \"%s\": %s: expected a folder", conf->run_dir,
