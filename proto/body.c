@@ -172,7 +172,7 @@ body_decode(struct body *b)
 /*
  * Receives once and decodes, behind what was lent and what is pending, and
  * leaves `reserve` bytes of the buffer free.  Returns 1 when it received
- * something, 0 when there is no room, -1 with the fault.
+ * something, 0 when there is no room, -1 with the fault or (EAGAIN) none.
  */
 static int
 body_receive(struct body *b, size_t reserve)
@@ -191,6 +191,8 @@ body_receive(struct body *b, size_t reserve)
 		return 0;
 	room -= reserve;
 	n = stream_fill(b->s, room < RECV_MAX ? room : RECV_MAX);
+	if (n == -1 && errno == EAGAIN && b->s->wake_at != 0)
+		return -1;			/* the caller is wanted */
 	if (n == -1)
 		return body_failed(b);
 	if (n == 0)
@@ -428,11 +430,50 @@ body_commit(struct body *b)
 	    (b->state == BODY_PAUSED && body_continue(b) == -1))
 		return -1;
 	b->remember = false;
+	body_read_ahead(b);
+	return 0;
+}
+
+void
+body_read_ahead(struct body *b)
+{
 	if (body_is_receiving(b)) {
 		b->s->ahead = body_ahead;
 		b->s->ahead_arg = b;
 	}
-	return 0;
+}
+
+uint64_t
+body_kept(const struct body *b)
+{
+	if (!b->remember || b->state == BODY_PREVIEW ||
+	    b->state == BODY_PAUSED)
+		return 0;
+	return b->spool->len;
+}
+
+void
+body_look(const struct body *b, uint64_t offset, uint64_t len,
+    struct body_piece *piece)
+{
+	uint64_t	 pos = b->spool->pos;
+
+	assert(offset < b->spool->len);
+	b->spool->pos = offset;
+	spool_peek(b->spool, &piece->mem, &piece->offset, &piece->len);
+	b->spool->pos = pos;
+	if (piece->len > len)
+		piece->len = len;
+	piece->fd = piece->mem.len > 0 ? -1 : b->spool->fd;
+	if (piece->fd == -1)
+		piece->mem.len = (size_t)piece->len;
+}
+
+void
+body_seek(struct body *b, uint64_t offset)
+{
+	assert(offset <= b->spool->len);
+	b->spool->pos = offset;
 }
 
 bool

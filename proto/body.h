@@ -64,7 +64,9 @@ void	 body_fini(struct body *b);
 /*
  * The next piece of the body, valid until the next call; blocks until there
  * is one.  Sends 100 Continue by itself when the preview is used up.  Returns
- * 1, 0 at the end of the body, -1 with b->fault.
+ * 1, 0 at the end of the body, -1 with b->fault; where s->wake_at has come it
+ * also returns -1, with errno EAGAIN: nothing is broken and it can be called
+ * again.  So do body_read() and body_spool().
  */
 int	 body_next(struct body *b, struct body_piece *piece);
 
@@ -106,6 +108,25 @@ int	 body_settle(struct body *b);
  * stuck read ahead.  Returns 0, or -1 with b->fault.
  */
 int	 body_commit(struct body *b);
+
+/*
+ * Bytes that are kept from the beginning of the body on, while it remembers.
+ * 0 as long as the client waits for a 100, or may still have to.
+ */
+uint64_t body_kept(const struct body *b);
+
+/*
+ * A piece of what is kept: at most len bytes at offset, which must be below
+ * body_kept().  The reading position stays.
+ */
+void	 body_look(const struct body *b, uint64_t offset, uint64_t len,
+	    struct body_piece *piece);
+
+/* Sets the reading position: at most body_kept(). */
+void	 body_seek(struct body *b, uint64_t offset);
+
+/* From now on writes that get stuck read ahead. */
+void	 body_read_ahead(struct body *b);
 
 /* Has everything been handed out? */
 bool	 body_is_complete(const struct body *b);

@@ -17,7 +17,7 @@
 #define OBS16	OBS, OBS, OBS, OBS, OBS, OBS, OBS, OBS, \
 		OBS, OBS, OBS, OBS, OBS, OBS, OBS, OBS
 
-static const unsigned char classes_of[256] = {
+const unsigned char	 chars_classes[256] = {
 	/* 0x00 */
 	CTL, CTL, CTL, CTL, CTL, CTL, CTL, CTL,
 	CTL, HT,  CTL, CTL, CTL, CTL, CTL, CTL,
@@ -49,37 +49,45 @@ static const unsigned char classes_of[256] = {
 #define EIGHT(byte)	(UINT64_C(0x0101010101010101) * (byte))
 
 /*
- * Leading bytes of p, a multiple of eight, that are plainly text: neither
- * below 0x20 nor DEL.  It may stop early, as at a HTAB.
+ * Are the eight bytes at p neither below `low` nor DEL, and have no bit of
+ * `not`?  It may say no where it is yes, but not the other way round.
  */
-static size_t
-chars_span_text(const char *p, size_t len)
+static inline bool
+chars_are_eight(const char *p, unsigned char low, unsigned char not)
 {
 	uint64_t	 x, del;
-	size_t		 i;
 
-	for (i = 0; len - i >= sizeof(x); i += sizeof(x)) {
-		memcpy(&x, p + i, sizeof(x));
-		del = x ^ EIGHT(0x7f);
-		/* a borrow out of a byte sets its top bit, and maybe more */
-		if ((((x - EIGHT(0x20)) & ~x) | ((del - EIGHT(0x01)) & ~del)) &
-		    EIGHT(0x80))
-			break;
-	}
-	return i;
+	memcpy(&x, p, sizeof(x));
+	del = x ^ EIGHT(0x7f);
+	/* a borrow out of a byte sets its top bit, and maybe more */
+	return ((((x - EIGHT(low)) & ~x) | ((del - EIGHT(0x01)) & ~del)) &
+	    EIGHT(0x80)) == 0 && (x & EIGHT(not)) == 0;
+}
+
+/* Leading bytes of p, at least 8, that are such; may stop early, as above. */
+static inline size_t
+chars_span_eights(const char *p, size_t len, unsigned char low,
+    unsigned char not)
+{
+	size_t	 i;
+
+	for (i = 0; i + 8 <= len; i += 8)
+		if (!chars_are_eight(p + i, low, not))
+			return i;
+	/* the last ones together with some that were looked at */
+	return chars_are_eight(p + len - 8, low, not) ? len : i;
 }
 
 size_t
-chars_span(const char *p, size_t len, unsigned int classes)
+chars_span_text(const char *p, size_t len)
 {
-	size_t	 i = 0;
+	return chars_span_eights(p, len, 0x20, 0);
+}
 
-	if ((classes & CHARS_TEXT) != 0)
-		i = chars_span_text(p, len);
-	for (; i < len; i++)
-		if ((classes_of[(unsigned char)p[i]] & classes) == 0)
-			break;
-	return i;
+size_t
+chars_span_visible(const char *p, size_t len)
+{
+	return chars_span_eights(p, len, 0x21, 0x80);
 }
 
 size_t
@@ -142,19 +150,6 @@ chars_parse_uint(struct slice s, uint64_t max, uint64_t *number)
 	}
 	*number = n;
 	return 0;
-}
-
-struct slice
-slice_trim(struct slice s)
-{
-	while (s.len > 0 && (s.p[0] == ' ' || s.p[0] == '\t')) {
-		s.p++;
-		s.len--;
-	}
-	while (s.len > 0 &&
-	    (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
-		s.len--;
-	return s;
 }
 
 bool

@@ -25,8 +25,30 @@ struct slice {
 #define CHARS_HEX	0x10
 #define CHARS_BLANK	0x20	/* SP and HTAB */
 
-/* Number of leading bytes of p (len bytes) that are in one of the classes. */
-size_t	 chars_span(const char *p, size_t len, unsigned int classes);
+/* The classes of each byte. */
+extern const unsigned char	 chars_classes[256];
+
+/* Leading bytes of p, at least 8, that are plainly text, or plainly visible. */
+size_t	 chars_span_text(const char *p, size_t len);
+size_t	 chars_span_visible(const char *p, size_t len);
+
+/*
+ * Number of leading bytes of p (len bytes) that are in one of the classes.
+ * Inline, for most are asked of a few bytes.
+ */
+static inline size_t
+chars_span(const char *p, size_t len, unsigned int classes)
+{
+	size_t	 i = 0;
+
+	if (len >= 8 && (classes & CHARS_TEXT) != 0)
+		i = chars_span_text(p, len);
+	else if (len >= 8 && (classes & CHARS_VISIBLE) != 0)
+		i = chars_span_visible(p, len);
+	while (i < len && (chars_classes[(unsigned char)p[i]] & classes) != 0)
+		i++;
+	return i;
+}
 
 /*
  * Length of the UTF-8 character (RFC 3629) that p, of len bytes, begins with;
@@ -45,11 +67,23 @@ int	 chars_hex(unsigned char c);
 int	 chars_parse_uint(struct slice s, uint64_t max, uint64_t *number);
 
 /* s without blanks (SP, HTAB) at both ends. */
-struct slice slice_trim(struct slice s);
+static inline struct slice
+slice_trim(struct slice s)
+{
+	while (s.len > 0 && (s.p[0] == ' ' || s.p[0] == '\t')) {
+		s.p++;
+		s.len--;
+	}
+	while (s.len > 0 &&
+	    (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
+		s.len--;
+	return s;
+}
 
 /*
  * Is s the string `is`, byte for byte, or whatever the case of ASCII letters?
- * Inline, so that the length of a literal is known and most calls end there.
+ * Inline, so that the length of a literal is known and most calls end there,
+ * or with the case that nearly all senders use.
  */
 static inline bool
 slice_is(struct slice s, const char *is)
@@ -60,7 +94,17 @@ slice_is(struct slice s, const char *is)
 static inline bool
 slice_is_nocase(struct slice s, const char *is)
 {
-	return s.len == strlen(is) && strncasecmp(s.p, is, s.len) == 0;
+	return s.len == strlen(is) && (memcmp(s.p, is, s.len) == 0 ||
+	    strncasecmp(s.p, is, s.len) == 0);
+}
+
+/* Does s begin with `with`, whatever the case? */
+static inline bool
+slice_begins_nocase(struct slice s, const char *with)
+{
+	struct slice	 begin = { s.p, strlen(with) };
+
+	return s.len >= begin.len && slice_is_nocase(begin, with);
 }
 
 /*

@@ -9,16 +9,14 @@
 
 #include "encap.h"
 
-static const struct slice entity_name[] = {
-	[ENCAP_REQ_HDR] = { "req-hdr", 7 },
-	[ENCAP_RES_HDR] = { "res-hdr", 7 },
-	[ENCAP_REQ_BODY] = { "req-body", 8 },
-	[ENCAP_RES_BODY] = { "res-body", 8 },
-	[ENCAP_OPT_BODY] = { "opt-body", 8 },
-	[ENCAP_NULL_BODY] = { "null-body", 9 },
+static const char *const entity_name[] = {
+	[ENCAP_REQ_HDR] = "req-hdr",
+	[ENCAP_RES_HDR] = "res-hdr",
+	[ENCAP_REQ_BODY] = "req-body",
+	[ENCAP_RES_BODY] = "res-body",
+	[ENCAP_OPT_BODY] = "opt-body",
+	[ENCAP_NULL_BODY] = "null-body",
 };
-
-#define NENTITIES	(sizeof(entity_name) / sizeof(entity_name[0]))
 
 struct entry {
 	enum encap_entity	 entity;
@@ -28,7 +26,7 @@ struct entry {
 const char *
 encap_name(enum encap_entity entity)
 {
-	return entity_name[entity].p;
+	return entity_name[entity];
 }
 
 static int
@@ -49,7 +47,28 @@ skip(struct slice *s, size_t n)
 static void
 skip_blanks(struct slice *s)
 {
-	skip(s, chars_span(s->p, s->len, CHARS_BLANK));
+	while (s->len > 0 && (s->p[0] == ' ' || s->p[0] == '\t'))
+		skip(s, 1);
+}
+
+static int
+encap_find_entity(struct slice name, enum encap_entity *entity)
+{
+	if (slice_is_nocase(name, "res-hdr"))
+		*entity = ENCAP_RES_HDR;
+	else if (slice_is_nocase(name, "req-hdr"))
+		*entity = ENCAP_REQ_HDR;
+	else if (slice_is_nocase(name, "res-body"))
+		*entity = ENCAP_RES_BODY;
+	else if (slice_is_nocase(name, "req-body"))
+		*entity = ENCAP_REQ_BODY;
+	else if (slice_is_nocase(name, "null-body"))
+		*entity = ENCAP_NULL_BODY;
+	else if (slice_is_nocase(name, "opt-body"))
+		*entity = ENCAP_OPT_BODY;
+	else
+		return -1;
+	return 0;
 }
 
 /* encap-entity = entity "=" 1*DIGIT */
@@ -59,18 +78,12 @@ encap_parse_entry(struct slice *s, struct entry *entry, size_t max,
 {
 	struct slice	 name, digits;
 	uint64_t	 offset;
-	size_t		 i;
 
 	name.p = s->p;
 	name.len = chars_span(s->p, s->len, CHARS_TOKEN);
 	skip(s, name.len);
-	for (i = 0; i < NENTITIES; i++)
-		if (name.len == entity_name[i].len &&
-		    strncasecmp(name.p, entity_name[i].p, name.len) == 0)
-			break;
-	if (i == NENTITIES)
+	if (encap_find_entity(name, &entry->entity) == -1)
 		return encap_bad(fault, 400, "unknown entity in Encapsulated");
-	entry->entity = (enum encap_entity)i;
 
 	skip_blanks(s);
 	if (s->len == 0 || s->p[0] != '=')

@@ -212,6 +212,38 @@ iov_lead(struct iovec *iov, int *n, struct reply_body *rb)
 	rb->nlead = 0;
 }
 
+/* The first byte of `bytes` completes an open chunk. */
+static void
+iov_close(struct iovec *iov, int *n, struct reply_body *rb,
+    struct slice *bytes)
+{
+	if (!rb->open)
+		return;
+	assert(bytes->len > 0);
+	iov_add(iov, n, bytes->p, 1);
+	iov_add(iov, n, "\r\n", 2);
+	bytes->p++;
+	bytes->len--;
+	rb->open = false;
+}
+
+int
+reply_send_open(struct reply_body *rb, struct slice bytes)
+{
+	struct iovec	 iov[STREAM_IOV_MAX];
+	char		 head[CHUNK_HEAD_MAX];
+	int		 n = 0;
+
+	if (bytes.len == 0)
+		return 0;
+	iov_lead(iov, &n, rb);
+	iov_close(iov, &n, rb, &bytes);
+	iov_add(iov, &n, head, chunk_format(head, bytes.len + 1));
+	iov_add(iov, &n, bytes.p, bytes.len);
+	rb->open = true;
+	return stream_writev(rb->s, iov, n);
+}
+
 int
 reply_send_chunk(struct reply_body *rb, struct slice bytes, bool last,
     struct slice trailers)
@@ -223,6 +255,7 @@ reply_send_chunk(struct reply_body *rb, struct slice bytes, bool last,
 	if (bytes.len == 0 && !last)
 		return 0;
 	iov_lead(iov, &n, rb);
+	iov_close(iov, &n, rb, &bytes);
 	if (bytes.len > 0) {
 		iov_add(iov, &n, head, chunk_format(head, bytes.len));
 		iov_add(iov, &n, bytes.p, bytes.len);
@@ -244,6 +277,7 @@ reply_send_file(struct reply_body *rb, int fd, uint64_t offset, uint64_t len)
 	uint64_t	 piece;
 	int		 n;
 
+	assert(!rb->open);
 	while (len > 0) {
 		piece = len < CHUNK_SEND_MAX ? len : CHUNK_SEND_MAX;
 		n = 0;

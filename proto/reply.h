@@ -69,7 +69,15 @@ struct reply_body {
 	struct stream	*s;
 	struct iovec	 lead[2];
 	int		 nlead;
+	bool		 open;		/* a chunk lacks its last byte */
 };
+
+/*
+ * Sends the beginning of a body in chunks of which the last one lacks a byte:
+ * however the connection ends, nobody can take what was sent for all there
+ * is.  The next byte that is sent completes it.  Returns 0, or -1 with errno.
+ */
+int	 reply_send_open(struct reply_body *rb, struct slice bytes);
 
 /*
  * Sends one chunk (bytes may be empty: then nothing is sent before more
@@ -80,7 +88,10 @@ struct reply_body {
 int	 reply_send_chunk(struct reply_body *rb, struct slice bytes, bool last,
 	    struct slice trailers);
 
-/* Sends a range of a file as one chunk, or several if it is huge. */
+/*
+ * Sends a range of a file as one chunk, or several if it is huge; not while
+ * a chunk is open.
+ */
 int	 reply_send_file(struct reply_body *rb, int fd, uint64_t offset,
 	    uint64_t len);
 

@@ -55,8 +55,7 @@ static int
 request_parse_version(struct request *r, struct slice v, struct fault *fault)
 {
 	if (v.len != 8 || memcmp(v.p, "ICAP/", 5) != 0 || v.p[6] != '.' ||
-	    chars_span(v.p + 5, 1, CHARS_DIGIT) != 1 ||
-	    chars_span(v.p + 7, 1, CHARS_DIGIT) != 1)
+	    v.p[5] < '0' || v.p[5] > '9' || v.p[7] < '0' || v.p[7] > '9')
 		return request_bad(fault, 400, "malformed ICAP version");
 	if (v.p[5] != '1') {
 		r->late.status = 505;
@@ -65,17 +64,29 @@ request_parse_version(struct request *r, struct slice v, struct fault *fault)
 	return PARSE_OK;
 }
 
-/* Request-Line = Method SP ICAP_URI SP ICAP-Version (RFC 3507 4.3.2) */
+static enum icap_method
+request_find_method(struct slice name)
+{
+	if (slice_is(name, "RESPMOD"))
+		return ICAP_RESPMOD;
+	if (slice_is(name, "REQMOD"))
+		return ICAP_REQMOD;
+	if (slice_is(name, "OPTIONS"))
+		return ICAP_OPTIONS;
+	return ICAP_UNKNOWN;
+}
+
+/*
+ * Request-Line = Method SP ICAP_URI SP ICAP-Version (RFC 3507 4.3.2); the
+ * method's name has been found by request_check_start().
+ */
 static enum parse
 request_parse_line(struct request *r, const char *p, size_t len,
     struct fault *fault)
 {
 	struct slice	 version;
-	size_t		 n;
-	int		 i;
+	size_t		 n = r->method_name.len;
 
-	r->method_name.p = p;
-	r->method_name.len = n = chars_span(p, len, CHARS_TOKEN);
 	if (n == 0 || n == len || p[n] != ' ')
 		return request_bad(fault, 400, "malformed method");
 	p += n + 1;
@@ -91,10 +102,7 @@ request_parse_line(struct request *r, const char *p, size_t len,
 	    uri_parse(&r->uri, r->target, fault) == -1)
 		return PARSE_BAD;
 
-	r->method = ICAP_UNKNOWN;
-	for (i = 0; i < ICAP_UNKNOWN; i++)
-		if (slice_is(r->method_name, method_name[i]))
-			r->method = (enum icap_method)i;
+	r->method = request_find_method(r->method_name);
 	if (r->method == ICAP_UNKNOWN && r->late.why == NULL) {
 		r->late.status = 501;
 		r->late.why = "method not implemented";
@@ -108,12 +116,13 @@ request_parse_line(struct request *r, const char *p, size_t len,
  * tell a TLS hello from a method.
  */
 static enum parse
-request_check_start(const struct request *r, const char *p, size_t len,
+request_check_start(struct request *r, const char *p, size_t len,
     struct fault *fault)
 {
-	size_t	 n;
+	size_t	 n = chars_span(p, len, CHARS_TOKEN);
 
-	n = chars_span(p, len, CHARS_TOKEN);
+	r->method_name.p = p;
+	r->method_name.len = n;
 	/* what comes first counts, however the bytes were split */
 	if (n < len && n <= r->limits->request_line &&
 	    (n == 0 || p[n] != ' '))

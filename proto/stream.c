@@ -71,6 +71,7 @@ stream_start(struct stream *s, const struct stream_ops *ops, void *arg)
 	s->arg = arg;
 	s->in.rd = s->in.wr = 0;
 	s->deadline = s->patience_in = s->patience_out = 0;
+	s->wake_at = s->waited = 0;
 	s->eof = false;
 	s->bytes_in = s->bytes_out = 0;
 	s->ahead = NULL;
@@ -92,6 +93,38 @@ stream_time_left(const struct stream *s, int64_t patience)
 	return patience < left ? patience : left;
 }
 
+/* What stream_time_left() says of a read, after waits that were cut short. */
+static int64_t
+stream_time_left_in(const struct stream *s)
+{
+	if (s->waited == 0 || s->patience_in == 0)
+		return stream_time_left(s, s->patience_in);
+	if (s->waited >= s->patience_in)
+		return 0;
+	return stream_time_left(s, s->patience_in - s->waited);
+}
+
+/* The same as stream_fill(), but for wake_at. */
+static ssize_t
+stream_recv(struct stream *s, size_t max, int64_t left)
+{
+	int64_t	 wait;
+	ssize_t	 n;
+
+	if (s->wake_at == 0 || (wait = s->wake_at - stream_now()) >= left)
+		return s->ops->recv(s->arg, buf_space(&s->in), max, left);
+	if (wait <= 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	n = s->ops->recv(s->arg, buf_space(&s->in), max, wait);
+	if (n == -1 && errno == ETIMEDOUT) {
+		s->waited += wait;
+		errno = EAGAIN;
+	}
+	return n;
+}
+
 int
 stream_fill(struct stream *s, size_t max)
 {
@@ -101,13 +134,14 @@ stream_fill(struct stream *s, size_t max)
 	if (max > buf_room(&s->in))
 		max = buf_room(&s->in);
 	assert(max > 0);
-	if ((left = stream_time_left(s, s->patience_in)) == 0) {
+	if ((left = stream_time_left_in(s)) == 0) {
 		errno = ETIMEDOUT;
 		return -1;
 	}
-	n = s->ops->recv(s->arg, buf_space(&s->in), max, left);
+	n = stream_recv(s, max, left);
 	if (n == -1)
 		return -1;
+	s->waited = 0;
 	if (n == 0) {
 		s->eof = true;
 		return 0;

@@ -43,6 +43,13 @@ struct stream {
 	int64_t			 deadline;	/* stream_now(); 0: none */
 	int64_t			 patience_in;	/* ms, one read; 0: none */
 	int64_t			 patience_out;	/* for one write */
+	/*
+	 * Where not 0: at this time, of stream_now(), stream_fill() fails
+	 * with EAGAIN rather than to wait or to read on, as there is
+	 * something else to be done.  Patience is not renewed by that.
+	 */
+	int64_t			 wake_at;
+	int64_t			 waited;	/* ms, for what has not come */
 	bool			 eof;		/* peer has finished sending */
 	uint64_t		 bytes_in;
 	uint64_t		 bytes_out;
@@ -92,7 +99,8 @@ void	 stream_fd_wake(int fd);
 /*
  * Waits for bytes and appends at most max of them to the buffer, in which
  * there must be room.  Returns 1, 0 when the peer has finished sending, or -1
- * with errno (ETIMEDOUT: patience_in or the deadline is over).
+ * with errno (ETIMEDOUT: patience_in or the deadline is over; EAGAIN: wake_at
+ * has come).
  */
 int	 stream_fill(struct stream *s, size_t max);
 

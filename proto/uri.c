@@ -6,7 +6,6 @@
  * is checked for form only.
  */
 #include <string.h>
-#include <strings.h>
 
 #include "uri.h"
 
@@ -63,9 +62,9 @@ uri_parse(struct uri *u, struct slice text, struct fault *fault)
 	const char	*p = text.p, *end = text.p + text.len, *q;
 
 	memset(u, 0, sizeof(*u));
-	if (text.len >= 7 && strncasecmp(p, "icap://", 7) == 0)
+	if (slice_begins_nocase(text, "icap://"))
 		p += 7;
-	else if (text.len >= 8 && strncasecmp(p, "icaps://", 8) == 0) {
+	else if (slice_begins_nocase(text, "icaps://")) {
 		p += 8;
 		u->tls = true;
 	} else

@@ -12,6 +12,7 @@
 
 #include "conf.h"
 #include "conf_build.h"
+#include "conf_wanted.h"
 
 /* Processes share the tags: who finds a change tells all of them. */
 static int
@@ -57,6 +58,7 @@ conf_load(const struct conf_args *args)
 		conf_free(l.conf);
 		return NULL;
 	}
+	conf_want_finish(l.conf);
 	(void)conf_make_istag(l.conf);
 	return l.conf;
 }

@@ -14,6 +14,7 @@
 #include "log.h"
 #include "priv.h"
 #include "record.h"
+#include "vitals.h"
 
 struct arena;
 struct conf_service;
@@ -139,6 +140,7 @@ struct conf {
 	unsigned int			 npages;
 	int				 keep[CONF_KEEP_MAX];	/* services' */
 	unsigned int			 nkeep;
+	struct vitals_wanted		 wanted;	/* services' */
 
 	/* [nplans] is that of all; tags are shared by all processes */
 	uint64_t			*tag;

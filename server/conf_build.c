@@ -12,6 +12,8 @@
 #include "../services/registry.h"
 #include "conf_build.h"
 #include "conf_print.h"
+#include "conf_wanted.h"
+#include "folder.h"
 
 /* Longest path of a Unix-domain socket, with its NUL (struct sockaddr_un). */
 #define UNIX_PATH_SIZE	108
@@ -369,6 +371,83 @@ setup_keep(const struct service_setup *public, int fd)
 	return 0;
 }
 
+/* What the section calls something, for administrators. */
+static struct vital_name
+setup_name(const struct service_setup *public, const char *name,
+    const char *help)
+{
+	const struct setup	*setup = public->arg;
+	struct vital_name	 is = { public->name, setup->section->type,
+				    name, help };
+
+	return is;
+}
+
+static struct service_backend *
+setup_backend(const struct service_setup *public, const char *name,
+    int needed)
+{
+	const struct setup	*setup = public->arg;
+	struct vital_name	 is = setup_name(public, name, NULL);
+
+	return conf_want_backend(setup->load->conf, &is, needed != 0);
+}
+
+/* The name of a number is part of the name of a metric. */
+static bool
+setup_has_name(const struct service_setup *public, const char *name)
+{
+	if (vital_is_name(name))
+		return true;
+	public->error(public, "the number \"%s\": expected a name of a-z, "
+	    "0-9 and _, without _total at its end", name);
+	return false;
+}
+
+static struct service_counter *
+setup_counter(const struct service_setup *public, const char *name,
+    const char *help)
+{
+	const struct setup	*setup = public->arg;
+	struct vital_name	 is = setup_name(public, name, help);
+
+	if (!setup_has_name(public, name))
+		return NULL;
+	return conf_want_counter(setup->load->conf, &is);
+}
+
+static struct service_gauge *
+setup_gauge(const struct service_setup *public, const char *name,
+    const char *help)
+{
+	const struct setup	*setup = public->arg;
+	struct vital_name	 is = setup_name(public, name, help);
+
+	if (!setup_has_name(public, name))
+		return NULL;
+	return conf_want_gauge(setup->load->conf, &is);
+}
+
+static int
+setup_folder(const struct service_setup *public, const char *path)
+{
+	const struct setup	*setup = public->arg;
+	const struct conf	*conf = setup->load->conf;
+	struct priv		 priv = conf->priv;
+	const char		*why;
+
+	/* conf_check.c tells what is wrong with the user */
+	if (priv_find_user(&priv, conf->user, conf->group, &why) == -1)
+		priv.is_drop = false;
+	if (folder_open(path, &priv, &why) == 0)
+		return 0;
+	if (why == NULL)
+		return -1;
+	public->error(public, "folder %s: %s: expected one that only root "
+	    "and the user of the workers can write to", path, why);
+	return 1;
+}
+
 static void
 setup_init(struct setup *setup, struct conf_load *l,
     const struct conf_section *s, struct conf_where where)
@@ -379,9 +458,14 @@ setup_init(struct setup *setup, struct conf_load *l,
 	setup->where = where;
 	setup->public.section = s != NULL ? s->cfg : NULL;
 	setup->public.name = s != NULL ? s->title : "";
+	setup->public.root = l->conf->priv.chroot;
 	setup->public.error = setup_error;
 	setup->public.error_at = setup_error_at;
 	setup->public.keep = setup_keep;
+	setup->public.backend = setup_backend;
+	setup->public.counter = setup_counter;
+	setup->public.gauge = setup_gauge;
+	setup->public.folder = setup_folder;
 	setup->public.arg = setup;
 }
 

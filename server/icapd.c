@@ -19,6 +19,7 @@
 #include "conf.h"
 #include "log.h"
 #include "start.h"
+#include "watch.h"
 
 #ifndef CONF_FILE
 #define CONF_FILE	"/etc/icapd/icapd.conf"
@@ -206,12 +207,16 @@ report_reload(const char *message)
 
 /* -n: the configuration is loaded, so it is right. */
 static int
-show(const struct conf *conf, int verbose)
+show(const struct conf *conf, const struct arguments *args)
 {
-	if (verbose)
+	if (args->check > 1)
 		conf_print(conf, stdout);
-	else
+	else {
 		(void)printf("configuration OK\n");
+		/* what it needs may be elsewhere, and come later */
+		if (args->log_level == LOG_LEVEL_DEBUG)
+			watch_probe(conf, stdout);
+	}
 	if (fflush(stdout) == EOF) {
 		(void)fprintf(stderr, "icapd: standard output: %s\n",
 		    strerror(errno));
@@ -275,7 +280,7 @@ icapd_main(int argc, char *argv[], const struct service *const services[])
 	if ((conf = conf_load(&args.conf)) == NULL)
 		return 1;
 	if (args.check > 0) {
-		status = show(conf, args.check > 1);
+		status = show(conf, &args);
 		conf_free(conf);
 		return status;
 	}

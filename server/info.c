@@ -4,12 +4,13 @@
  * http://icapd.info/ that is nowhere else.  A service like others, but of
  * this layer, for it shows board and tally; main.c adds it to those we ship,
  * start.c tells it the board.  It looks at the host only, and must not
- * change anything.
+ * change anything.  Whatever it answers is no block: report.c knows that.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "../services/weburl.h"
+#include "health.h"
 #include "info.h"
 #include "metrics.h"
 #include "view.h"
@@ -55,6 +56,24 @@ info_answer(struct txn *txn, int status, const char *type, const char *text,
 	return VERDICT_REPLACED;
 }
 
+/* As the status listener has it; `?` and anything asks for more. */
+static enum verdict
+info_ready(struct txn *txn, const struct snapshot *s, bool verbose)
+{
+	struct page	 p;
+	enum verdict	 verdict;
+
+	page_init(&p);
+	health_format(&p, s, verbose);
+	if (p.failed)
+		verdict = txn_fail(txn, "no memory for the page");
+	else
+		verdict = info_answer(txn, snapshot_is_ready(s) ? 200 : 503,
+		    "text/plain; charset=utf-8", p.p, p.len);
+	free(p.p);
+	return verdict;
+}
+
 static enum verdict
 info_say(struct txn *txn, int status, const char *text)
 {
@@ -63,7 +82,7 @@ info_say(struct txn *txn, int status, const char *text)
 }
 
 static enum verdict
-info_show(struct txn *txn, struct slice path)
+info_show(struct txn *txn, struct slice path, bool verbose)
 {
 	/* here, not on the stack: it is large */
 	static struct snapshot	 snapshot;
@@ -71,12 +90,16 @@ info_show(struct txn *txn, struct slice path)
 	enum verdict		 verdict;
 	size_t			 i;
 
+	if (slice_is(path, "/healthz"))
+		return info_say(txn, 200, "ok\n");
+	snapshot_take(&snapshot, info_board, view_tally(view_get()));
+	if (slice_is(path, "/readyz"))
+		return info_ready(txn, &snapshot, verbose);
 	for (i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
 		if (slice_is(path, pages[i].path))
 			break;
 	if (i == sizeof(pages) / sizeof(pages[0]))
 		return info_say(txn, 404, "there is no such page\n");
-	snapshot_take(&snapshot, info_board, view_tally(view_get()));
 	page_init(&p);
 	pages[i].format(&p, &snapshot);
 	if (p.failed)
@@ -112,7 +135,8 @@ info_serve(struct txn *txn, void *instance)
 	path.len = u.len - u.host_len;
 	if ((query = memchr(path.p, '?', path.len)) != NULL)
 		path.len = (size_t)(query - path.p);
-	return info_show(txn, path);
+	return info_show(txn, path, query != NULL &&
+	    path.len + 1 < u.len - u.host_len);
 }
 
 const struct service svc_info = {

@@ -37,6 +37,7 @@
 #include "queue.h"
 #include "respawn.h"
 #include "roster.h"
+#include "view.h"
 #include "worker.h"
 
 /*
@@ -411,6 +412,7 @@ master_show_conf(struct master *m)
 	(void)snprintf(m->head->istag, sizeof(m->head->istag), "%s",
 	    conf_get_istag(m->gen->conf, NULL));
 	m->head->workers = m->gen->conf->workers;
+	view_show(view_get(), m->gen->conf);
 	__atomic_store_n(&m->head->generation, m->gen->number,
 	    __ATOMIC_RELEASE);
 }

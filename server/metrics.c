@@ -15,6 +15,7 @@
 
 #include "../proto/request.h"
 #include "../proto/stream.h"
+#include "health.h"
 #include "line.h"
 #include "log.h"
 #include "metrics.h"
@@ -123,6 +124,8 @@ snapshot_take(struct snapshot *s, const struct board *board,
 	s->board = board;
 	s->tally = tally;
 	s->now = stream_now();
+	s->vitals = &tally_head(tally)->vitals;
+	s->is_served = vitals_is_ready(s->vitals, NULL);
 	tally_sum(tally, &s->sum);
 	s->connections = head->past_connections;
 	s->transactions = head->past_transactions;
@@ -145,12 +148,17 @@ snapshot_take(struct snapshot *s, const struct board *board,
 		s->queued += head->queued[i];
 }
 
-/* Somebody could be served now or soon. */
 bool
-snapshot_is_ready(const struct snapshot *s)
+snapshot_has_workers(const struct snapshot *s)
 {
 	return s->workers > s->by_state[BOARD_STARTING] +
 	    s->by_state[BOARD_LEAVING];
+}
+
+bool
+snapshot_is_ready(const struct snapshot *s)
+{
+	return s->is_served && snapshot_has_workers(s);
 }
 
 static const char *
@@ -162,7 +170,7 @@ service_name(const struct snapshot *s, unsigned int i)
 }
 
 static unsigned int
-service_count(const struct snapshot *s)
+number_of_services(const struct snapshot *s)
 {
 	unsigned int	 n = tally_head(s->tally)->nservices;
 
@@ -190,7 +198,7 @@ static void
 metrics_transactions(struct page *p, const struct snapshot *s)
 {
 	const struct tally_count	*c;
-	uint64_t			 unscanned = 0, blocked = 0;
+	uint64_t			 unscanned = 0, blocked = 0, cut = 0;
 	unsigned int			 i;
 
 	family(p, "transactions_total", "counter", "Transactions that ended, "
@@ -200,22 +208,27 @@ metrics_transactions(struct page *p, const struct snapshot *s)
 		page_addf(p, "icapd_transactions_total{service=\"");
 		page_label(p, service_name(s, c->key.service));
 		page_addf(p, "\",method=\"%s\",status=\"%u\",verdict=\"%s\","
-		    "unscanned=\"%s\",blocked=\"%s\"} %llu\n",
+		    "unscanned=\"%s\",blocked=\"%s\",cut=\"%s\"} %llu\n",
 		    request_method_name((enum icap_method)c->key.method),
 		    c->key.status, tally_verdict_name(
 		    (enum tally_verdict)c->key.verdict),
 		    (c->key.flags & TALLY_UNSCANNED) != 0 ? "true" : "false",
 		    (c->key.flags & TALLY_BLOCKED) != 0 ? "true" : "false",
+		    (c->key.flags & TALLY_CUT) != 0 ? "true" : "false",
 		    (unsigned long long)c->n);
 		if ((c->key.flags & TALLY_UNSCANNED) != 0)
 			unscanned += c->n;
 		if ((c->key.flags & TALLY_BLOCKED) != 0)
 			blocked += c->n;
+		if ((c->key.flags & TALLY_CUT) != 0)
+			cut += c->n;
 	}
 	single(p, "unscanned_total", "counter", "Messages that passed or were "
 	    "refused without having been examined.", unscanned);
 	single(p, "blocked_total", "counter", "Messages replaced by an error "
 	    "page.", blocked);
+	single(p, "cut_total", "counter", "Messages withheld when the client "
+	    "had a part of them.", cut);
 	single(p, "transactions_cut_off_total", "counter", "Transactions whose "
 	    "worker died in them.", s->sum.died);
 }
@@ -252,7 +265,7 @@ static void
 metrics_by_service(struct page *p, const struct snapshot *s, const char *name,
     const char *help, size_t offset, double unit)
 {
-	unsigned int	 i, n = service_count(s);
+	unsigned int	 i, n = number_of_services(s);
 	uint64_t	 value;
 
 	family(p, name, "counter", help);
@@ -271,7 +284,7 @@ metrics_by_service(struct page *p, const struct snapshot *s, const char *name,
 static void
 metrics_services(struct page *p, const struct snapshot *s)
 {
-	unsigned int	 i, n = service_count(s);
+	unsigned int	 i, n = number_of_services(s);
 
 	family(p, "transaction_duration_seconds", "histogram", "Time from the "
 	    "first byte of a request to the last of its reply.");
@@ -389,6 +402,7 @@ metrics_format(struct page *p, const struct snapshot *s)
 		    (unsigned long long)s->sum.reason[i].n);
 	}
 	metrics_services(p, s);
+	health_format_metrics(p, s);
 	metrics_logs(p, s);
 }
 
@@ -427,7 +441,7 @@ static void
 json_outcomes(struct page *p, const struct snapshot *s, unsigned int service)
 {
 	const struct tally_count	*c;
-	uint64_t			 n[4] = { 0 };
+	uint64_t			 n[5] = { 0 };
 	unsigned int			 i;
 
 	for (i = 0; i < s->sum.ncounts; i++) {
@@ -441,18 +455,20 @@ json_outcomes(struct page *p, const struct snapshot *s, unsigned int service)
 			n[2] += c->n;
 		if ((c->key.flags & TALLY_UNSCANNED) != 0)
 			n[3] += c->n;
+		if ((c->key.flags & TALLY_CUT) != 0)
+			n[4] += c->n;
 	}
 	page_addf(p, ",\"transactions\":%llu,\"errors\":%llu,\"blocked\":%llu,"
-	    "\"unscanned\":%llu", (unsigned long long)n[0],
+	    "\"unscanned\":%llu,\"cut\":%llu", (unsigned long long)n[0],
 	    (unsigned long long)n[1], (unsigned long long)n[2],
-	    (unsigned long long)n[3]);
+	    (unsigned long long)n[3], (unsigned long long)n[4]);
 }
 
 static void
 json_services(struct page *p, const struct snapshot *s)
 {
 	const struct tally_service	*v;
-	unsigned int			 i, b, n = service_count(s);
+	unsigned int			 i, b, n = number_of_services(s);
 
 	page_addf(p, ",\"bounds_us\":[");
 	for (b = 0; b < TALLY_BUCKETS; b++)
@@ -588,6 +604,7 @@ metrics_format_json(struct page *p, const struct snapshot *s)
 	    (unsigned long long)tally_head(s->tally)->logs.waits);
 	json_workers(p, s);
 	json_services(p, s);
+	health_format_json(p, s);
 	page_addf(p, ",\"refusals\":[");
 	for (i = 0; i < s->sum.nreasons; i++) {
 		page_addf(p, "%s{\"reason\":\"", i == 0 ? "" : ",");

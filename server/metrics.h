@@ -18,6 +18,8 @@ struct snapshot {
 	const struct board	*board;
 	struct tally		*tally;
 	int64_t			 now;		/* stream_now() */
+	const struct vitals	*vitals;
+	bool			 is_served;	/* vitals_is_ready() */
 	struct tally_sum	 sum;
 
 	/* of the board, with what processes that have ended counted */
@@ -33,7 +35,10 @@ struct snapshot {
 void	 snapshot_take(struct snapshot *s, const struct board *board,
 	    struct tally *tally);
 
-/* A back-end is well, or the whole. */
+/* Somebody could be served now or soon. */
+bool	 snapshot_has_workers(const struct snapshot *s);
+
+/* And each service has the back-end that it needs. */
 bool	 snapshot_is_ready(const struct snapshot *s);
 
 void	 page_init(struct page *p);

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "health.h"
 #include "log.h"
-#include "metrics.h"
 
 static const char	 page_template[] =
 #include "server/page.inc"
@@ -92,7 +92,11 @@ html_head(struct page *p, const struct snapshot *s)
 		text = "clients wait";
 		class = "warn";
 	}
-	if (!snapshot_is_ready(s)) {
+	if (!s->is_served) {
+		text = "not ready: a back-end is missing";
+		class = "bad";
+	}
+	if (!snapshot_has_workers(s)) {
 		text = "not ready";
 		class = "bad";
 	}
@@ -247,6 +251,63 @@ html_services(struct page *p, const struct snapshot *s)
 }
 
 static void
+html_backends(struct page *p, const struct snapshot *s)
+{
+	struct health	 h;
+	unsigned int	 i = 0;
+	bool		 is_first = true;
+
+	while (health_next(s, &i, &h)) {
+		if (is_first)
+			page_addf(p, "<section><h2>Back-ends</h2><table>"
+			    "<thead><tr><th>service<th class=\"l\">back-end"
+			    "<th>state<th>since<th class=\"l\"></tr></thead>"
+			    "<tbody>\n");
+		is_first = false;
+		page_addf(p, "<tr><td>");
+		page_html(p, h.service);
+		page_addf(p, "</td><td class=\"l\">");
+		page_html(p, h.name);
+		page_addf(p, "</td><td class=\"%s\">%s</td><td>",
+		    h.state == BACKEND_UP ? "ok" : h.state == BACKEND_DOWN ?
+		    "bad" : "warn", vital_state_name(h.state));
+		if (h.age >= 0)
+			html_duration(p, h.age);
+		page_addf(p, "</td><td class=\"text\">");
+		page_html(p, h.why);
+		page_addf(p, "</td></tr>\n");
+	}
+	if (!is_first)
+		page_addf(p, "</tbody></table></section>\n");
+}
+
+static void
+html_numbers(struct page *p, const struct snapshot *s)
+{
+	const struct vitals_number	*n;
+	unsigned int			 i;
+	int64_t				 value;
+	bool				 is_first = true;
+
+	for (i = 1; i < vitals_numbers(s->vitals); i++) {
+		if ((n = health_number(s, i, &value)) == NULL)
+			continue;
+		if (is_first)
+			page_addf(p, "<section><h2>Numbers of services</h2>"
+			    "<table><tbody>\n");
+		is_first = false;
+		page_addf(p, "<tr><td>");
+		page_html(p, n->service);
+		page_addf(p, "</td><td class=\"l\">%s</td><td>%lld</td>"
+		    "<td class=\"text dim\">", n->name, (long long)value);
+		page_html(p, n->help);
+		page_addf(p, "</td></tr>\n");
+	}
+	if (!is_first)
+		page_addf(p, "</tbody></table></section>\n");
+}
+
+static void
 html_recent(struct page *p, const struct snapshot *s)
 {
 	const struct ring_recent	*table, *r;
@@ -355,6 +416,8 @@ metrics_format_html(struct page *p, const struct snapshot *s)
 	    "</h2><div class=\"charts\"></div></section>\n<div id=\"live\">\n");
 	html_workers(p, s);
 	html_services(p, s);
+	html_backends(p, s);
+	html_numbers(p, s);
 	html_recent(p, s);
 	html_logs(p, s);
 	html_config(p, s);

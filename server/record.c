@@ -10,6 +10,7 @@
  */
 #include <arpa/inet.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,8 +24,18 @@
 /* Kept free at the end of a line for what must come, bytes. */
 #define RESERVE		256
 
-/* Bytes of a path and a request line kept in an intent. */
-#define INTENT_TEXT	320
+/*
+ * What is known when a transaction begins, in case its worker does not see
+ * its end.  The texts stand one after the other.
+ */
+enum intent_text { INTENT_SERVICE, INTENT_PEER, INTENT_CLIENT, INTENT_USER,
+    INTENT_PATH, INTENT_LINE, INTENT_TEXTS };
+
+/* Bytes that are kept of each: the rest is cut. */
+static const uint16_t	 intent_max[INTENT_TEXTS] = {
+	[INTENT_SERVICE] = 64, [INTENT_PEER] = 48, [INTENT_CLIENT] = 48,
+	[INTENT_USER] = 64, [INTENT_PATH] = 160, [INTENT_LINE] = 320,
+};
 
 struct record_intent {
 	int64_t		 start;
@@ -33,16 +44,10 @@ struct record_intent {
 	uint64_t	 id;
 	uint64_t	 ordinal;
 	int64_t		 preview;
-	char		 method[16];
-	char		 service[64];
-	char		 peer[48];
-	char		 client[48];
-	char		 user[64];
+	uint16_t	 method;
 	uint16_t	 peer_port;
-	uint16_t	 path_len;
-	uint16_t	 line_len;
-	uint16_t	 service_len;
-	char		 text[INTENT_TEXT];	/* path, request line */
+	uint16_t	 len[INTENT_TEXTS];
+	char		 text[64 + 48 + 48 + 64 + 160 + 320];
 };
 
 _Static_assert(sizeof(struct record_intent) <= RING_INTENT_MAX, "it fits");
@@ -63,14 +68,6 @@ record_is_wanted(const struct record *a, unsigned int only)
 	return ((only & RECORD_ERRORS) != 0 && is_error(a)) ||
 	    ((only & RECORD_BLOCKED) != 0 && a->blocked) ||
 	    ((only & RECORD_UNSCANNED) != 0 && a->unscanned);
-}
-
-static const char *
-record_outcome(const struct record *a)
-{
-	if (a->died)
-		return "unknown";
-	return is_error(a) || a->unscanned ? "failure" : "success";
 }
 
 static enum log_level
@@ -110,11 +107,7 @@ do {									\
 	}								\
 } while (0)
 
-#define json_number(l, key, n)						\
-do {									\
-	line_lit((l), ",\"" key "\":");					\
-	line_uint((l), (n));						\
-} while (0)
+#define put_number(d, key, n)	put_uint(put_lit((d), ",\"" key "\":"), (n))
 
 static struct slice
 text_slice(const char *text)
@@ -124,6 +117,23 @@ text_slice(const char *text)
 	return s;
 }
 
+static bool
+is_ipv4(struct slice s)
+{
+	unsigned int	 part, n = 0, digits;
+	size_t		 i = 0;
+
+	do {
+		part = digits = 0;
+		for (; i < s.len && s.p[i] >= '0' && s.p[i] <= '9'; i++) {
+			part = part * 10 + (unsigned int)(s.p[i] - '0');
+			if (part > 255 || (digits++ > 0 && part < 10))
+				return false;	/* or began with a zero */
+		}
+	} while (digits > 0 && ++n < 4 && i < s.len && s.p[i++] == '.');
+	return n == 4 && i == s.len;
+}
+
 /* Elasticsearch refuses a document whose address is none. */
 static bool
 is_address(struct slice s)
@@ -131,12 +141,14 @@ is_address(struct slice s)
 	unsigned char	 bin[16];
 	char		 text[INET6_ADDRSTRLEN];
 
-	if (s.len == 0 || s.len >= sizeof(text))
+	if (is_ipv4(s))
+		return true;
+	if (s.len == 0 || s.len >= sizeof(text) ||
+	    memchr(s.p, ':', s.len) == NULL)
 		return false;
 	memcpy(text, s.p, s.len);
 	text[s.len] = '\0';
-	return inet_pton(AF_INET, text, bin) == 1 ||
-	    inet_pton(AF_INET6, text, bin) == 1;
+	return inet_pton(AF_INET6, text, bin) == 1;
 }
 
 static void
@@ -163,8 +175,10 @@ ecs_http(struct line *l, const struct record *a, size_t cut)
 
 	if (a->res_head.len > 0 && status == 0)
 		status = http_status(http_start_line(a->res_head));
-	if (status > 0)
-		json_number(l, "http.response.status_code", (uint64_t)status);
+	if (status > 0) {
+		line_lit(l, ",\"http.response.status_code\":");
+		line_uint(l, (uint64_t)status);
+	}
 	if (a->req_head.len == 0)
 		return;
 	http_split_request(http_start_line(a->req_head), &method, &target,
@@ -188,55 +202,117 @@ ecs_client(struct line *l, const struct record *a, size_t cut)
 		json_string(l, "user.name", a->user, cut);
 }
 
+static char *
+put_text(char *d, const char *text)
+{
+	return put_bytes(d, text, strlen(text));
+}
+
+/* A word of ours: copied with all its zeros, which is faster than to look. */
+struct word {
+	char	 text[15];
+	uint8_t	 len;
+};
+
+#define WORD(text)	{ text, sizeof(text) - 1 }
+
+static char *
+put_word(char *d, const struct word *w)
+{
+	memcpy(d, w->text, sizeof(w->text));
+	return d + w->len;
+}
+
+static const struct word	 level_word[] = {
+	[LOG_LEVEL_DEBUG] = WORD("debug"), [LOG_LEVEL_INFO] = WORD("info"),
+	[LOG_LEVEL_WARN] = WORD("warn"), [LOG_LEVEL_ERROR] = WORD("error"),
+};
+
+static const struct word	 method_word[] = {
+	[ICAP_OPTIONS] = WORD("OPTIONS"), [ICAP_REQMOD] = WORD("REQMOD"),
+	[ICAP_RESPMOD] = WORD("RESPMOD"), [ICAP_UNKNOWN] = WORD("UNKNOWN"),
+};
+
+static const struct word	 type_word[] = {
+	WORD("allowed"), WORD("error"), WORD("denied")
+};
+
+static const struct word	 outcome_word[] = {
+	WORD("success"), WORD("failure"), WORD("unknown")
+};
+
+static const struct word *
+record_type(const struct record *a)
+{
+	return &type_word[a->blocked ? 2 : is_error(a) ? 1 : 0];
+}
+
+static const struct word *
+record_outcome(const struct record *a)
+{
+	return &outcome_word[a->died ? 2 : is_error(a) || a->unscanned ? 1 : 0];
+}
+
+/*
+ * The part of a line that no client can make longer: numbers and words of
+ * ours, all of them shorter than ECS_FIXED.
+ */
+#define ECS_FIXED	1536
+
+static char *
+ecs_fixed(char *d, const struct record *a)
+{
+	d = put_time(put_lit(d, "{\"@timestamp\":\""), a->start);
+	d = put_word(put_lit(d, "\",\"log.level\":\""),
+	    &level_word[record_level(a)]);
+	d = put_lit(d, "\",\"ecs.version\":\"8.11.0\","
+	    "\"service.name\":\"icapd\","
+	    "\"event.dataset\":\"icapd.access\",\"event.kind\":\"event\","
+	    "\"event.category\":[\"web\"],\"event.type\":[\"access\",\"");
+	d = put_word(d, record_type(a));
+	d = put_word(put_lit(d, "\"],\"event.action\":\""),
+	    &method_word[a->method]);
+	d = put_word(put_lit(d, "\",\"event.outcome\":\""),
+	    record_outcome(a));
+	d = put_uint(put_lit(d, "\",\"event.duration\":"),
+	    (uint64_t)record_duration(a) * 1000);
+	d = put_hex(put_lit(d, ",\"transaction.id\":\""), a->id);
+	d = put_text(put_lit(d, "\",\"network.protocol\":\"icap\","
+	    "\"source.ip\":\""), a->peer);
+	d = put_uint(put_lit(d, "\",\"source.port\":"), a->peer_port);
+	d = put_number(d, "icap.status", (uint64_t)a->status);
+	d = put_text(put_lit(d, ",\"icap.verdict\":\""), a->verdict);
+	d = put_lit(d, "\"");
+	if (a->unscanned)
+		d = put_lit(d, ",\"icap.unscanned\":true");
+	if (a->shadowed)
+		d = put_lit(d, ",\"icap.shadowed\":true");
+	if (a->cut)
+		d = put_lit(d, ",\"icap.cut\":true");
+	if (a->released > 0)
+		d = put_number(d, "icap.released.bytes", a->released);
+	if (a->died)
+		d = put_lit(d, ",\"icap.worker_died\":true");
+	if (a->preview >= 0)
+		d = put_number(d, "icap.preview", (uint64_t)a->preview);
+	d = put_number(d, "icap.connection.request", a->ordinal);
+	d = put_number(d, "icap.request.bytes", a->bytes_in);
+	d = put_number(d, "icap.response.bytes", a->bytes_out);
+	if (a->body_in > 0)
+		d = put_number(d, "http.request.body.bytes", a->body_in);
+	if (a->body_out > 0)
+		d = put_number(d, "http.response.body.bytes", a->body_out);
+	d = put_number(d, "icap.time.wait", (uint64_t)a->wait);
+	d = put_number(d, "icap.time.read", (uint64_t)a->read);
+	d = put_number(d, "icap.time.service", (uint64_t)a->serve);
+	return put_number(d, "icap.time.write", (uint64_t)a->write);
+}
+
 static void
 format_ecs(struct line *l, const struct record *a, size_t cut)
 {
-	line_lit(l, "{\"@timestamp\":\"");
-	line_time(l, a->start);
-	line_lit(l, "\",\"log.level\":\"");
-	line_text(l, log_level_name(record_level(a)));
-	line_lit(l, "\",\"ecs.version\":\"8.11.0\",\"service.name\":\"icapd\","
-	    "\"event.dataset\":\"icapd.access\",\"event.kind\":\"event\","
-	    "\"event.category\":[\"web\"],\"event.type\":[\"access\",\"");
-	if (a->blocked)
-		line_lit(l, "denied");
-	else if (is_error(a))
-		line_lit(l, "error");
-	else
-		line_lit(l, "allowed");
-	line_lit(l, "\"],\"event.action\":\"");
-	line_text(l, a->method);
-	line_lit(l, "\",\"event.outcome\":\"");
-	line_text(l, record_outcome(a));
-	line_lit(l, "\",\"event.duration\":");
-	line_uint(l, (uint64_t)record_duration(a) * 1000);
-	line_lit(l, ",\"transaction.id\":\"");
-	line_hex(l, a->id);
-	line_lit(l, "\",\"network.protocol\":\"icap\",\"source.ip\":\"");
-	line_text(l, a->peer);
-	line_lit(l, "\"");
-	json_number(l, "source.port", a->peer_port);
-	json_number(l, "icap.status", (uint64_t)a->status);
-	line_lit(l, ",\"icap.verdict\":\"");
-	line_text(l, a->verdict);
-	line_lit(l, "\"");
-	if (a->unscanned)
-		line_lit(l, ",\"icap.unscanned\":true");
-	if (a->shadowed)
-		line_lit(l, ",\"icap.shadowed\":true");
-	if (a->died)
-		line_lit(l, ",\"icap.worker_died\":true");
-	if (a->preview >= 0)
-		json_number(l, "icap.preview", (uint64_t)a->preview);
-	json_number(l, "icap.connection.request", a->ordinal);
-	json_number(l, "icap.request.bytes", a->bytes_in);
-	json_number(l, "icap.response.bytes", a->bytes_out);
-	json_number(l, "http.request.body.bytes", a->body_in);
-	json_number(l, "http.response.body.bytes", a->body_out);
-	json_number(l, "icap.time.wait", (uint64_t)a->wait);
-	json_number(l, "icap.time.read", (uint64_t)a->read);
-	json_number(l, "icap.time.service", (uint64_t)a->serve);
-	json_number(l, "icap.time.write", (uint64_t)a->write);
+	assert(l->max >= ECS_FIXED);
+	l->len = (size_t)(ecs_fixed(l->p, a) - l->p);
 	if (a->service != NULL)
 		json_string(l, "icap.service", text_slice(a->service), 256);
 	if (a->decided != NULL)
@@ -284,7 +360,7 @@ format_text(struct line *l, const struct record *a, size_t cut)
 	line_lit(l, " ");
 	text_who(l, a, cut);
 	line_lit(l, " ");
-	line_text(l, a->method);
+	line_text(l, request_method_name(a->method));
 	line_lit(l, " ");
 	text_value(l, text_slice(a->service != NULL ? a->service : ""), 256);
 	line_lit(l, " ");
@@ -304,6 +380,8 @@ format_text(struct line *l, const struct record *a, size_t cut)
 	line_lit(l, "\"");
 	if (a->unscanned)
 		line_lit(l, " UNSCANNED");
+	if (a->cut)
+		line_lit(l, " CUT");
 	if (a->died)
 		line_lit(l, " WORKER-DIED");
 	if (a->why != NULL) {
@@ -759,7 +837,7 @@ custom_op(struct line *l, const struct record_op *op, const struct record *a,
 		text_value(l, a->path, cut);
 		break;
 	case CODE_METHOD:
-		line_text(l, a->method);
+		line_text(l, request_method_name(a->method));
 		break;
 	case CODE_STATUS:
 		line_int(l, a->status);
@@ -893,8 +971,9 @@ void
 record_begin(struct rings *rs, unsigned int i, const struct record *a)
 {
 	struct record_intent	*in = ring_intent_space(rs, i);
-	struct slice		 line = http_start_line(a->req_head);
-	size_t			 n;
+	struct slice		 text[INTENT_TEXTS];
+	char			*d = in->text;
+	unsigned int		 k;
 
 	in->start = a->start;
 	in->wait = a->wait;
@@ -903,28 +982,27 @@ record_begin(struct rings *rs, unsigned int i, const struct record *a)
 	in->ordinal = a->ordinal;
 	in->preview = a->preview;
 	in->peer_port = a->peer_port;
-	(void)strlcpy(in->method, a->method, sizeof(in->method));
-	(void)strlcpy(in->service, a->service != NULL ? a->service : "",
-	    sizeof(in->service));
-	(void)strlcpy(in->peer, a->peer, sizeof(in->peer));
-	n = a->client.len < sizeof(in->client) ? a->client.len : 0;
-	memcpy(in->client, n > 0 ? a->client.p : "", n);
-	in->client[n] = '\0';
-	n = a->user.len < sizeof(in->user) ? a->user.len : 0;
-	memcpy(in->user, n > 0 ? a->user.p : "", n);
-	in->user[n] = '\0';
-	n = a->path.len < INTENT_TEXT / 2 ? a->path.len : INTENT_TEXT / 2;
-	memcpy(in->text, n > 0 ? a->path.p : "", n);
-	in->path_len = (uint16_t)n;
-	n = line.len < INTENT_TEXT - n ? line.len : INTENT_TEXT - n;
-	memcpy(in->text + in->path_len, n > 0 ? line.p : "", n);
-	in->line_len = (uint16_t)n;
+	in->method = (uint16_t)a->method;
+	text[INTENT_SERVICE] = text_slice(a->service != NULL ? a->service :
+	    "");
+	text[INTENT_PEER] = text_slice(a->peer);
+	text[INTENT_CLIENT] = a->client;
+	text[INTENT_USER] = a->user;
+	text[INTENT_PATH] = a->path;
+	text[INTENT_LINE] = http_start_line(a->req_head);
+	for (k = 0; k < INTENT_TEXTS; k++) {
+		if (text[k].len > intent_max[k])
+			text[k].len = intent_max[k];
+		in->len[k] = (uint16_t)text[k].len;
+		if (text[k].len > 0)
+			d = put_bytes(d, text[k].p, text[k].len);
+	}
 	ring_intend(rs, i);
 }
 
 /*
- * Room for one line of each log and of RING_RECENT.  Pages nobody writes to
- * cost nothing.
+ * Room for one line of each log and of RING_RECENT, for those that are not
+ * composed in the ring.  Pages nobody writes to cost nothing.
  */
 static char	 record_buf[RING_LOGS * RING_LINE_MAX + 256];
 
@@ -934,32 +1012,60 @@ record_end(struct rings *rs, unsigned int i, const struct record *a,
 {
 	struct ring_line	 line[RING_LOGS + 1];
 	enum log_level		 level = record_level(a);
-	char			*p = record_buf;
+	char			*next = record_buf, *dst = ring_room(rs, i);
 	unsigned int		 k, lines = 0;
 
+	if (dst == NULL)
+		dst = next;
 	for (k = 0; k < n && k < RING_LOGS; k++) {
 		if (!record_is_wanted(a, log[k].only))
 			continue;
 		line[lines].log = log[k].log;
 		line[lines].level = (uint8_t)level;
 		line[lines].kind = RING_ACCESS;
-		line[lines].p = p;
-		line[lines].len = (uint32_t)record_format_line(p,
+		line[lines].p = dst;
+		line[lines].len = (uint32_t)record_format_line(dst,
 		    RING_LINE_MAX, a, &log[k]);
-		p += line[lines++].len;
+		if (dst == next)
+			next += line[lines].len;
+		dst = next;
+		lines++;
 	}
 	/* a client that goes away is no news */
 	if (a->blocked || (level != LOG_LEVEL_INFO && a->status != 0)) {
 		line[lines].log = RING_RECENT;
 		line[lines].level = (uint8_t)level;
 		line[lines].kind = a->blocked ? RING_BLOCKED : RING_ACCESS;
-		line[lines].p = p;
-		line[lines].len = (uint32_t)format_recent(p, 240, a);
+		line[lines].p = dst;
+		line[lines].len = (uint32_t)format_recent(dst, 240, a);
 		lines++;
 	}
 	if (lines > 0)
 		(void)ring_put(rs, i, line, lines, true, true);
 	ring_forget(rs, i);
+}
+
+/* Whoever died may have left anything there, but never too much. */
+static void
+intent_read(struct slice text[INTENT_TEXTS], const struct record_intent *in)
+{
+	const char	*p = in->text;
+	unsigned int	 k;
+
+	for (k = 0; k < INTENT_TEXTS; k++) {
+		text[k].p = p;
+		text[k].len = in->len[k] < intent_max[k] ? in->len[k] :
+		    intent_max[k];
+		p += text[k].len;
+	}
+}
+
+static const char *
+intent_copy(char *dst, struct slice text)
+{
+	memcpy(dst, text.p, text.len);
+	dst[text.len] = '\0';
+	return dst;
 }
 
 void
@@ -968,32 +1074,25 @@ record_bury(struct rings *rs, unsigned int i, const struct record_log *log,
 {
 	struct record_intent	 in;
 	struct record		 a;
+	struct slice		 text[INTENT_TEXTS];
+	char			 service[64 + 1], peer[48 + 1];
 
 	memcpy(&in, ring_intent_space(rs, i), sizeof(in));
 	/* whoever is killed here leaves it to the next one */
 	ring_intend(rs, i);
 	memset(&a, 0, sizeof(a));
-	in.method[sizeof(in.method) - 1] = '\0';
-	in.service[sizeof(in.service) - 1] = '\0';
-	in.peer[sizeof(in.peer) - 1] = '\0';
-	in.client[sizeof(in.client) - 1] = '\0';
-	in.user[sizeof(in.user) - 1] = '\0';
-	a.method = in.method;
-	a.service = in.service[0] != '\0' ? in.service : NULL;
-	a.peer = in.peer;
+	intent_read(text, &in);
+	a.method = in.method < ICAP_UNKNOWN ? in.method : ICAP_UNKNOWN;
+	if (text[INTENT_SERVICE].len > 0)
+		a.service = intent_copy(service, text[INTENT_SERVICE]);
+	a.peer = intent_copy(peer, text[INTENT_PEER]);
 	a.local = "";
 	a.peer_port = in.peer_port;
 	a.ordinal = in.ordinal;
-	a.client = text_slice(in.client);
-	a.user = text_slice(in.user);
-	if (in.path_len <= INTENT_TEXT) {
-		a.path.p = in.text;
-		a.path.len = in.path_len;
-	}
-	if (in.path_len + in.line_len <= INTENT_TEXT) {
-		a.req_head.p = in.text + in.path_len;
-		a.req_head.len = in.line_len;
-	}
+	a.client = text[INTENT_CLIENT];
+	a.user = text[INTENT_USER];
+	a.path = text[INTENT_PATH];
+	a.req_head = text[INTENT_LINE];
 	a.preview = in.preview;
 	a.verdict = "died";
 	a.why = "the worker died in this transaction";

@@ -2,7 +2,7 @@
 #ifndef SERVER_RECORD_H
 #define SERVER_RECORD_H
 
-#include "../proto/header.h"
+#include "../proto/request.h"
 #include "ring.h"
 
 /* Which transactions a log wants; or-ed together, 0: all of them. */
@@ -39,7 +39,7 @@ struct record {
 	struct slice	 user;
 
 	/* what was asked */
-	const char	*method;	/* of ICAP */
+	enum icap_method method;
 	const char	*service;	/* path in the configuration, or NULL */
 	struct slice	 path;		/* of ICAP, as sent, with its query */
 	const struct header *header;	/* of ICAP, or NULL */
@@ -57,6 +57,10 @@ struct record {
 	bool		 blocked;
 	bool		 unscanned;
 	bool		 shadowed;
+	bool		 cut;		/* the reply, for its verdict */
+	uint64_t	 released;	/* body bytes sent before that */
+	uint64_t	 body_in;
+	uint64_t	 body_out;
 	bool		 died;		/* its worker did not survive it */
 	bool		 close;
 	const struct record_note *note;
@@ -71,8 +75,6 @@ struct record {
 	int64_t		 write;		/* until it was sent */
 	uint64_t	 bytes_in;
 	uint64_t	 bytes_out;
-	uint64_t	 body_in;
-	uint64_t	 body_out;
 };
 
 enum record_form {

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "../proto/http.h"
+#include "info.h"
 #include "line.h"
 #include "report.h"
 
@@ -29,6 +30,19 @@ clock_us(clockid_t which)
 
 	(void)clock_gettime(which, &ts);
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static void
+report_init_id(struct report *r)
+{
+	struct line	 l;
+
+	/* not arc4random(), whose state is two pages of each worker's */
+	if (getrandom(&r->last_id, sizeof(r->last_id), 0) == -1)
+		fatal(EXIT_SICK, "getrandom");
+	line_init(&l, r->id, sizeof(r->id) - 1);
+	line_hex(&l, r->last_id);
+	r->id[l.len] = '\0';
 }
 
 void
@@ -52,10 +66,9 @@ report_init(struct report *r, struct view *v, unsigned int i,
 	for (k = 0; k < conf->nplans; k++)
 		r->service_of[k] = (unsigned char)tally_find_service(
 		    view_tally(v), conf->plan[k].path);
-	/* not arc4random(), whose state is two pages of each worker's */
-	if (getrandom(&r->next_id, sizeof(r->next_id), 0) == -1)
-		fatal(EXIT_SICK, "getrandom");
+	report_init_id(r);
 	view_use(v, r->ring, conf);
+	view_use_place(v, i);
 	if (ring_has_intent(view_rings(v), r->ring)) {
 		record_bury(view_rings(v), r->ring, r->log, r->nlogs);
 		r->place->died++;
@@ -96,39 +109,49 @@ report_connect(struct report *r, int fd, const struct board_peer *peer)
 	r->ready = clock_us(CLOCK_MONOTONIC);
 }
 
+/* One more; as text that is a digit, or with each sixteenth some. */
 static void
-report_make_id(struct report *r)
+report_next_id(struct report *r)
 {
-	struct line	 l;
+	char	*digit = r->id + sizeof(r->id) - 2;
 
-	r->record.id = r->next_id++;
-	line_init(&l, r->id, sizeof(r->id) - 1);
-	line_hex(&l, r->record.id);
-	r->id[l.len] = '\0';
+	r->record.id = ++r->last_id;
+	while (digit > r->id && *digit == 'f')
+		*digit-- = '0';
+	*digit = *digit == '9' ? 'a' : *digit == 'f' ? '0' :
+	    (char)(*digit + 1);
 }
 
-void
+int64_t
 report_begin(struct report *r)
 {
 	struct record	*a = &r->record;
 
-	r->began = clock_us(CLOCK_MONOTONIC);
+	r->began = r->heads = clock_us(CLOCK_MONOTONIC);
 	if (r->began >= r->offset_until) {
 		r->offset = clock_us(CLOCK_REALTIME) - r->began;
 		r->offset_until = r->began + OFFSET_AGE;
 	}
-	r->heads = r->replied = 0;
+	r->replied = 0;
 	r->is_open = true;
+	r->has_heads = false;
 	r->service = 0;
 	memset(&a->client, 0, offsetof(struct record, id) -
 	    offsetof(struct record, client));
 	a->ordinal = ++r->ordinal;
 	a->preview = -1;
 	a->verdict = tally_verdict_name(TALLY_NONE);
-	a->method = "UNKNOWN";
+	a->method = ICAP_UNKNOWN;
 	a->start = r->began + r->offset;
 	a->wait = r->began - r->ready;
-	report_make_id(r);
+	report_next_id(r);
+	return r->began / 1000;
+}
+
+void
+report_receive(struct report *r)
+{
+	r->heads = clock_us(CLOCK_MONOTONIC);
 }
 
 static struct slice
@@ -167,9 +190,9 @@ report_heads(struct report *r, const struct request *request,
 {
 	struct record	*a = &r->record;
 
-	r->heads = clock_us(CLOCK_MONOTONIC);
+	r->has_heads = true;
 	a->read = r->heads - r->began;
-	a->method = request_method_name(request->method);
+	a->method = request->method;
 	a->service = plan->path;
 	r->service = r->service_of[plan - r->conf->plan];
 	a->path = request->uri.path;
@@ -213,14 +236,17 @@ report_take_txn(struct report *r, struct txn *t,
 	unsigned int	 i;
 
 	a->decided = t->decided != NULL ? t->decided->name : NULL;
-	a->http_status = t->http_status;
+	/* of a page that was never sent: what the client saw is its own */
+	a->http_status = t->cut ? 0 : t->http_status;
+	a->cut = t->cut;
+	a->released = t->released;
 	a->unscanned = t->unscanned;
 	a->shadowed = t->shadowed;
 	a->close = t->close;
 	a->body_in = t->body.received;
 	a->body_out = t->body_out;
 	a->blocked = t->verdict == VERDICT_REPLACED && !t->shadowed &&
-	    t->http_status >= 400;
+	    t->http_status >= 400 && t->decided != &svc_info;
 	if (a->why == NULL && t->why[0] != '\0')
 		a->why = t->why;
 	/* what the header means, base64 decoded */
@@ -248,7 +274,7 @@ report_count(struct report *r, const struct request *request, int status,
 	e.key.verdict = (uint8_t)verdict;
 	e.key.status = (uint16_t)status;
 	e.key.flags = (uint8_t)((a->unscanned ? TALLY_UNSCANNED : 0) |
-	    (a->blocked ? TALLY_BLOCKED : 0));
+	    (a->blocked ? TALLY_BLOCKED : 0) | (a->cut ? TALLY_CUT : 0));
 	e.key.used = 1;
 	e.duration = now - r->began;
 	e.serve = a->serve;
@@ -271,11 +297,11 @@ report_end(struct report *r, int status, const char *why,
 		return;
 	r->is_open = false;
 	now = clock_us(CLOCK_MONOTONIC);
-	if (r->heads == 0) {
+	if (!r->has_heads) {
 		r->heads = r->replied != 0 ? r->replied : now;
 		a->read = r->heads - r->began;
 		if (request != NULL && request->has_line) {
-			a->method = request_method_name(request->method);
+			a->method = request->method;
 			a->path = request->uri.path;
 		}
 	}

@@ -21,8 +21,8 @@ struct report {
 	unsigned char		*service_of;	/* by index of the plan */
 	int64_t			 offset;	/* wall clock - monotonic, us */
 	int64_t			 offset_until;
-	uint64_t		 next_id;
-	char			 id[17];	/* of this one, hexadecimal */
+	uint64_t		 last_id;
+	char			 id[17];	/* the same in hexadecimal */
 
 	/* of the connection */
 	char			 peer[48];
@@ -31,10 +31,11 @@ struct report {
 
 	/* of the transaction */
 	bool			 is_open;
+	bool			 has_heads;
 	unsigned int		 service;	/* tally_find_service() */
 	int64_t			 ready;		/* end of the one before */
 	int64_t			 began;
-	int64_t			 heads;
+	int64_t			 heads;		/* came in, as far as known */
 	int64_t			 replied;
 	struct record		 record;
 };
@@ -47,8 +48,22 @@ void	 report_init(struct report *r, struct view *v, unsigned int i,
 void	 report_connect(struct report *r, int fd,
 	    const struct board_peer *peer);
 
-/* In this order: a request has begun, and its heads are there. */
-void	 report_begin(struct report *r);
+/*
+ * Since when nothing has been done for a client, stream_now().  The clock is
+ * read three times for a transaction, and nobody need do it again.
+ */
+static inline int64_t
+report_idle_since(const struct report *r)
+{
+	return r->ready / 1000;
+}
+
+/*
+ * In this order: a request has begun (returns the time, stream_now()), more
+ * of its heads had to be waited for, and they are there.
+ */
+int64_t	 report_begin(struct report *r);
+void	 report_receive(struct report *r);
 void	 report_heads(struct report *r, const struct request *request,
 	    const struct txn_plan *plan, struct slice req_head,
 	    struct slice res_head);

@@ -245,6 +245,8 @@ sandbox_init(void)
 	scmp_filter_ctx	 ctx;
 	int		 e;
 
+	if (sandbox_program[true].filter != NULL)
+		return 0;
 	if ((ctx = seccomp_init(SCMP_ACT_KILL_PROCESS)) == NULL) {
 		errno = ENOMEM;
 		return -1;

@@ -8,8 +8,8 @@
 const char *sandbox_summary(void);
 
 /*
- * Prepares it, once, in the master.  Returns 0, also where no sandbox is built
- * in; -1 with errno.
+ * Prepares it in the master, the first time it is called; nothing after that.
+ * Returns 0, also where no sandbox is built in; -1 with errno.
  */
 int	 sandbox_init(void);
 

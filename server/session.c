@@ -51,7 +51,7 @@
 #define BODY_WINDOW	(128 * 1024)
 
 /* Kept of the buffer while a worker waits for its next connection, bytes. */
-#define BUFFER_KEEP	(8 * 1024)
+#define BUFFER_KEEP	(4 * 1024)
 
 /* Longest path of a service. */
 #define PATH_LENGTH_MAX	1024
@@ -212,7 +212,7 @@ session_wait(struct session *ss)
 	int64_t		 left;
 	int		 n;
 
-	board_enter(ss->slot, BOARD_IDLE, stream_now());
+	board_enter(ss->slot, BOARD_IDLE, report_idle_since(&ss->report));
 	s->deadline = 0;
 	s->patience_in = ss->conf->timeouts.keep_alive;
 	ss->sf.cancel = &ss->signals->park;
@@ -262,10 +262,9 @@ session_read_head(struct session *ss)
 	request_init(r, &ss->conf->limits, ss->fields);
 	if (buf_len(&s->in) == 0 && !session_wait(ss))
 		return false;
-	s->deadline = stream_now();
+	s->deadline = report_begin(&ss->report);
 	ss->slot->deadline = s->deadline + ss->conf->timeouts.transaction;
 	board_enter(ss->slot, BOARD_READING, s->deadline);
-	report_begin(&ss->report);
 	s->deadline += ss->conf->timeouts.head;
 	s->patience_in = ss->conf->timeouts.head;
 	s->patience_out = ss->conf->timeouts.write;
@@ -281,8 +280,10 @@ session_read_head(struct session *ss)
 			break;
 		}
 		n = stream_fill(s, buf_room(&s->in) - BODY_RESERVE);
-		if (n == 1)
+		if (n == 1) {
+			report_receive(&ss->report);
 			continue;
+		}
 		session_head_fault(n, &fault);
 		if (!request_has_begun(r, buf_len(&s->in)))
 			return false;
@@ -332,6 +333,7 @@ session_read_http(struct session *ss, struct slice *req, struct slice *res,
 			session_head_fault(n, fault);
 			return -1;
 		}
+		report_receive(&ss->report);
 	}
 	req->p = buf_data(in);
 	req->len = e->req_hdr;
@@ -395,6 +397,29 @@ session_print(struct slice line)
 		log_debug("standard output: %s", strerror(errno));
 }
 
+/*
+ * The verdict withholds what the client has a part of.  It has its reply, as
+ * far as that goes.
+ */
+static bool
+session_cut(struct session *ss)
+{
+	session_count(ss, ss->txn.status, NULL);
+	return false;
+}
+
+/*
+ * Has the close send a reset: there is a reply without its end, which no
+ * client must take for a whole one.
+ */
+static void
+session_reset(struct session *ss)
+{
+	static const struct linger	 none = { .l_onoff = 1 };
+
+	(void)setsockopt(ss->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+}
+
 /* REQMOD and RESPMOD. */
 static bool
 session_adapt(struct session *ss, struct slice req, struct slice res)
@@ -415,9 +440,10 @@ session_adapt(struct session *ss, struct slice req, struct slice res)
 	if (ss->conf->view.id_header != NULL)
 		(void)txn_reply_header(t, ss->conf->view.id_header, t->id);
 	ss->running = t;
-	if (txn_run(t, ss->plan) == -1)
-		more = session_refuse(ss, &t->fault);
-	else {
+	if (txn_run(t, ss->plan) == -1) {
+		more = t->cut ? session_cut(ss) : session_refuse(ss, &t->fault);
+		ss->reset = t->reset;
+	} else {
 		session_count(ss, t->status, NULL);
 		if (ss->conf->print_requests && req.len > 0 &&
 		    ss->request.method == ICAP_REQMOD)
@@ -467,11 +493,14 @@ session_run(struct session *ss, int fd)
 {
 	ss->fd = fd;
 	report_connect(&ss->report, fd, &ss->slot->peer);
+	ss->reset = false;
 	stream_start_fd(&ss->stream, &ss->sf, fd);
 	while (session_transaction(ss))
 		;
 	/* unread bytes would turn our close into a reset (C118) */
-	if (buf_len(&ss->stream.in) > 0)
+	if (ss->reset)
+		session_reset(ss);
+	else if (buf_len(&ss->stream.in) > 0)
 		session_linger(ss);
 	(void)close(fd);
 	buf_trim(&ss->stream.in, BUFFER_KEEP);
@@ -489,7 +518,7 @@ session_refuse_busy(struct session *ss, int fd)
 	(void)stream_fill(&ss->stream, ss->stream.in.size);
 	ss->stream.deadline = stream_now() + LINGER_BUSY_MS;
 	report_connect(&ss->report, fd, &ss->slot->peer);
-	report_begin(&ss->report);
+	(void)report_begin(&ss->report);
 	if (reply_refuse(&ss->stream, &busy,
 	    conf_get_istag(ss->conf, NULL)) == 0) {
 		report_end(&ss->report, busy.status, busy.why, NULL, NULL,

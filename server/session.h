@@ -35,6 +35,7 @@ struct session {
 	struct header_field	*fields;
 	const struct txn_plan	*plan;
 	struct txn		*running;	/* &txn while a plan runs */
+	bool			 reset;		/* the connection's end */
 	struct txn		 txn;		/* its end is seldom used */
 };
 

@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "board.h"
@@ -426,6 +427,10 @@ start_check(struct conf *conf, char *why, size_t size)
 		    conf->group != NULL ? conf->group : "(default)", reason);
 		return -1;
 	}
+	if (conf->priv.sandbox && sandbox_init() == -1) {
+		(void)snprintf(why, size, "sandbox: %s", strerror(errno));
+		return -1;
+	}
 	return 0;
 }
 
@@ -476,9 +481,9 @@ start_name_view(const struct starting *st, char *path, size_t size)
 static int
 start_view(const struct starting *st)
 {
-	const struct conf	*conf = st->start->conf;
-	char			 path[PATH_MAX];
-	struct view		*v;
+	struct conf	*conf = st->start->conf;
+	char		 path[PATH_MAX];
+	struct view	*v;
 
 	if (st->board != NULL && start_name_view(st, path,
 	    sizeof(path)) == -1) {
@@ -514,6 +519,8 @@ start_master(struct starting *st)
 	setup.upgrade = start_upgrade;
 	setup.arg = st;
 	st->is_released = true;
+	/* else each worker would read the time zone, from its own root */
+	tzset();
 	return master_run(&setup);
 }
 
@@ -542,10 +549,6 @@ start_all(struct starting *st)
 {
 	if (start_init_names(st) == -1)
 		return MASTER_FAILED;
-	if (sandbox_init() == -1) {
-		log_error("sandbox");
-		return MASTER_FAILED;
-	}
 	if (start_lock(st) == -1 || start_listen(st) == -1)
 		return MASTER_FAILED;
 	/* a successor is in the background already, and nobody waits for it */

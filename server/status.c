@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "health.h"
 #include "listen.h"
 #include "log.h"
 #include "metrics.h"
@@ -98,28 +99,6 @@ status_say(struct MHD_Connection *c, unsigned int code, const char *text)
 	    strlen(text));
 }
 
-static void
-status_ready(struct page *p, const struct snapshot *s)
-{
-	const struct ring_public	*pub = &tally_head(s->tally)->logs;
-	const struct board_head		*head = board_see_head(s->board);
-	unsigned int			 i;
-
-	page_addf(p, "[%s] workers: %u, %u of them free\n",
-	    snapshot_is_ready(s) ? "+" : "-", s->workers,
-	    s->by_state[BOARD_ACCEPT]);
-	page_addf(p, "[%s] queue: %u clients wait\n", s->queued == 0 ? "+" :
-	    "!", s->queued);
-	page_addf(p, "[%s] configuration: generation %u%s%s\n",
-	    head->reload == BOARD_RELOAD_BAD ? "!" : "+", head->generation,
-	    head->reload == BOARD_RELOAD_BAD ? ", last reload failed: " : "",
-	    head->reload == BOARD_RELOAD_BAD ? head->reload_why : "");
-	for (i = 0; i < pub->nlogs && i < RING_LOGS; i++)
-		page_addf(p, "[%s] log %s: %llu lines lost\n",
-		    pub->log[i].failing ? "!" : "+", pub->log[i].path,
-		    (unsigned long long)pub->log[i].lost);
-}
-
 static enum MHD_Result
 status_show(struct MHD_Connection *c, struct status *st,
     void (*format)(struct page *, const struct snapshot *), const char *type)
@@ -146,11 +125,10 @@ status_readyz(struct MHD_Connection *c, struct status *st)
 	bool		 ready = snapshot_is_ready(&st->snapshot);
 
 	page_init(&p);
-	if (httpd->lookup_connection_value(c, MHD_GET_ARGUMENT_KIND,
-	    "verbose") != NULL || httpd->get_connection_values(c,
-	    MHD_GET_ARGUMENT_KIND, NULL, NULL) > 0)
-		status_ready(&p, &st->snapshot);
-	page_addf(&p, "%s\n", ready ? "ready" : "not ready");
+	health_format(&p, &st->snapshot, httpd->lookup_connection_value(c,
+	    MHD_GET_ARGUMENT_KIND, "verbose") != NULL ||
+	    httpd->get_connection_values(c, MHD_GET_ARGUMENT_KIND, NULL,
+	    NULL) > 0);
 	result = status_answer(c, ready ? MHD_HTTP_OK :
 	    MHD_HTTP_SERVICE_UNAVAILABLE, "text/plain; charset=utf-8",
 	    p.p != NULL ? p.p : "", p.len);

@@ -315,6 +315,9 @@ tally_sum(struct tally *t, struct tally_sum *sum)
 			continue;
 		sum->other += p->other;
 		sum->died += p->died;
+		for (k = 1; k < vitals_numbers(&t->head->vitals); k++)
+			sum->own[k] += __atomic_load_n(&p->own[k],
+			    __ATOMIC_RELAXED);
 		sum_counts(sum, p);
 		sum_reasons(sum, p);
 		for (k = 0; k < n && k < TALLY_SERVICES; k++) {

@@ -7,13 +7,14 @@
 #include <stdint.h>
 
 #include "ring.h"
+#include "vitals.h"
 
 /*
  * Counters of what was done, kept by place and not by process: they only
  * grow, until the daemon is stopped.  In a file where icapctl(8) can map it.
  */
 #define TALLY_MAGIC	0x594c4c54u	/* "TLLY" in memory */
-#define TALLY_VERSION	1
+#define TALLY_VERSION	2
 #define TALLY_SUFFIX	".counts"	/* of the name of the board */
 
 #define TALLY_SERVICES	64	/* paths there can be; 0 is "none of them" */
@@ -35,13 +36,14 @@ struct tally_key {
 	uint8_t		 service;
 	uint8_t		 method;	/* enum icap_method */
 	uint8_t		 verdict;	/* enum tally_verdict */
-	uint8_t		 flags;		/* TALLY_UNSCANNED, TALLY_BLOCKED */
+	uint8_t		 flags;		/* TALLY_UNSCANNED and its like */
 	uint16_t	 status;	/* of ICAP */
 	uint16_t	 used;		/* 1 */
 };
 
 #define TALLY_UNSCANNED	0x01u
 #define TALLY_BLOCKED	0x02u
+#define TALLY_CUT	0x04u	/* when the client had a part of it */
 
 struct tally_count {
 	struct tally_key key;
@@ -72,6 +74,7 @@ struct tally_place {
 	struct tally_count	 count[TALLY_COUNTS];
 	struct tally_service	 service[TALLY_SERVICES];
 	struct tally_reason	 reason[TALLY_REASONS];	/* of refusals */
+	uint64_t		 own[VITAL_CELLS];	/* services' */
 } __attribute__((aligned(4096)));
 
 struct tally_head {
@@ -82,6 +85,7 @@ struct tally_head {
 	uint32_t		 nservices;
 	char			 name[TALLY_SERVICES][TALLY_NAME];
 	struct ring_public	 logs;
+	struct vitals		 vitals;
 };
 
 struct tally;
@@ -129,6 +133,7 @@ struct tally_sum {
 	unsigned int		 nreasons;
 	struct tally_reason	 reason[64];
 	struct tally_service	 service[TALLY_SERVICES];
+	uint64_t		 own[VITAL_CELLS];
 };
 void	 tally_sum(struct tally *t, struct tally_sum *sum);
 

@@ -75,13 +75,16 @@ conf_has_event_log(const struct conf_view *view)
 }
 
 int
-view_add(struct view *v, const struct conf *conf)
+view_add(struct view *v, struct conf *conf)
 {
 	const struct conf_view	*view = &conf->view;
 	unsigned int		 i;
 
 	for (i = 0; i < conf->nplans; i++)
 		(void)tally_add_service(v->tally, conf->plan[i].path);
+	if (vitals_add(&tally_head(v->tally)->vitals, &conf->wanted) == -1)
+		log_warnx("too many different back-ends and numbers of "
+		    "services since the start: not all of them are shown");
 	for (i = 0; i < view->nlogs; i++)
 		if (rings_add_log(v->rings, view->log[i].path) == -1)
 			return -1;
@@ -90,6 +93,21 @@ view_add(struct view *v, const struct conf *conf)
 	    rings_add_log(v->rings, LOGGER_SYSLOG) == -1)
 		return -1;
 	return 0;
+}
+
+void
+view_show(struct view *v, const struct conf *conf)
+{
+	vitals_show(&tally_head(v->tally)->vitals, &conf->wanted);
+}
+
+void
+view_use_place(struct view *v, unsigned int i)
+{
+	struct tally_place	*place = tally_place(v->tally, i);
+
+	if (place != NULL)
+		vital_use(place->own);
 }
 
 unsigned int

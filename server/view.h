@@ -28,13 +28,19 @@ struct tally *view_tally(const struct view *v);
  * for each reload, before its workers are forked.  Returns 0, or -1 with
  * errno ENOSPC: too many different logs since the start.
  */
-int	 view_add(struct view *v, const struct conf *conf);
+int	 view_add(struct view *v, struct conf *conf);
+
+/* Of those that were added it is the current one: what it wants is shown. */
+void	 view_show(struct view *v, const struct conf *conf);
 
 /*
  * In each process after the fork, and in the master: its events go to the
  * logs of conf from now on.  `ring` is RING_MASTER or another.
  */
 void	 view_use(struct view *v, unsigned int ring, const struct conf *conf);
+
+/* The services of this process count in its place, that of the board. */
+void	 view_use_place(struct view *v, unsigned int i);
 
 /* The access logs of conf for its workers.  Returns their number. */
 unsigned int view_logs(struct view *v, const struct conf *conf,

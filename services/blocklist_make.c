@@ -36,7 +36,7 @@
 #define RACY_SECONDS	(20 * RACY)
 
 /* Says what a digest is of; to be changed with the format. */
-#define DIGEST_OF	"icapd blocklist 1"
+#define DIGEST_OF	"icapd blocklist 2"
 
 struct entry {
 	uint64_t	 lists;
@@ -59,7 +59,8 @@ struct maker {
 	struct blocklist_trailer trailer;
 	unsigned int		 list;		/* that is being read */
 	unsigned int		 complaints;
-	uint64_t		 count[BLOCKLIST_LISTS_MAX];
+	struct blocklist_about	 about;		/* of that list */
+	char			 first[BLOCKLIST_FIRST_MAX];
 };
 
 static int
@@ -213,6 +214,9 @@ complain(void *arg, const char *file, unsigned long line, const char *why)
 {
 	struct maker	*m = arg;
 
+	if (m->complaints == 0)
+		(void)snprintf(m->first, sizeof(m->first), "%s:%lu: %s", file,
+		    line, why);
 	if (m->complaints++ < COMPLAINTS_MAX)
 		service_warn("blocklist \"%s\": %s:%lu: %s", m->s->section,
 		    file, line, why);
@@ -305,13 +309,20 @@ check_list(struct maker *m, const struct blocklist_reader *r)
 	if (m->complaints > COMPLAINTS_MAX)
 		service_warn("blocklist \"%s\": list \"%s\": %lu lines in all "
 		    "are no entries", m->s->section, l->name, r->bad);
-	if (r->entries > 0)
-		return 0;
-	if (r->bad > 0) {
+	if (r->entries == 0 && r->bad > 0) {
 		(void)snprintf(why, sizeof(why), "none of its %lu lines is "
 		    "an entry: expected domains or URLs, one a line", r->bad);
 		return fail(m->fault, m->list, 0, why);
 	}
+	/* in a large one there is an entry by chance */
+	if (r->binary > r->entries) {
+		(void)snprintf(why, sizeof(why), "it is no text: %lu lines "
+		    "with control characters, %lu entries", r->binary,
+		    r->entries);
+		return fail(m->fault, m->list, 0, why);
+	}
+	if (r->entries > 0)
+		return 0;
 	if (m->before != NULL &&
 	    blocklist_db_get_count(m->before, m->list) > 0)
 		return fail(m->fault, m->list, 0, "it has become empty: "
@@ -328,7 +339,7 @@ read_one_list(const struct blocklist_list *l, unsigned int i,
 	unsigned int	 k;
 	char		 why[BLOCKLIST_WHY_MAX];
 
-	r->entries = r->bad = 0;
+	r->entries = r->bad = r->binary = 0;
 	for (k = 0; k < l->npaths; k++)
 		if (blocklist_read(r, l->path[k]) == -1) {
 			(void)snprintf(why, sizeof(why), "%s",
@@ -340,32 +351,54 @@ read_one_list(const struct blocklist_list *l, unsigned int i,
 	return 0;
 }
 
+/* Says in the database what the list was. */
+static int
+write_about(struct maker *m, const struct blocklist_reader *r,
+    const unsigned char *digest)
+{
+	char		 value[sizeof(m->about) + sizeof(m->first)], key[2];
+	size_t		 len = strlen(m->first);
+
+	m->about.entries = r->entries;
+	m->about.refused = r->bad;
+	memcpy(m->about.digest, digest, sizeof(m->about.digest));
+	memcpy(value, &m->about, sizeof(m->about));
+	memcpy(value + sizeof(m->about), m->first, len);
+	key[0] = BLOCKLIST_KEY_ABOUT;
+	key[1] = (char)m->list;
+	return cdb_make_add(&m->cdb, key, sizeof(key), value,
+	    (unsigned int)(sizeof(m->about) + len));
+}
+
 static int
 read_lists(const struct blocklist_sources *s, struct maker *m,
     struct blocklist_reader *r, unsigned char *digest,
     struct blocklist_fault *fault)
 {
-	SHA2_CTX	 ctx;
+	SHA2_CTX	 all, one;
+	unsigned char	 of_list[BLOCKLIST_DIGEST_LEN];
 	unsigned int	 i;
 
-	SHA256Init(&ctx);
-	SHA256Update(&ctx, (const unsigned char *)DIGEST_OF,
+	SHA256Init(&all);
+	SHA256Update(&all, (const unsigned char *)DIGEST_OF,
 	    sizeof(DIGEST_OF));
-	r->digest = &ctx;
+	r->digest = &one;
 	for (i = 0; i < s->nlists; i++) {
 		if (m != NULL) {
 			m->list = i;
 			m->complaints = 0;
+			m->first[0] = '\0';
 		}
-		if (read_one_list(&s->list[i], i, r, fault) == -1)
+		SHA256Init(&one);
+		if (read_one_list(&s->list[i], i, r, fault) == -1 ||
+		    (m != NULL && check_list(m, r) == -1))
 			return -1;
-		if (m != NULL)
-			m->count[i] = r->entries;
-		if (m != NULL && check_list(m, r) == -1)
+		SHA256Final(of_list, &one);
+		SHA256Update(&all, of_list, sizeof(of_list));
+		if (m != NULL && write_about(m, r, of_list) == -1)
 			return -1;
-		SHA256Update(&ctx, (const unsigned char *)"\0\0\n", 3);
 	}
-	SHA256Final(digest, &ctx);
+	SHA256Final(digest, &all);
 	return 0;
 }
 
@@ -391,8 +424,7 @@ write_entries(struct maker *m)
 		    n) == -1)
 			return -1;
 	}
-	return cdb_make_add(&m->cdb, BLOCKLIST_KEY_COUNTS, 1, m->count,
-	    (unsigned int)(8 * m->s->nlists));
+	return 0;
 }
 
 static int

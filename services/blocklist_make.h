@@ -3,6 +3,7 @@
 #define SERVICES_BLOCKLIST_MAKE_H
 
 #include "blocklist_db.h"
+#include "service.h"
 
 /* Room for what is wrong with a source. */
 #define BLOCKLIST_WHY_MAX	512
@@ -14,6 +15,7 @@ struct blocklist_list {
 	char		**path;
 	unsigned int	 npaths;
 	bool		 allow;
+	struct service_backend *backend;	/* for people */
 };
 
 /* What a database is made of. */

@@ -8,11 +8,16 @@
  *	0.0.0.0 ads.example b.example	a line of a hosts file
  *	||ads.example^			an Adblock rule for a domain; @@ excepts
  *	address=/ads.example/		a line for dnsmasq
+ *	local-zone: "ads.example" deny	one for Unbound
+ *	ads.example CNAME .		a record of a response policy zone
  *
  * A line that is none of them is counted and told, and the rest is used.  It
  * must not decide what too many of them mean.
  */
+#include <sys/socket.h>
 #include <sys/stat.h>
+
+#include <arpa/inet.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +36,14 @@ static const char *const folder_files[] = { "domains", "urls", "expressions" };
 #define NFILES		3
 #define EXPRESSIONS	2		/* in folder_files */
 
+static bool
+has_prefix(struct slice s, const char *prefix)
+{
+	size_t	 len = strlen(prefix);
+
+	return s.len >= len && memcmp(s.p, prefix, len) == 0;
+}
+
 static int
 bad(struct blocklist_reader *r, const char *why)
 {
@@ -42,20 +55,75 @@ bad(struct blocklist_reader *r, const char *why)
 
 /* ---- lines --------------------------------------------------------------- */
 
+/* "192.0.2.0/24" looks like a URL, but nobody means that. */
+static bool
+is_network(const struct weburl *u, struct slice text)
+{
+	size_t	 digits = u->len - u->host_len;
+
+	return u->is_address && digits > 1 && digits <= 4 &&
+	    chars_span(text.p + text.len - (digits - 1), digits - 1,
+	    CHARS_DIGIT) == digits - 1 && memchr(text.p, '/', text.len) ==
+	    text.p + text.len - digits;
+}
+
+/* An address of IPv6 as lists have it; a URL has it in brackets. */
+static bool
+put_brackets(struct slice *text, char *copy, size_t size)
+{
+	struct in6_addr	 ignored;
+	int		 n;
+
+	if (text->len >= INET6_ADDRSTRLEN || text->p[0] == '[' ||
+	    memchr(text->p, ':', text->len) == NULL)
+		return false;
+	n = snprintf(copy, size, "[%.*s", (int)text->len, text->p);
+	if (inet_pton(AF_INET6, copy + 1, &ignored) != 1)
+		return false;
+	copy[n++] = ']';
+	text->p = copy;
+	text->len = (size_t)n;
+	return true;
+}
+
+/* Is what stands behind the first colon a port, or is there none? */
+static bool
+has_port(struct slice text)
+{
+	const char	*colon = memchr(text.p, ':', text.len), *slash;
+	size_t		 n;
+
+	if (colon == NULL || memchr(text.p, '[', text.len) != NULL ||
+	    memchr(text.p, '@', text.len) != NULL)
+		return true;
+	n = (size_t)(text.p + text.len - colon) - 1;
+	if (n >= 2 && memcmp(colon + 1, "//", 2) == 0)
+		return true;
+	if ((slash = memchr(colon, '/', n + 1)) != NULL)
+		n = (size_t)(slash - colon) - 1;
+	return n > 0 && chars_span(colon + 1, n, CHARS_DIGIT) == n;
+}
+
 /* A domain or URL. */
 static int
 add(struct blocklist_reader *r, struct slice text, enum blocklist_kind kind)
 {
 	static const struct slice	 nowhere = { "", 0 };
+	char				 copy[INET6_ADDRSTRLEN + 4];
 
 	if (text.len > 2 && text.p[0] == '*' && text.p[1] == '.') {
 		text.p += 2;
 		text.len -= 2;
 	}
 	if (text.len == 0 || text.p[0] == '/' ||
+	    (!put_brackets(&text, copy, sizeof(copy)) && !has_port(text)) ||
 	    weburl_parse(&r->url, text, nowhere) == -1 ||
 	    !weburl_is_strict(&r->url))
 		return bad(r, "invalid host name");
+	if (is_network(&r->url, text))
+		return bad(r, "a network, not an address");
+	if (kind == BLOCKLIST_EXCEPTION && r->url.len > r->url.host_len)
+		return bad(r, "an exception for more than a domain");
 	/* "/path/" and "/path" are one */
 	while (r->url.len > r->url.host_len &&
 	    r->url.text[r->url.len - 1] == '/')
@@ -84,6 +152,18 @@ is_whole(struct slice options)
 	return true;
 }
 
+/* Is there anything behind the host? */
+static bool
+has_path(struct slice s)
+{
+	size_t	 i;
+
+	for (i = 0; i < s.len; i++)
+		if (strchr("/?#\\", s.p[i]) != NULL)
+			return true;
+	return false;
+}
+
 /* "host^" or "host^$options", behind the bars. */
 static int
 parse_adblock(struct blocklist_reader *r, struct slice s,
@@ -101,7 +181,7 @@ parse_adblock(struct blocklist_reader *r, struct slice s,
 		options.p++;
 		options.len--;
 	}
-	if (caret == NULL || memchr(s.p, '/', s.len) != NULL ||
+	if (caret == NULL || has_path(s) ||
 	    (options.len > 0 && (options.p[0] != '$' || options.len == 1)))
 		return bad(r, "not a simple rule for a domain");
 	if (options.len > 0) {
@@ -203,10 +283,14 @@ static int
 parse_hosts(struct blocklist_reader *r, struct slice address,
     struct slice rest)
 {
-	struct slice	 name;
+	struct slice	 name, others = rest;
 
-	if (!is_sink(address))
-		return bad(r, "more than a domain or URL");
+	if (!is_sink(address)) {
+		while ((name = cut_word(&others)).len > 0)
+			if (!is_standard(name))
+				return bad(r, "more than a domain or URL");
+		return 0;
+	}
 	for (;;) {
 		name = cut_word(&rest);
 		if (name.len == 0)
@@ -217,12 +301,110 @@ parse_hosts(struct blocklist_reader *r, struct slice address,
 	}
 }
 
-static bool
-has_prefix(struct slice s, const char *prefix)
+/* What it is cut off from is a text between quotes, or a word. */
+static struct slice
+cut_quoted(struct slice *s)
 {
-	size_t	 len = strlen(prefix);
+	struct slice	 text;
+	const char	*end;
 
-	return s.len >= len && memcmp(s.p, prefix, len) == 0;
+	*s = slice_trim(*s);
+	if (s->len == 0 || s->p[0] != '"' ||
+	    (end = memchr(s->p + 1, '"', s->len - 1)) == NULL)
+		return cut_word(s);
+	text.p = s->p + 1;
+	text.len = (size_t)(end - text.p);
+	s->len -= text.len + 2;
+	s->p = end + 1;
+	return text;
+}
+
+/* "local-zone: "ads.example." static", behind the colon. */
+static int
+parse_zone(struct blocklist_reader *r, struct slice s)
+{
+	static const char *const	 blocking[] = {
+		"always_deny", "always_null", "always_nxdomain",
+		"always_refuse", "deny", "inform_deny", "redirect",
+		"refuse", "static"
+	};
+	struct slice			 name = cut_quoted(&s);
+	struct slice			 type = cut_quoted(&s);
+	size_t				 i;
+
+	for (i = 0; i < sizeof(blocking) / sizeof(blocking[0]); i++)
+		if (slice_is(type, blocking[i]))
+			return add(r, name, BLOCKLIST_ENTRY);
+	return bad(r, "a zone that does not block");
+}
+
+/* "local-data: "ads.example A 0.0.0.0"", behind the colon. */
+static int
+parse_data(struct blocklist_reader *r, struct slice s)
+{
+	struct slice	 text = cut_quoted(&s), name = cut_word(&text), word;
+
+	do
+		word = cut_word(&text);
+	while (chars_span(word.p, word.len, CHARS_DIGIT) == word.len ?
+	    word.len > 0 : slice_is_nocase(word, "IN"));
+	if ((!slice_is_nocase(word, "A") && !slice_is_nocase(word, "AAAA")) ||
+	    !is_sink(cut_word(&text)))
+		return bad(r, "an address, not a block");
+	return add(r, name, BLOCKLIST_ENTRY);
+}
+
+/* Names of these stand for addresses and name servers. */
+static bool
+is_trigger(struct slice owner)
+{
+	static const char *const	 names[] = {
+		".rpz-client-ip", ".rpz-ip", ".rpz-nsip", ".rpz-nsdname"
+	};
+	size_t				 i, len;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		len = strlen(names[i]);
+		if (owner.len >= len && memcmp(owner.p + owner.len - len,
+		    names[i], len) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * "ads.example 300 IN CNAME ." of a response policy zone, the first word cut
+ * off; true when it was a record.  SOA and NS are those of the zone itself.
+ */
+static bool
+parse_record(struct blocklist_reader *r, struct slice owner,
+    struct slice rest, int *result)
+{
+	struct slice	 type = owner, target;
+
+	*result = 0;
+	/* the owner is that of the line before */
+	if (!slice_is(owner, "NS") && !slice_is(owner, "IN"))
+		do
+			type = cut_word(&rest);
+		while (type.len > 0 && (slice_is(type, "IN") ||
+		    chars_span(type.p, type.len, CHARS_DIGIT) == type.len));
+	if (slice_is(type, "SOA") || slice_is(type, "NS") ||
+	    slice_is(type, "IN"))
+		return true;
+	if (!slice_is(type, "CNAME"))
+		return false;
+	target = cut_word(&rest);
+	if (is_trigger(owner))
+		*result = bad(r, "a rule for addresses or name servers");
+	else if (slice_is(target, "rpz-passthru."))
+		*result = add(r, owner, BLOCKLIST_EXCEPTION);
+	else if (slice_is(target, ".") || slice_is(target, "*.") ||
+	    slice_is(target, "rpz-drop."))
+		*result = add(r, owner, BLOCKLIST_ENTRY);
+	else
+		*result = bad(r, "another name, not a block");
+	return true;
 }
 
 /* Behind " #" there is a comment. */
@@ -257,15 +439,19 @@ parse_line(struct blocklist_reader *r, struct slice s)
 {
 	struct slice	 word, rest;
 	bool		 is_server;
+	int		 result;
 	size_t		 i;
 
 	s = slice_trim(s);
-	if (s.len == 0 || s.p[0] == '#' || s.p[0] == '!' || s.p[0] == ';' ||
-	    (s.p[0] == '[' && has_prefix(s, "[Adblock")))
+	if (s.len == 0 || strchr("#!;", s.p[0]) != NULL ||
+	    has_prefix(s, "[Adblock") || has_prefix(s, "$TTL") ||
+	    has_prefix(s, "$ORIGIN"))
 		return 0;
 	for (i = 0; i < s.len; i++)
-		if ((unsigned char)s.p[i] < ' ' && s.p[i] != '\t')
+		if ((unsigned char)s.p[i] < ' ' && s.p[i] != '\t') {
+			r->binary++;
 			return bad(r, "a control character in it");
+		}
 	s = drop_comment(s);
 	if (is_cosmetic(s))
 		return bad(r, "a rule for parts of pages");
@@ -279,13 +465,23 @@ parse_line(struct blocklist_reader *r, struct slice s)
 		s.len -= 2;
 		return parse_adblock(r, s, BLOCKLIST_ENTRY);
 	}
+	if (has_prefix(s, "@@") || s.p[0] == '|' || s.p[0] == '/')
+		return bad(r, "not a simple rule for a domain");
 	if (is_dnsmasq(s, &rest, &is_server))
 		return parse_dnsmasq(r, rest, is_server);
 	rest = s;
 	word = cut_word(&rest);
-	if (slice_trim(rest).len > 0)
-		return parse_hosts(r, word, rest);
-	return add(r, word, BLOCKLIST_ENTRY);
+	if (slice_is(word, "local-zone:"))
+		return parse_zone(r, rest);
+	if (slice_is(word, "local-data:"))
+		return parse_data(r, rest);
+	if (slice_is(s, "server:"))
+		return 0;
+	if (slice_trim(rest).len == 0)
+		return add(r, word, BLOCKLIST_ENTRY);
+	if (!is_sink(word) && parse_record(r, word, rest, &result))
+		return result;
+	return parse_hosts(r, word, rest);
 }
 
 static int
@@ -322,8 +518,10 @@ one_line(struct blocklist_reader *r, const struct lines *l, const char *p,
 	}
 	if (s.len > BLOCKLIST_LINE_MAX)
 		return bad(r, "longer than 8 KiB");
-	if (memchr(s.p, '\0', s.len) != NULL)
+	if (memchr(s.p, '\0', s.len) != NULL) {
+		r->binary++;
 		return bad(r, "a NUL byte in it");
+	}
 	return l->is_expressions ? parse_expression(r, s) : parse_line(r, s);
 }
 

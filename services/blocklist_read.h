@@ -31,6 +31,7 @@ struct blocklist_reader {
 
 	unsigned long	 entries;
 	unsigned long	 bad;		/* lines that are no entries */
+	unsigned long	 binary;	/* of those: that are no text */
 
 	const char	*file;
 	unsigned long	 line;

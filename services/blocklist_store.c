@@ -51,27 +51,6 @@ blocklist_store_path(const char *cache, const char *section, char *path,
 	return n < size ? 0 : -1;
 }
 
-/* Makes the folder and those above it. */
-static int
-make_folder(const char *path)
-{
-	char	 part[PATH_MAX];
-	size_t	 i;
-
-	if (strlcpy(part, path, sizeof(part)) >= sizeof(part))
-		return -1;
-	for (i = 1; ; i++) {
-		if (part[i] != '/' && part[i] != '\0')
-			continue;
-		part[i] = '\0';
-		if (mkdir(part, 0755) == -1 && errno != EEXIST)
-			return -1;
-		if (path[i] == '\0')
-			return 0;
-		part[i] = '/';
-	}
-}
-
 /* Removes what builders that died have left. */
 static void
 clean_folder(const char *cache)
@@ -92,36 +71,64 @@ clean_folder(const char *cache)
 	(void)closedir(dir);
 }
 
-/* The stamp is not part of the sum, so that it can be set alone. */
+/*
+ * The stamp is not part of the sum, so that it can be set alone.  Not by its
+ * name: who owns the folder could give that to another file of ours.
+ */
 static void
-write_stamp(const char *path, const struct blocklist_db *db,
+write_stamp(int fd, const char *path, const struct blocklist_db *db,
     const unsigned char *stamp)
 {
-	int	 fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-
-	if (fd == -1)
-		return;
 	/* if it fails the sources are read again, that is all */
 	if (pwrite(fd, stamp, BLOCKLIST_DIGEST_LEN,
 	    (off_t)(db->trailer.size +
-	    offsetof(struct blocklist_trailer, stamp))) == -1)
+	    offsetof(struct blocklist_trailer, stamp))) == -1 &&
+	    errno != EBADF)
 		service_log("blocklist: %s: %s", path, strerror(errno));
-	(void)close(fd);
+}
+
+/* Says why it is none that we have made, or NULL. */
+static const char *
+check_owner(int fd, const char *cache)
+{
+	struct stat	 st, folder;
+
+	if (fstat(fd, &st) == -1 || stat(cache, &folder) == -1)
+		return strerror(errno);
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
+		return "it is no file with this one name";
+	if (st.st_uid != 0 && st.st_uid != geteuid() &&
+	    st.st_uid != folder.st_uid)
+		return "it belongs to another user";
+	if ((st.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		return "others can write to it";
+	return NULL;
 }
 
 /* Opens the one that is there, if it is whole and still right. */
 static int
-open_stored(const struct blocklist_sources *s, const char *path,
-    const unsigned char *stamp, struct blocklist_db *db)
+open_stored(const struct blocklist_sources *s, const char *cache,
+    const char *path, const unsigned char *stamp, struct blocklist_db *db)
 {
 	static const unsigned char	 never[BLOCKLIST_DIGEST_LEN];
 	unsigned char			 digest[BLOCKLIST_DIGEST_LEN];
 	struct blocklist_fault		 ignored;
+	const char			*why;
 	int				 fd;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	/* a pipe must not make us wait */
+	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd == -1 && (errno == EACCES || errno == EROFS))
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW |
+		    O_NONBLOCK);
 	if (fd == -1)
 		return -1;
+	if ((why = check_owner(fd, cache)) != NULL) {
+		service_warn("blocklist \"%s\": %s is not used and made "
+		    "anew: %s", s->section, path, why);
+		(void)close(fd);
+		return -1;
+	}
 	if (blocklist_db_open(db, fd, true) == -1) {
 		service_warn("blocklist \"%s\": %s is damaged and is made "
 		    "anew", s->section, path);
@@ -133,7 +140,7 @@ open_stored(const struct blocklist_sources *s, const char *path,
 		return fd;
 	if (blocklist_make_digest(s, digest, &ignored) == 0 &&
 	    memcmp(db->trailer.digest, digest, BLOCKLIST_DIGEST_LEN) == 0) {
-		write_stamp(path, db, stamp);
+		write_stamp(fd, path, db, stamp);
 		return fd;
 	}
 	blocklist_db_close(db);
@@ -148,7 +155,8 @@ open_temporary(const char *cache, const char *path, char *temporary,
 	int	 fd = -1, n;
 
 	n = snprintf(temporary, size, "%s.%ld", path, (long)getpid());
-	if (n > 0 && (size_t)n < size && make_folder(cache) == 0) {
+	if (n > 0 && (size_t)n < size &&
+	    (mkdir(cache, 0750) == 0 || errno == EEXIST)) {
 		clean_folder(cache);
 		(void)unlink(temporary);
 		fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC |
@@ -191,6 +199,23 @@ make(const struct blocklist_sources *s, const char *cache, const char *path,
 	return -1;
 }
 
+/*
+ * The same file to read only: workers get it, and must not be able to change
+ * what all others look into.
+ */
+static int
+reopen(int fd)
+{
+	char	 path[32];
+	int	 copy;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	if ((copy = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		return fd;
+	(void)close(fd);
+	return copy;
+}
+
 int
 blocklist_store_open(const struct blocklist_sources *s, const char *cache,
     struct blocklist_db *before, struct blocklist_db *db,
@@ -208,8 +233,8 @@ blocklist_store_open(const struct blocklist_sources *s, const char *cache,
 	}
 	if (blocklist_make_stamp(s, stamp, fault) == -1)
 		return -1;
-	if ((fd = open_stored(s, path, stamp, db)) != -1)
-		return fd;
+	if ((fd = open_stored(s, cache, path, stamp, db)) != -1)
+		return reopen(fd);
 	if ((fd = make(s, cache, path, before, stamp, fault)) == -1)
 		return -1;
 	if (blocklist_db_open(db, fd, false) == -1) {
@@ -220,5 +245,5 @@ blocklist_store_open(const struct blocklist_sources *s, const char *cache,
 	}
 	service_log("blocklist \"%s\": compiled %llu entries of %u lists",
 	    s->section, (unsigned long long)db->trailer.entries, s->nlists);
-	return fd;
+	return reopen(fd);
 }

@@ -23,12 +23,20 @@ struct clamav {
 	uint64_t		 max_size;
 	bool			 multipart;
 	unsigned int		 max_parts;
+	size_t			 trickle;	/* bytes at a time; 0: none */
+	unsigned int		 trickle_ms;	/* and then a pause */
+	uint64_t		 trickle_max;	/* bytes in all */
 	enum clamav_policy	 policy[CLAMD_NRESULTS];
 	struct service_template	*page;		/* infected; or NULL */
 	struct service_template	*unscanned_page;
 	struct clamav_types	*types;		/* NULL: all are scanned */
 	struct clamav_cache	*cache;		/* NULL: off */
 	struct clamav_digest	*digest;
+
+	struct service_counter	*hits;		/* of the cache */
+	struct service_counter	*misses;
+	struct service_counter	*evictions;
+	struct service_gauge	*entries;
 };
 
 /* clamav_conf.c: open() and close() of the contract. */

@@ -42,6 +42,7 @@ struct clamav_cache {
 	_Atomic uint64_t	 hits;
 	_Atomic uint64_t	 misses;
 	_Atomic uint64_t	 added;
+	_Atomic uint64_t	 entries;
 	struct entry		 entry[];
 };
 
@@ -243,21 +244,26 @@ cache_victim(struct entry *set, const unsigned char *key)
 	return e;
 }
 
-void
+bool
 clamav_cache_add(struct clamav_cache *c,
     const unsigned char key[CLAMAV_DIGEST], uint64_t version, int64_t now,
     const struct clamd_verdict *v)
 {
 	struct entry	*e = cache_victim(cache_set(c, key), key);
 	uint32_t	 turn = atomic_load(&e->turn);
+	bool		 is_lost;
 
 	if ((v->result != CLAMD_CLEAN && v->result != CLAMD_INFECTED) ||
 	    version == 0 || strlen(v->text) >= sizeof(e->name))
-		return;
+		return false;
 	if (turn % 2 == 1 ||
 	    !atomic_compare_exchange_strong(&e->turn, &turn, turn + 1))
-		return;			/* somebody else is at it */
+		return false;		/* somebody else is at it */
 	atomic_thread_fence(memory_order_release);
+	if (e->version == 0)
+		atomic_fetch_add(&c->entries, 1);
+	is_lost = e->version == version && e->expires > now &&
+	    memcmp(e->key, key, CLAMAV_DIGEST) != 0;
 	e->result = v->result;
 	e->version = version;
 	e->expires = now + c->time;
@@ -265,6 +271,7 @@ clamav_cache_add(struct clamav_cache *c,
 	(void)strlcpy(e->name, v->text, sizeof(e->name));
 	atomic_store(&e->turn, turn + 2);
 	atomic_fetch_add(&c->added, 1);
+	return is_lost;
 }
 
 void
@@ -274,4 +281,5 @@ clamav_cache_count(const struct clamav_cache *c,
 	counters->hits = atomic_load(&c->hits);
 	counters->misses = atomic_load(&c->misses);
 	counters->added = atomic_load(&c->added);
+	counters->entries = atomic_load(&c->entries);
 }

@@ -36,6 +36,7 @@ struct clamav_cache_counters {
 	uint64_t	 hits;
 	uint64_t	 misses;
 	uint64_t	 added;
+	uint64_t	 entries;	/* places that were ever filled */
 };
 
 /*
@@ -52,9 +53,9 @@ bool	 clamav_cache_find(struct clamav_cache *c,
 
 /*
  * Keeps a verdict, where it is one: clean or infected.  The oldest that
- * stands in its way is forgotten.
+ * stands in its way is forgotten.  Returns whether that one was still good.
  */
-void	 clamav_cache_add(struct clamav_cache *c,
+bool	 clamav_cache_add(struct clamav_cache *c,
 	    const unsigned char key[CLAMAV_DIGEST], uint64_t version,
 	    int64_t now, const struct clamd_verdict *v);
 

@@ -188,6 +188,10 @@ edit_begin(struct txn *t)
 {
 	struct slice	 head = txn_head(t);
 
+	if (t->started) {
+		errno = EALREADY;
+		return -1;
+	}
 	if (t->head.len > 0)
 		return 0;
 	if (head.len == 0) {
@@ -365,6 +369,10 @@ txn_set_head(struct txn *t, const char *head, size_t len)
 	size_t			 i = 0, k = 0;
 	bool			 more;
 
+	if (t->started) {
+		errno = EALREADY;
+		return -1;
+	}
 	if (old.len == 0) {
 		errno = ENOENT;
 		return -1;

@@ -40,12 +40,30 @@ enum verdict {
 };
 
 /*
+ * What a service cannot work without, or a list it works with: an engine, a
+ * database.  And what it counts: how often (a counter, which only grows), and
+ * how many there are (a gauge).  Made in open(), shown to administrators
+ * under the title of the section; good until close().
+ */
+struct service_backend;
+struct service_counter;
+struct service_gauge;
+
+enum backend_state {
+	BACKEND_UNKNOWN,	/* nobody has looked yet; not up */
+	BACKEND_DOWN,
+	BACKEND_STALE,		/* goes on with what it had before */
+	BACKEND_UP
+};
+
+/*
  * A service's own section of the configuration while it is opened.  Errors
  * are collected, so that an administrator sees all of them at once.
  */
 struct service_setup {
 	cfg_t		*section;	/* `blocklist ads { ... }`, parsed */
 	const char	*name;		/* its title, "ads" */
+	const char	*root;		/* of workers, or NULL; see poll */
 
 	/*
 	 * Reports an error in the section: what is wrong, and what was
@@ -71,7 +89,50 @@ struct service_setup {
 	 * close().  Returns 0, or -1 after error() when there are too many.
 	 */
 	int		 (*keep)(const struct service_setup *setup, int fd);
+
+	/*
+	 * Makes a folder, if it is not there, for files that poll() writes
+	 * and that open() believes: it is given to the user that processes
+	 * run as.  Returns 0; or -1 with errno when it cannot be had; or 1
+	 * after error() when others could change what is in it.
+	 */
+	int		 (*folder)(const struct service_setup *setup,
+			    const char *path);
+
+	/*
+	 * A back-end; those of one section stand in for each other.  While
+	 * none that is `needed` is up, or stale, the daemon is not ready.
+	 */
+	struct service_backend *(*backend)(const struct service_setup *setup,
+			    const char *name, int needed);
+
+	/*
+	 * A counter, or a gauge: its name is of a-z, 0-9 and _ and has its
+	 * unit last ("fetch_seconds"), help is a sentence.  All three return
+	 * what the section had under that name already, or NULL where it
+	 * cannot be shown, which is no error: what takes them takes NULL.
+	 */
+	struct service_counter *(*counter)(const struct service_setup *setup,
+			    const char *name, const char *help);
+	struct service_gauge *(*gauge)(const struct service_setup *setup,
+			    const char *name, const char *help);
 	void		*arg;		/* the server's own */
+};
+
+/* Who asked for an update; opaque to services. */
+struct service_report;
+
+/*
+ * What became of sources that were looked at: of one list, or (name "") of
+ * the whole section.
+ */
+struct service_outcome {
+	const char	*name;
+	int		 failed;	/* what was in use stays so */
+	int		 changed;
+	uint64_t	 entries;
+	uint64_t	 refused;	/* lines that are no entries */
+	const char	*why;		/* it failed, or the first such line */
 };
 
 struct service {
@@ -109,9 +170,19 @@ struct service {
 	/*
 	 * poll: every few seconds, in one process of its own for the whole
 	 * daemon: looks whether lists or engines have changed.  May block.
-	 * What it finds goes to shared memory that open() has mapped.
+	 * What it finds goes to shared memory that open() has mapped, and to
+	 * service_backend_set().  Like open() it sees all files, and workers
+	 * those below setup->root where that is not NULL.
 	 */
 	void		 (*poll)(void *instance);
+
+	/*
+	 * update: beside poll(), for `icapctl update`: who asks says that the
+	 * sources are complete, so what they hold is in use when it returns.
+	 * Tells the outcome of each by service_tell().  NULL: poll() does it.
+	 */
+	void		 (*update)(void *instance,
+			    struct service_report *report);
 
 	/*
 	 * version: what its verdicts depend on beside its configuration, as a
@@ -131,6 +202,29 @@ void	 service_log(const char *fmt, ...)
 	    __attribute__((format(printf, 1, 2)));
 void	 service_warn(const char *fmt, ...)
 	    __attribute__((format(printf, 1, 2)));
+
+/* Tells the outcome of an update; texts are copied. */
+void	 service_tell(struct service_report *report,
+	    const struct service_outcome *outcome);
+
+/*
+ * The state of a back-end, as seen from anywhere: open(), poll(), or a worker
+ * that finds out first.  The text is its version, or what is wrong with it,
+ * in lower case and without a dot; without one (fmt NULL) a state that is not
+ * new costs next to nothing, and leaves the text.
+ */
+void	 service_backend_set(struct service_backend *backend,
+	    enum backend_state state, const char *fmt, ...)
+	    __attribute__((format(printf, 3, 4)));
+
+/*
+ * Adds n to a counter; from start(), serve() and poll().  No other process
+ * writes to the same memory, so it costs next to nothing.
+ */
+void	 service_count(struct service_counter *counter, uint64_t n);
+
+/* Sets a gauge, for all processes. */
+void	 service_gauge_set(struct service_gauge *gauge, int64_t value);
 
 /* ---- what was asked -------------------------------------------------- */
 
@@ -231,6 +325,38 @@ void	 txn_want_fd(struct txn *txn, uint64_t size);
  */
 int	 txn_body_fd(struct txn *txn, uint64_t *size);
 
+/*
+ * The end of a body, so many bytes, is never released before the verdict.
+ */
+#define SERVICE_HOLD_BACK	16384
+
+/*
+ * Sends up to size bytes of the original before the verdict, as far as it
+ * was read, lest the client gives up waiting.  With the first of them the
+ * reply begins, with the head as it is now.  Afterwards VERDICT_UNCHANGED
+ * sends the rest and ends it well; with any other verdict it ends in the
+ * middle of a chunk, and the connection by a reset.  Who has bytes of it can
+ * keep and use them: this is for services whose user has asked for it.
+ * Returns their number, 0 when there are none to release yet, or -1 with
+ * errno EPERM when there will be none in this transaction (icapd_service(3)
+ * says when), EPIPE when the client is gone.
+ */
+ssize_t	 txn_release(struct txn *txn, size_t size);
+
+/*
+ * Has that done with size bytes every ms milliseconds and `most` bytes in
+ * all, while txn_read() and txn_body_fd() wait.  Nothing happens where it is
+ * not permitted.  A size of 0 ends it.
+ */
+void	 txn_release_every(struct txn *txn, size_t size, unsigned int ms,
+	    uint64_t most);
+
+/*
+ * For a service that waits for something else: releases what is due.
+ * Returns the milliseconds until it is to be called again, -1 for never.
+ */
+int	 txn_release_due(struct txn *txn);
+
 /* ---- the answer ------------------------------------------------------ */
 
 /*
@@ -241,7 +367,8 @@ int	 txn_body_fd(struct txn *txn, uint64_t *size);
  * stay as they are, byte for byte.  Return 0, or -1 with errno: EINVAL for a
  * name that is no token or a value with a control character, EPERM for a
  * framing field (Content-Length, Transfer-Encoding, Connection ...), E2BIG
- * when the head would exceed its limit, ENOENT when there is no head.
+ * when the head would exceed its limit, ENOENT when there is no head,
+ * EALREADY when the reply has begun.
  */
 int	 txn_set_header(struct txn *txn, const char *name, const char *value);
 int	 txn_add_header(struct txn *txn, const char *name, const char *value);

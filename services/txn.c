@@ -3,8 +3,8 @@
  * A transaction: runs the services of a plan on a message and turns what they
  * say into the cheapest legal reply.  Called by session.c (txn_run) and by
  * services (bodies, notes; heads are edit.c's, pages respond.c's, users
- * identity.c's).  What a verdict means on the wire is decided here and
- * nowhere else:
+ * identity.c's, bytes before the verdict release.c's).  What a verdict means
+ * on the wire is decided here and nowhere else:
  *
  *	unchanged	204 where the client allows it (RFC 3507 4.6), which a
  *			preview always does; else 200 with the message
@@ -20,6 +20,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,6 +111,21 @@ txn_peek_is_all(const struct txn *t)
 	    t->body.pending.len <= PEEK_MAX;
 }
 
+/*
+ * The body could not be had for it is time to release some of it.  Returns
+ * whether that was so and is done.
+ */
+static bool
+txn_is_woken(struct txn *t)
+{
+	if (t->stream->wake_at == 0 || errno != EAGAIN ||
+	    t->body.state == BODY_BROKEN)
+		return false;
+	t->stream->wake_at = 0;
+	(void)txn_release_due(t);
+	return t->body.state != BODY_BROKEN;
+}
+
 ssize_t
 txn_read(struct txn *t, void *dst, size_t size)
 {
@@ -123,7 +139,12 @@ txn_read(struct txn *t, void *dst, size_t size)
 	/* until the reply begins the message may have to go back whole */
 	if (!t->started)
 		body_remember(&t->body);
-	if ((n = body_read(&t->body, dst, size)) > 0)
+	do {
+		t->stream->wake_at = t->release.at;
+		n = body_read(&t->body, dst, size);
+	} while (n == -1 && txn_is_woken(t));
+	t->stream->wake_at = 0;
+	if (n > 0)
 		t->consumed += (uint64_t)n;
 	return n;
 }
@@ -169,16 +190,21 @@ int
 txn_body_fd(struct txn *t, uint64_t *size)
 {
 	struct spool	*sp = t->source;
-	int		 fd;
+	int		 fd, result;
 
-	if (t->started || t->written.len > 0 ||
+	if ((t->started && t->released == 0) || t->written.len > 0 ||
 	    (t->capture != NULL && t->capture->len > 0)) {
 		errno = EINVAL;		/* part of it may be gone */
 		return -1;
 	}
 	if (sp == NULL) {
 		body_remember(&t->body);
-		if (body_spool(&t->body) == -1)
+		do {
+			t->stream->wake_at = t->release.at;
+			result = body_spool(&t->body);
+		} while (result == -1 && txn_is_woken(t));
+		t->stream->wake_at = 0;
+		if (result == -1)
 			return -1;
 		sp = t->body.spool;
 	}
@@ -354,8 +380,10 @@ static int
 txn_broken(struct txn *t)
 {
 	t->fault = t->body.fault;
-	if (t->status != 0)
+	if (t->status != 0) {
 		t->fault.status = 0;
+		t->reset = true;
+	}
 	return -1;
 }
 
@@ -377,6 +405,7 @@ txn_failed(struct txn *t, const char *why)
 {
 	t->fault.why = why;
 	t->fault.status = t->status != 0 ? 0 : 500;
+	t->reset = t->status != 0;
 	return -1;
 }
 
@@ -426,8 +455,7 @@ txn_start_message(struct txn *t, int status, enum encap_entity hdr,
 	rb->nlead = 2;
 }
 
-/* The same for the message that is adapted. */
-static void
+void
 txn_start_adapted(struct txn *t, int status, enum encap_entity body)
 {
 	txn_start_message(t, status,
@@ -684,6 +712,8 @@ txn_write(struct txn *t, const void *src, size_t size)
 {
 	if (size == 0)
 		return 0;
+	if (t->released > 0)
+		t->write_failed = true;		/* the head says otherwise */
 	if (t->write_failed || txn_put(t, src, size) == -1) {
 		t->write_failed = true;
 		return -1;
@@ -866,9 +896,61 @@ txn_reply_replaced(struct txn *t)
 	return txn_send_chunk(t, body, true, nothing);
 }
 
+/*
+ * The verdict came too late to withhold all of it, but not the rest.  The
+ * reply ends where it is, in the middle of a chunk.
+ */
+static int
+txn_cut(struct txn *t)
+{
+	char	 after[40];
+	size_t	 len;
+
+	(void)snprintf(after, sizeof(after), "cut after %llu bytes",
+	    (unsigned long long)t->released);
+	len = strnlen(t->why, sizeof(t->why) - sizeof(after) - 2);
+	(void)snprintf(t->why + len, sizeof(t->why) - len, "%s%s",
+	    len > 0 ? "; " : "", after);
+	t->fault.status = 0;
+	t->fault.why = "cut";
+	t->cut = t->reset = true;
+	return -1;
+}
+
+/* Part of the body has been released: all the rest of it follows, or none. */
+static int
+txn_reply_released(struct txn *t)
+{
+	struct body_piece	 piece;
+	struct slice		 first;
+	char			 byte;
+	int			 more;
+
+	if (t->verdict != VERDICT_UNCHANGED && t->verdict != VERDICT_EDITED &&
+	    (t->body.state != BODY_BROKEN || t->body.fault.status != 0))
+		return txn_cut(t);
+	if (t->body.state == BODY_BROKEN)
+		return txn_broken(t);
+	if (t->release.failed)
+		return txn_lost(t);
+	body_seek(&t->body, t->released);
+	if (body_commit(&t->body) == -1 || body_read(&t->body, &byte, 1) != 1)
+		return txn_broken(t);
+	/* completes the open chunk; as much as is held back comes behind */
+	first.p = &byte;
+	first.len = 1;
+	if (txn_send_chunk(t, first, false, nothing) == -1)
+		return -1;
+	if ((more = body_next(&t->body, &piece)) == -1)
+		return txn_broken(t);
+	return txn_send_original(t, &piece, more);
+}
+
 static int
 txn_reply(struct txn *t)
 {
+	if (t->released > 0)
+		return txn_reply_released(t);
 	switch (t->verdict) {
 	case VERDICT_UNCHANGED:
 		if (txn_allows_204(t))
@@ -921,8 +1003,10 @@ txn_check_step(struct txn *t, enum verdict verdict)
 		return txn_fail(t, t->body.fault.why);
 	if (t->read_failed)
 		return txn_fail(t, "body could not be read");
+	if (t->released > 0 && verdict == VERDICT_REWRITTEN)
+		return txn_fail(t, "service rewrote what it had released");
 	if (verdict != VERDICT_REWRITTEN)
-		return t->started ?
+		return t->started && t->released == 0 ?
 		    txn_fail(t, "service gave up while it wrote") : verdict;
 	if (t->write_failed)
 		return txn_fail(t, "body could not be written");
@@ -943,6 +1027,7 @@ txn_run_step(struct txn *t, const struct txn_step *step)
 
 	t->consumed = 0;
 	t->write_rest = t->write_failed = t->read_failed = false;
+	t->release.at = 0;
 	t->ntrailers = 0;
 	t->capture = NULL;
 	if (t->source != NULL)
@@ -989,7 +1074,8 @@ txn_on_error(struct txn *t)
 		(void)txn_fail(t, t->body.state == BODY_BROKEN ?
 		    t->body.fault.why : "service failed");
 	/* nobody left to protect, or too late to choose */
-	if (t->body.state == BODY_BROKEN || t->started)
+	if (t->body.state == BODY_BROKEN ||
+	    (t->started && t->released == 0))
 		return VERDICT_FAILED;
 	switch (t->plan->on_error) {
 	case ON_ERROR_PASS:

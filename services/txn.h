@@ -27,6 +27,16 @@ struct txn_trailer {
 	char		 value[TXN_NOTE_MAX];	/* "": not known yet */
 };
 
+/* What goes to the client before the verdict, and when: release.c. */
+struct txn_release {
+	uint64_t	 length;	/* the head's, or UINT64_MAX */
+	bool		 failed;	/* the client is gone */
+	int64_t		 at;		/* the next time; 0: never */
+	size_t		 size;		/* so much of it */
+	unsigned int	 ms;		/* and again after */
+	uint64_t	 most;		/* in all */
+};
+
 /* Spools a transaction may need at once. */
 struct txn_spools {
 	struct spool	 body;		/* what was read or came too early */
@@ -62,6 +72,9 @@ struct txn {
 	const struct service	*decided;	/* who gave it, or NULL */
 	bool			 unscanned;	/* not examined: see why */
 	bool			 shadowed;	/* and not executed */
+	bool			 cut;		/* only `released` was sent */
+	bool			 reset;		/* a reply lacks its end */
+	uint64_t		 released;	/* body bytes, before it */
 	int			 status;	/* ICAP status sent, or 0 */
 	int			 http_status;	/* of a replacing response */
 	bool			 close;		/* and it was announced */
@@ -85,6 +98,7 @@ struct txn {
 	struct bytes		 written;	/* not sent yet */
 	bool			 started;	/* part of the reply is sent */
 	struct reply_body	 reply_body;
+	struct txn_release	 release;
 	struct bytes		 head;		/* edited; empty: as it came */
 	struct bytes		 response;	/* of txn_respond() */
 	size_t			 response_head;	/* length of its head */
@@ -108,7 +122,9 @@ void	 txn_init(struct txn *t);
  * reply.  Returns 0 when the reply is complete and the request was read to
  * its end, so that the connection can go on (unless t->close).  Returns -1
  * when it must end: t->fault.status is what the client is still to be told,
- * or 0 when part of a reply was sent or nobody is there.
+ * or 0 when part of a reply was sent or nobody is there.  With t->cut it was
+ * broken off for its verdict, which is all there is to say; with t->reset the
+ * connection must not end as if the reply were complete.
  */
 int	 txn_run(struct txn *t, const struct txn_plan *plan);
 
@@ -116,6 +132,12 @@ int	 txn_run(struct txn *t, const struct txn_plan *plan);
 void	 txn_fini(struct txn *t);
 
 /* ---- between the files of services/ ----------------------------------- */
+
+/*
+ * txn.c: begins the reply with the head that is adapted, as it is now; goes
+ * out with the first bytes of its body.
+ */
+void	 txn_start_adapted(struct txn *t, int status, enum encap_entity body);
 
 /* The head that is adapted, with its edits: the reply's. */
 struct slice txn_head(const struct txn *t);

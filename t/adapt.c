@@ -63,8 +63,13 @@ out_chunks(struct out *o, const char *p, size_t len, size_t chunk)
 	}
 }
 
-static const char request_head[] =
-    "GET http://h/a HTTP/1.1\r\nHost: h\r\n\r\n";
+/* What a response that is looked at was asked for with. */
+static const char *
+request_head(const struct ask *ask)
+{
+	return ask->request != NULL ? ask->request :
+	    "GET http://h/a HTTP/1.1\r\nHost: h\r\n\r\n";
+}
 
 static void
 make_adapted_head(const struct ask *ask, struct out *o)
@@ -113,7 +118,7 @@ make_icap_head(const struct ask *ask, size_t head_len, struct out *o)
 	out_adds(o, "Encapsulated: ");
 	if (!ask->headless && ask->respmod) {
 		out_adds(o, "req-hdr=0, ");
-		at = strlen(request_head);
+		at = strlen(request_head(ask));
 	}
 	if (!ask->headless) {
 		(void)snprintf(line, sizeof(line), "%s-hdr=%zu, ", part, at);
@@ -168,7 +173,7 @@ make_request(struct adapt *a)
 	make_adapted_head(&a->ask, &head);
 	make_icap_head(&a->ask, head.len, &all);
 	if (!a->ask.headless && a->ask.respmod)
-		out_adds(&all, request_head);
+		out_adds(&all, request_head(&a->ask));
 	if (!a->ask.headless)
 		out_add(&all, head.p, head.len);
 	if (a->ask.body != NULL)

@@ -17,6 +17,7 @@ struct ask {
 	const char	*preview;	/* bytes it announces, as digits */
 	bool		 polite;	/* no ieof, though all is in it */
 	bool		 eager;		/* sends all, whatever it announced */
+	const char	*request;	/* head in RESPMOD; NULL: a GET */
 	const char	*icap;		/* more ICAP header lines */
 	const char	*http;		/* more lines in the adapted head */
 	const char	*head;		/* or all of the adapted head */

@@ -153,6 +153,36 @@ static const struct {
 	{ "ads..example\n-a.example\na b\n<html>\nads.example\n300.1.1.1\n",
 	    "?1 ?2 ?3 ?4 ads.example ?6 " },
 	{ "a\001b\nads.example\n", "?1 ads.example " },
+	/* lists as they are published */
+	{ "127.0.0.1 localhost\n127.0.0.1 local\n255.255.255.255 "
+	    "broadcasthost\nfe80::1%lo0 localhost\nff02::1 ip6-allnodes\n"
+	    "0.0.0.0 0.0.0.0\n0.0.0.0 ads.example\n", "ads.example " },
+	{ "||actor^\n||192.0.2.1^\n||2001:db8::1^\n", "actor 192.0.2.1 "
+	    "[2001:db8::1] " },
+	{ "$TTL 300\n@ SOA localhost. root.localhost. 1 43200 3600 1 300\n"
+	    "  NS  localhost.\n;\nads.example CNAME .\n*.ads.example CNAME .\n"
+	    "b.example 300 IN CNAME *. ; c\n*.c.example CNAME rpz-drop.\n"
+	    "good.ads.example CNAME rpz-passthru.\n",
+	    "ads.example ads.example b.example c.example !good.ads.example " },
+	{ "a.example CNAME b.example.\na.example A 192.0.2.1\n"
+	    "32.1.2.0.192.rpz-ip CNAME .\n", "?1 ?2 ?3 " },
+	{ "server:\nlocal-zone: \"ads.example.\" always_null\n"
+	    "local-zone: b.example redirect # c\n"
+	    "local-data: \"b.example 300 IN A 0.0.0.0\"\n",
+	    "ads.example b.example b.example " },
+	{ "local-zone: \"a.example\" transparent\n"
+	    "local-data: \"a.example A 192.0.2.1\"\nlocal-zone: \"\n"
+	    "local-data: \"a.example TXT x\"\n", "?1 ?2 ?3 ?4 " },
+	{ "+.a.example\n=a.example\n*ads*\nads.*\n(^|\\.)ads\\.\n/ads[0-9]/\n"
+	    "|a.example^\n@@/x/\nads*.example\n", "?1 ?2 ?3 ?4 ?5 ?6 ?7 ?8 "
+	    "?9 " },
+	{ "192.0.2.0/24\n2001:db8::/32\n[2001:db8::]/32\npayload:\n"
+	    "a.example:x\nhttp://192.0.2.1/24\n192.0.2.1:80/24x\n",
+	    "?1 ?2 ?3 ?4 ?5 192.0.2.1/24 192.0.2.1/24x " },
+	{ "@@||a.example?x^\n||a.example?x^\n@@||a.example#x^\n"
+	    "a.example/x CNAME rpz-passthru.\n", "?1 ?2 ?3 ?4 " },
+	{ "http://user:pass@ads.example./x\nuser@b.example:80\n"
+	    "%63.example\n", "ads.example/x b.example c.example " },
 };
 
 START_TEST(reading)
@@ -490,6 +520,10 @@ START_TEST(faults)
 	ck_assert_uint_eq(fault.list, 1);
 	ck_assert_ptr_nonnull(strstr(fault.why, "none of its 2 lines"));
 	ck_assert_ptr_nonnull(strstr(notices.s, "/b:1: "));
+	/* an entry by chance makes no list of it */
+	put_bytes("b", "\x1f\x8b\0\n\1\n\2\nb\n", 10);
+	ck_assert_int_eq(open_db(&db, NULL, &fault), -1);
+	ck_assert_ptr_nonnull(strstr(fault.why, "it is no text: 3 lines"));
 	/* an empty one is told, and refused where it was not before */
 	put("b", "");
 	ck_assert_int_ne(fd = open_db(&db, NULL, &fault), -1);

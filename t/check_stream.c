@@ -133,6 +133,41 @@ START_TEST(waits_end_at_the_nearer_limit)
 }
 END_TEST
 
+/* Something else is due: before the limit, and the limit stays what it was. */
+START_TEST(waits_end_to_wake_the_caller)
+{
+	struct wire	 w = { .in = "abc", .in_len = 3, .gate = 2 };
+	struct stream	 s;
+
+	start(&s, &w, 100);
+	s.wake_at = stream_now() - 1;
+	ck_assert_int_eq(stream_fill(&s, 100), -1);
+	ck_assert_int_eq(errno, EAGAIN);
+	ck_assert_uint_eq(w.recvs, 0);
+	s.wake_at = stream_now() + 50000;
+	ck_assert_int_eq(stream_fill(&s, 100), 1);
+	ck_assert_int_eq(stream_fill(&s, 100), -1);
+	ck_assert_int_eq(errno, EAGAIN);
+	ck_assert_int_gt(w.wait, 40000);
+	ck_assert_int_le(w.wait, 50000);
+	/* of a minute's patience ten seconds are left, or a few more */
+	ck_assert_int_eq(stream_fill(&s, 100), -1);
+	ck_assert_int_eq(errno, ETIMEDOUT);
+	ck_assert_int_ge(w.wait, 10000);
+	ck_assert_int_lt(w.wait, 20000);
+	/* what comes renews it */
+	w.gate = 0;
+	ck_assert_int_eq(stream_fill(&s, 100), 1);
+	ck_assert_int_eq(s.waited, 0);
+	s.wake_at = stream_now() + 120000;
+	w.end = ETIMEDOUT;
+	ck_assert_int_eq(stream_fill(&s, 100), -1);
+	ck_assert_int_eq(errno, ETIMEDOUT);
+	ck_assert_int_eq(w.wait, 60000);
+	finish(&s, &w);
+}
+END_TEST
+
 START_TEST(a_write_that_does_not_wait_needs_no_time)
 {
 	struct wire	 w = { .in = "" };
@@ -543,6 +578,7 @@ add(TCase *tc)
 	tcase_add_test(tc, fill_takes_no_more_than_there_is_room);
 	unit_add_rows(tc, fill_and_write_pass_errors_on, errors);
 	unit_add_rows(tc, waits_end_at_the_nearer_limit, times);
+	tcase_add_test(tc, waits_end_to_wake_the_caller);
 	tcase_add_test(tc, a_write_that_does_not_wait_needs_no_time);
 	unit_add_rows(tc, writes_are_whole_however_slow_the_peer, slow);
 	tcase_add_test(tc, empty_writes_send_nothing);

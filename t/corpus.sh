@@ -18,6 +18,12 @@ for target in "$top_srcdir"/t/fuzz_*.c; do
 	name=$(basename "$target" .c)
 	corpus=$top_srcdir/t/corpus/${name#fuzz_}
 	[ "$name" = fuzz_main ] && continue
+	case $name in
+	fuzz_list|fuzz_rule)
+		# built only with the block lists
+		[ -x "$top_builddir/t/$name" ] || continue
+		;;
+	esac
 	# files, not the folder: libFuzzer would go on from there
 	set -- "$corpus"/*
 	[ "$name" != fuzz_conf ] || set -- "$@" "$top_srcdir"/t/conf/*.conf

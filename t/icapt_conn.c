@@ -317,17 +317,54 @@ conn_probe(struct conn *c)
 	return conn_send(c, t.p, t.n, 0);
 }
 
+static void
+conn_read_begin(struct conn *c)
+{
+	if (c->reading)
+		return;
+	reply_fini(&c->reply);
+	reply_init(&c->reply, c->has_msg ? &c->msg.content : NULL);
+	c->reading = 1;
+}
+
+enum conn_result
+conn_read_part(struct conn *c, uint64_t size)
+{
+	size_t	 used;
+	int	 n;
+
+	conn_read_begin(c);
+	while (c->reply.size < size) {
+		if (c->n == 0) {
+			if ((n = conn_fill(c)) == -1)
+				return CONN_TIMEOUT;
+			if (n == 0)
+				return c->reply.begun ? CONN_BROKEN : CONN_END;
+		}
+		switch (reply_parse(&c->reply, c->in + c->off, 1, &used)) {
+		case REPLY_BAD:
+			return CONN_BAD;
+		case REPLY_OK:
+			c->reading = 0;
+			break;
+		case REPLY_MORE:
+			break;
+		}
+		c->off += used;
+		c->n -= used;
+		if (!c->reading)
+			return c->reply.size < size ? CONN_END : CONN_REPLY;
+	}
+	return CONN_REPLY;
+}
+
 enum conn_result
 conn_read(struct conn *c)
 {
 	size_t	 used;
 	int	 n;
 
-	if (!c->reading) {
-		reply_fini(&c->reply);
-		reply_init(&c->reply, c->has_msg ? &c->msg.content : NULL);
-		c->reading = 1;
-	}
+	conn_read_begin(c);
 	for (;;) {
 		switch (reply_parse(&c->reply, c->in + c->off, c->n, &used)) {
 		case REPLY_OK:

@@ -52,6 +52,8 @@ int	 conn_probe(struct conn *);
 struct text conn_probe_text(struct icapt *);
 /* Read an answer into c->reply. */
 enum conn_result conn_read(struct conn *);
+/* Read it as far as so many bytes of its body; CONN_REPLY if they are there. */
+enum conn_result conn_read_part(struct conn *, uint64_t);
 /* Note that instead of what was expected this result came; returns -1. */
 int	 conn_fail(struct conn *, enum conn_result, const char *);
 /* Read more bytes; -1 at the timeout, 0 at the end, else 1. */

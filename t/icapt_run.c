@@ -1071,6 +1071,61 @@ st_broken(struct run *r, const struct text *w, int n)
 	return conn_fail(c, res, "the end in the middle of an answer");
 }
 
+/* The body that comes is a beginning of the request's. */
+static int
+check_part(struct run *r, const struct conn *c)
+{
+	if (c->reply.status != 200)
+		return icapt_fail(r->ic, "a 200", "%s", c->reply.head.p);
+	if (c->reply.differ != -1)
+		return icapt_fail(r->ic, "the body that was sent",
+		    "another one from byte %lld on",
+		    (long long)c->reply.differ);
+	return ST_OK;
+}
+
+static int
+st_part(struct run *r, const struct text *w, int n)
+{
+	struct conn		*c = conn_need(r);
+	enum conn_result	 res;
+	uint64_t		 v;
+
+	(void)n;
+	if (number_parse(w[0].p, &v) == -1)
+		return error(r, "a bad number", w[0].p);
+	if (c == NULL)
+		return ST_FAIL;
+	if ((res = conn_read_part(c, v)) != CONN_REPLY)
+		return conn_fail(c, res, "more of an answer's body");
+	return check_part(r, c);
+}
+
+static int
+st_cut(struct run *r, const struct text *w, int n)
+{
+	struct conn		*c = conn_need(r);
+	enum conn_result	 res;
+	uint64_t		 v;
+
+	(void)n;
+	if (number_parse(w[0].p, &v) == -1)
+		return error(r, "a bad number", w[0].p);
+	if (c == NULL)
+		return ST_FAIL;
+	if ((res = conn_read(c)) != CONN_BROKEN)
+		return conn_fail(c, res, "the end in the middle of an answer");
+	if (!c->rst)
+		return icapt_fail(r->ic, "a reset", "the end");
+	if (c->reply.left == 0)
+		return icapt_fail(r->ic, "the end in the middle of a chunk",
+		    "it between two");
+	if (c->reply.size != v)
+		return icapt_fail(r->ic, w[0].p, "%llu bytes",
+		    (unsigned long long)c->reply.size);
+	return check_part(r, c);
+}
+
 /* About the answer read last. */
 
 static struct reply *
@@ -1164,7 +1219,7 @@ match(struct run *r, const char *text, const char *re, int *yes)
 static int
 match_check(struct run *r, const char *text, const char *re, int want)
 {
-	int	 yes;
+	int	 yes = 0;
 
 	if (match(r, text, re, &yes) != ST_OK)
 		return ST_ERROR;
@@ -1289,6 +1344,7 @@ static const struct statement statements[] = {
 	{ "closed",	0, 0, st_closed },
 	{ "conn",	1, 0, st_conn },
 	{ "continue",	0, 0, st_continue },
+	{ "cut",	1, 0, st_cut },
 	{ "delay",	1, 0, st_delay },
 	{ "each",	1, 2, st_each },
 	{ "early",	1, 1, st_early },
@@ -1309,6 +1365,7 @@ static const struct statement statements[] = {
 	{ "ok",		0, 0, st_ok },
 	{ "open",	0, 0, st_open },
 	{ "options",	0, 0, st_options },
+	{ "part",	1, 0, st_part },
 	{ "quiet",	0, 0, st_quiet },
 	{ "refuse",	2, 1, st_refuse },
 	{ "reject",	2, 1, st_reject },

@@ -99,6 +99,22 @@ sed -n '/^enum verdict {/,/^}/p' "$header" |
     sed -n 's/.*\(VERDICT_[A-Z]*\).*/\1/p' | while read -r name; do
 	grep -q "^\.It Dv $name\$" "$tmp/text" || echo "$name"
 done | complain "each verdict is described"
+sed -n '/^enum backend_state {/,/^}/p' "$header" |
+    sed -n 's/^	\(BACKEND_[A-Z]*\).*/\1/p' >"$tmp/states"
+[ "$(wc -l <"$tmp/states")" -ge 4 ] ||
+    echo "$header" | complain "a back-end has states"
+while read -r name; do
+	grep -q "^\.It Dv $name\$" "$tmp/text" || echo "$name"
+done <"$tmp/states" | complain "each state of a back-end is described"
+sed -n '/^struct service_setup {/,/^}/p' "$header" |
+    sed -n 's/^	[a-z][^;]*[*	 ]\([a-z]*\);.*/\1/p
+	s/.*(\*\([a-z_]*\))(.*/\1/p' | sort >"$tmp/members"
+[ "$(wc -l <"$tmp/members")" -ge 8 ] ||
+    echo "$header" | complain "a setup has members"
+while read -r name; do
+	grep -qE "^\.(It )?Fa (.*[*\" ])?$name(\"|\)| |\$)" "$tmp/text" ||
+	    echo "$name"
+done <"$tmp/members" | complain "each member of a setup is described"
 sed -n '/^struct service {/,/^}/p' "$header" |
     sed -n 's/^	[a-z][^;]*[*	 ]\([a-z]*\);.*/\1/p
 	s/.*(\*\([a-z]*\))(.*/\1/p' | sort >"$tmp/members"

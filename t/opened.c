@@ -4,12 +4,16 @@
  * opened, run over the memory client of adapt.c.  What the server adds to
  * that (places of errors, other processes) is tested with the daemon.
  */
+#include <sys/stat.h>
+
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../services/vital.h"
 #include "opened.h"
 
 static struct opened	*running;
@@ -58,6 +62,45 @@ on_keep(const struct service_setup *setup, int fd)
 	return 0;
 }
 
+/* Nobody shows anything here, which services do not have to know. */
+static struct service_backend *
+on_backend(const struct service_setup *setup, const char *name, int needed)
+{
+	(void)setup;
+	(void)name;
+	(void)needed;
+	return NULL;
+}
+
+static struct service_counter *
+on_counter(const struct service_setup *setup, const char *name,
+    const char *help)
+{
+	(void)setup;
+	ck_assert(vital_is_name(name));
+	ck_assert_ptr_nonnull(help);
+	return NULL;
+}
+
+static struct service_gauge *
+on_gauge(const struct service_setup *setup, const char *name,
+    const char *help)
+{
+	(void)setup;
+	ck_assert(vital_is_name(name));
+	ck_assert_ptr_nonnull(help);
+	return NULL;
+}
+
+static int
+on_folder(const struct service_setup *setup, const char *path)
+{
+	struct opened	*o = setup->arg;
+
+	o->folders++;
+	return mkdir(path, 0750) == 0 || errno == EEXIST ? 0 : -1;
+}
+
 void
 opened_init(struct opened *o, const struct service *service,
     const char *text)
@@ -75,6 +118,10 @@ opened_init(struct opened *o, const struct service *service,
 	setup.error = on_error;
 	setup.error_at = on_error_at;
 	setup.keep = on_keep;
+	setup.backend = on_backend;
+	setup.counter = on_counter;
+	setup.gauge = on_gauge;
+	setup.folder = on_folder;
 	setup.arg = o;
 	if (service->open(&setup, &o->instance) == -1)
 		o->instance = NULL;

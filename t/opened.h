@@ -13,6 +13,7 @@ struct opened {
 	cfg_t			*cfg;
 	struct text		 errors;	/* "KEY: what" lines */
 	unsigned int		 kept;		/* descriptors */
+	unsigned int		 folders;	/* made for it */
 };
 
 /* text is what stands between the braces of the section. */

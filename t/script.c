@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -223,6 +224,33 @@ script_edit(struct txn *t, const char *word, char *arg)
 	abort();
 }
 
+/* What is released now, or every so often while it waits; until all is. */
+static int
+script_release(struct txn *t, const char *word, char *arg)
+{
+	char	*ms, *most;
+	ssize_t	 n;
+	int	 wait, rounds = 0;
+
+	if (strcmp(word, "release") == 0) {
+		n = txn_release(t, number(arg));
+		saw("release %zd%s%s", n, n == -1 ? ": " : "",
+		    n == -1 ? strerror(errno) : "");
+		return 0;
+	}
+	if (strcmp(word, "every") == 0) {
+		assert((ms = split(arg)) != NULL);
+		assert((most = split(ms)) != NULL);
+		txn_release_every(t, number(arg), (unsigned int)number(ms),
+		    number(most));
+		return 0;
+	}
+	while ((wait = txn_release_due(t)) >= 0 && rounds++ < 1000)
+		(void)poll(NULL, 0, wait);
+	saw("due %d", wait);
+	return 0;
+}
+
 static int
 script_word(struct txn *t, const char *word, char *arg)
 {
@@ -249,6 +277,9 @@ script_word(struct txn *t, const char *word, char *arg)
 	}
 	if (strcmp(word, "fd") == 0)
 		return script_fd(t);
+	if (strcmp(word, "release") == 0 || strcmp(word, "every") == 0 ||
+	    strcmp(word, "due") == 0)
+		return script_release(t, word, arg);
 	if (strcmp(word, "respond") == 0) {
 		value = split(arg);
 		return script_respond(t, number(arg), value);

@@ -17,6 +17,7 @@
  *	set:N=V add:N=V remove:N line:TEXT	edit the head
  *	respond:STATUS=TEXT	a response (no "=": without a body)
  *	reply:N=V trailer:N note:K=V
+ *	release:N		before the verdict; every:N=MS=MOST due
  *	careless		from here on errors are overlooked
  *	unchanged edited rewritten replaced none fail:WHY
  *

@@ -46,7 +46,7 @@ request fail
 wait_until has_lines "$tmp/log/access" 27 || fail "no lines"
 get /metrics
 [ "$code" -eq 200 ] || fail "/metrics: $code"
-has "$tmp/got" '^icapd_transactions_total{service="echo",method="RESPMOD",status="204",verdict="unchanged",unscanned="false",blocked="false"} 25$' ||
+has "$tmp/got" '^icapd_transactions_total{service="echo",method="RESPMOD",status="204",verdict="unchanged",unscanned="false",blocked="false",cut="false"} 25$' ||
     fail "25 transactions are not in the metrics"
 has "$tmp/got" '^icapd_blocked_total 1$' || fail "nothing was blocked"
 has "$tmp/got" '^icapd_unscanned_total 1$' || fail "all was examined"

@@ -147,6 +147,17 @@ step "services that do something"
 			run = {fail}
 			on-error = block
 		}
+		service "/behind" {
+			run = {header, script}
+		}
+		service "/script-pass" {
+			run = {script}
+			on-error = pass
+		}
+		service "/script-withhold" {
+			run = {script}
+			on-error = block
+		}
 	EOT
 	for name in block echo fail header late prefix read reqmod script; do
 		echo "service \"/$name\" { run = {$name} }"
@@ -161,6 +172,8 @@ wire -D block=block -D edit=header -D late=late -D prefix=prefix \
     "$scripts/partial.it" "$scripts/prefix.it" "$scripts/preview-gone.it" \
     "$scripts/preview-then-100.it" "$scripts/told.it" \
     "$scripts/unscanned.it"
+wire -D script=script -D pass=script-pass -D withhold=script-withhold \
+    -D behind=behind "$scripts/release.it"
 # C156: a chain that changes the head is like a service that does
 wire -D edit=chain "$scripts/partial.it"
 icapd_stop TERM

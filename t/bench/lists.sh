@@ -29,10 +29,7 @@ dirty() {
 
 for n in $ENTRIES; do
 	rm -rf "$tmp/cache"
-	awk -v n="$n" 'BEGIN {
-		for (i = 0; i < n; i++)
-			print "d" i ".large.example"
-	}' >"$tmp/list"
+	sh "$(dirname "$0")/mklist.sh" "$n" >"$tmp/list"
 	chmod 644 "$tmp/list"
 	cat >"$tmp/icapd.conf" <<-END
 	listen "127.0.0.1:0" { workers = 2 }
