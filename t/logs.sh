@@ -142,7 +142,8 @@ wait_until has_lines "$custom" 1 || fail "no line"
 istag=$(sed -n 's/^ISTag: "\([^"]*\)".*/\1/p' "$tmp/raw.out")
 at=$(sed -n 's/^Encapsulated: res-hdr=0, res-body=\([0-9]*\).*/\1/p' \
     "$tmp/raw.out")
-[ -n "$istag" ] && [ "${at:-0}" -gt 0 ] || fail "no head in the reply"
+[ -n "$istag" ] || fail "no ISTag in the reply"
+[ "${at:-0}" -gt 0 ] || fail "no page in the reply"
 # the body is "<h1>no</h1>"
 echo "200|\\\"$istag\\\"|HTTP/1.1 403 Forbidden|http://example.com/|$((\
     at + 11))|11|-" >"$tmp/want"
