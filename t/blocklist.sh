@@ -145,8 +145,71 @@ for entry in first.update.example second.update.example; do
 	has_updated || fail "icapctl: $(cat "$tmp/update.out")"
 	blocks ads "http://$entry/"
 done
-has "$tmp/update.out" '^updated$' || fail "it does not say so"
+has "$tmp/update.out" '^ads/ads: updated, 8 entries, 1 line refused, first .*/ads:7: more than a domain or URL$' ||
+    fail "ads: $(cat "$tmp/update.out")"
+has "$tmp/update.out" "^ads/large: unchanged, $ENTRIES entries$" ||
+    fail "large: $(cat "$tmp/update.out")"
 kill -0 "$icapd_pid" || fail "the daemon has gone"
+
+# ctl_update STATUS NAME...
+ctl_update() {
+	cu_status=$1
+	shift
+	start update "$icapctl" -r "$tmp/board" $json update "$@"
+	reap "$started_pid"
+	[ "$status" -eq "$cu_status" ] ||
+	    fail "update $*: $status: $(cat "$tmp/update.out" \
+	    "$tmp/update.err")"
+}
+
+step "icapctl update NAME: a list, a section, one of each, none"
+json=
+ctl_update 0 large
+[ "$(cat "$tmp/update.out")" = "ads/large: unchanged, $ENTRIES entries" ] ||
+    fail "large: $(cat "$tmp/update.out")"
+ctl_update 0 ads
+[ "$(count "$tmp/update.out" '^ads/[a-z0-9]*: unchanged')" -eq 4 ] ||
+    fail "ads is the section: $(cat "$tmp/update.out")"
+ctl_update 0 ads/ut1 allow
+[ "$(sed 's/:.*//' "$tmp/update.out" | tr '\n' ' ')" = \
+    "ads/ut1 ads/allow " ] || fail "two: $(cat "$tmp/update.out")"
+for name in nothing ads/nothing ads/ /ads ut1/ads ''; do
+	ctl_update 1 "$name"
+	has "$tmp/update.err" "$name: no service or list" ||
+	    fail "$name: $(cat "$tmp/update.err")"
+done
+json=-j
+ctl_update 0 ut1 large
+if command -v jq >/dev/null; then
+	jq -e '.sources | length == 2 and .[1].list == "large" and
+	    .[1].section == "ads" and .[1].outcome == "unchanged" and
+	    .[1].entries == '"$ENTRIES"' and .[1].refused == 0' \
+	    "$tmp/update.out" >"$tmp/jq.out" ||
+	    fail "JSON: $(cat "$tmp/update.out")"
+fi
+json=
+
+step "icapctl update: a list that is none fails, and the old one stays"
+mv "$tmp/lists/ads" "$tmp/lists/good"
+head -c 5000 "$ICAPD" >"$tmp/lists/ads"
+chmod a+r "$tmp/lists/ads"
+for again in first second; do
+	ctl_update 1 ads/ads
+	has "$tmp/update.err" '^ads/ads: FAILED, the old one stays in use: .*/ads: ' ||
+	    fail "$again: $(cat "$tmp/update.err")"
+done
+ctl_update 1 large
+has "$tmp/update.err" '^ads/large: FAILED.* list "ads" cannot be read$' ||
+    fail "large: $(cat "$tmp/update.err")"
+json=-j
+ctl_update 1 ads/ads
+has "$tmp/update.out" '"outcome":"failed"' || fail "JSON: another outcome"
+json=
+blocks ads http://second.update.example/
+mv "$tmp/lists/good" "$tmp/lists/ads"
+ctl_update 0
+has "$tmp/update.out" '^ads/ads: unchanged, 8 entries' ||
+    fail "ads: $(cat "$tmp/update.out")"
 
 step "a list that goes away leaves the old one in use"
 mv "$tmp/lists/ads" "$tmp/lists/gone"

@@ -30,7 +30,8 @@ signature() {
 	echo "$(md5sum <"$1" | cut -d ' ' -f 1):$(wc -c <"$1"):$2"
 }
 
-# More lines of its configuration are in the file $clamd_more.
+# More lines of its configuration are in the file $clamd_more; its threads are
+# four, or $clamd_threads.
 clamd_config() {
 	cat <<-END
 	DatabaseDirectory $tmp/db
@@ -39,7 +40,7 @@ clamd_config() {
 	MaxFileSize 200M
 	MaxScanSize 400M
 	StreamMaxLength 1M
-	MaxThreads 4
+	MaxThreads ${clamd_threads:-4}
 	END
 	[ "$(id -u)" -ne 0 ] || echo "User root"
 	cat "$clamd_more"
@@ -57,4 +58,36 @@ clamd_start() {
 clamd_is_up() {
 	[ -S "$tmp/clamd.sock" ] && has "$tmp/clamd.out" 'Self checking' ||
 	    ! is_running "$clamd_pid"
+}
+
+# clamd_tcp_start: the same clamd on TCP as well, on a port that is free, for
+# it cannot take one that the kernel chooses; sets clamd_port, and has_ipv6 to
+# yes or no.
+clamd_tcp_start() {
+	has_ipv6=no
+	! grep -q '^0\{31\}1 ' /proc/net/if_inet6 2>/dev/null || has_ipv6=yes
+	cp "$clamd_more" "$tmp/clamd.less"
+	clamd_try=0
+	while [ "$clamd_try" -lt 20 ]; do
+		clamd_try=$((clamd_try + 1))
+		clamd_port=$((20000 + ($$ * 37 + clamd_try * 1009) % 12000))
+		{
+			cat "$tmp/clamd.less"
+			echo "TCPSocket $clamd_port"
+			echo "TCPAddr 127.0.0.1"
+			[ $has_ipv6 = no ] || echo "TCPAddr ::1"
+		} >"$clamd_more"
+		rm -f "$tmp/clamd.sock"
+		clamd_config >"$tmp/clamd.conf"
+		start clamd "$clamd" -c "$tmp/clamd.conf"
+		clamd_pid=$started_pid
+		wait_until clamd_is_up || fail "clamd is not ready"
+		if is_running "$clamd_pid" &&
+		    ! has "$tmp/clamd.out" 'annot bind'; then
+			return
+		fi
+		end "$clamd_pid"
+		forget "$clamd_pid"
+	done
+	fail "clamd finds no free port"
 }
