@@ -154,7 +154,8 @@ START_TEST(format_codes_mean_what_c_icap_says)
 END_TEST
 
 static const char *const	 bad_formats[] = {
-	"%", "%q", "x %{abc", "%300a", "%-", "%5", "a%{b}", "%{a}{b}im", "%{33}bph", "%{x}bph",
+	"%", "%q", "x %{abc", "%300a", "%-", "%5", "a%{b}", "%{a}{b}im",
+	"%{33}bph", "%{x}bph",
 };
 
 START_TEST(bad_formats_are_refused_with_a_reason)
