@@ -452,6 +452,8 @@ txn_start_message(struct txn *t, int status, enum encap_entity hdr,
 
 	txn_start_reply(t, status);
 	reply_end(&t->reply, hdr, head.len, body);
+	t->http_out = head;
+	t->is_response_out = hdr == ENCAP_RES_HDR;
 	rb->s = t->stream;
 	rb->lead[0].iov_base = t->reply.head;
 	rb->lead[0].iov_len = t->reply.len;
