@@ -29,6 +29,8 @@ cat >"$tmp/lists/ads" <<-'END'
 	address=/dnsmasq.example/0.0.0.0
 	this line is none
 	allowed.example
+	127.0.0.1
+	127.0.0.2
 END
 echo ut1.example >"$tmp/lists/ut1/domains"
 [ "$expressions" = no ] || echo 'casino[0-9]' >"$tmp/lists/ut1/expressions"
@@ -61,7 +63,7 @@ configuration() {
 		}
 		rule "ut1" {
 			lists = {ut1}
-			redirect = "http://page.example/why?c=%{category}&u=%{url}"
+			redirect = "http://localhost/why?c=%{category}&u=%{url}"
 		}
 		rule "rest" { }
 	}
@@ -93,8 +95,11 @@ passes ads http://allowed.example/
 passes ads http://fine.example/
 passes ads http://ads.example/ -H 'X-Authenticated-User: boss'
 ask ads 'http://ut1.example/?a=<b>'
-has "$answer" '^Location: http://page.example/why?c=ut1&u=http%3A%2F%2Fut1.example%2F%3Fa%3D%3Cb%3E' ||
+has "$answer" '^Location: http://localhost/why?c=ut1&u=http%3A%2F%2Fut1.example%2F%3Fa%3D%3Cb%3E' ||
     fail "no redirect: $(cat "$answer")"
+wait_until is_passed ads http://127.0.0.1/x ||
+    fail "the address of the redirect's host is blocked"
+blocks ads http://127.0.0.2/x
 if [ "$expressions" = yes ]; then
 	ask ads http://casino1.example/
 	has "$answer" '^HTTP/1.1 302 ' || fail "the expression is not used"
@@ -145,7 +150,7 @@ for entry in first.update.example second.update.example; do
 	has_updated || fail "icapctl: $(cat "$tmp/update.out")"
 	blocks ads "http://$entry/"
 done
-has "$tmp/update.out" '^ads/ads: updated, 8 entries, 1 line refused, first .*/ads:7: more than a domain or URL$' ||
+has "$tmp/update.out" '^ads/ads: updated, 10 entries, 1 line refused, first .*/ads:7: more than a domain or URL$' ||
     fail "ads: $(cat "$tmp/update.out")"
 has "$tmp/update.out" "^ads/large: unchanged, $ENTRIES entries$" ||
     fail "large: $(cat "$tmp/update.out")"
@@ -208,7 +213,7 @@ json=
 blocks ads http://second.update.example/
 mv "$tmp/lists/good" "$tmp/lists/ads"
 ctl_update 0
-has "$tmp/update.out" '^ads/ads: unchanged, 8 entries' ||
+has "$tmp/update.out" '^ads/ads: unchanged, 10 entries' ||
     fail "ads: $(cat "$tmp/update.out")"
 
 step "a list that goes away leaves the old one in use"
@@ -331,7 +336,7 @@ step "Squid: a redirect"
 via -D "$tmp/head" -o /dev/null "http://ut1.example/x" ||
     fail "curl ended with $?"
 has "$tmp/head" '^HTTP/1.1 302 ' || fail "no 302: $(cat "$tmp/head")"
-has "$tmp/head" '^Location: http://page.example/why?c=ut1&u=http%3A%2F%2Fut1.example%2Fx' ||
+has "$tmp/head" '^Location: http://localhost/why?c=ut1&u=http%3A%2F%2Fut1.example%2Fx' ||
     fail "another place: $(cat "$tmp/head")"
 
 step "Squid: CONNECT is refused by its host"
