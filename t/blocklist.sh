@@ -12,7 +12,8 @@ set -u
 # shellcheck source=listlib.sh
 . "$(dirname "$0")/listlib.sh"
 
-ENTRIES=100000		# of the large list
+ENTRIES=${ENTRIES:-100000}	# of the large list
+FORMS=12			# it has them in
 
 list_setup
 expressions=no
@@ -35,9 +36,21 @@ END
 echo ut1.example >"$tmp/lists/ut1/domains"
 [ "$expressions" = no ] || echo 'casino[0-9]' >"$tmp/lists/ut1/expressions"
 echo allowed.example >"$tmp/lists/allow"
-awk -v n="$ENTRIES" 'BEGIN {
+awk -v n="$ENTRIES" -v forms="$FORMS" 'BEGIN {
+	form[0] = "%s"
+	form[1] = "0.0.0.0 %s"
+	form[2] = "||%s^$important"
+	form[3] = "address=/%s/0.0.0.0"
+	form[4] = "*.%s"
+	form[5] = "http://user@%s:8080/\r"
+	form[6] = "local-zone: \"%s.\" always_nxdomain"
+	form[7] = "%s. 300 IN CNAME ."
+	form[8] = "\t.%s  # why"
+	form[9] = "::\tlocalhost %s"
+	form[10] = "%s.:443"
+	form[11] = "D%%2E%s"
 	for (i = 0; i < n; i++)
-		print "d" i ".large.example"
+		printf(form[i % forms] "\n", "d" i ".large.example")
 }' >"$tmp/lists/large"
 chmod -R a+rX "$tmp/lists"
 
@@ -91,6 +104,15 @@ blocks ads ads.example:443 -m CONNECT
 blocks ads http://dnsmasq.example/
 blocks ads "http://d$((ENTRIES - 1)).large.example/"
 passes ads "http://d$ENTRIES.large.example/"
+form=0
+while [ "$form" -lt "$((FORMS - 1))" ]; do
+	blocks ads "http://d$form.large.example/"
+	blocks ads "http://x.D$((ENTRIES / FORMS / 2 * FORMS + form)).Large.example./"
+	form=$((form + 1))
+done
+passes ads http://d11.large.example/
+blocks ads http://d.d11.large.example/
+passes ads http://large.example/
 passes ads http://allowed.example/
 passes ads http://fine.example/
 passes ads http://ads.example/ -H 'X-Authenticated-User: boss'
