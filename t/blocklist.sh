@@ -104,10 +104,11 @@ blocks ads ads.example:443 -m CONNECT
 blocks ads http://dnsmasq.example/
 blocks ads "http://d$((ENTRIES - 1)).large.example/"
 passes ads "http://d$ENTRIES.large.example/"
-form=0
+form=0 middle=$((ENTRIES / 2))
+middle=$((middle - middle % FORMS))
 while [ "$form" -lt "$((FORMS - 1))" ]; do
 	blocks ads "http://d$form.large.example/"
-	blocks ads "http://x.D$((ENTRIES / FORMS / 2 * FORMS + form)).Large.example./"
+	blocks ads "http://x.D$((middle + form)).Large.example./"
 	form=$((form + 1))
 done
 passes ads http://d11.large.example/
