@@ -16,6 +16,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../proto/body.h"
 #include "../proto/http.h"
 #include "record.h"
 #include "line.h"
@@ -57,7 +58,8 @@ _Static_assert(sizeof(struct record_intent) <= RING_INTENT_MAX, "it fits");
 static bool
 is_error(const struct record *a)
 {
-	return a->died || a->status == 0 || a->status >= 400;
+	return a->died || a->status == 0 || a->status >= 400 ||
+	    (a->cut && !a->blocked);
 }
 
 bool
@@ -403,8 +405,9 @@ format_text(struct line *l, const struct record *a, size_t cut)
 enum code {
 	CODE_LITERAL, CODE_PEER, CODE_LOCAL, CODE_LOCAL_PORT, CODE_CLIENT,
 	CODE_SERVER, CODE_EPOCH, CODE_LOCAL_TIME, CODE_GMT, CODE_REQ_HEADER,
-	CODE_RES_HEADER, CODE_URL, CODE_PATH, CODE_METHOD, CODE_STATUS,
-	CODE_ICAP_HEADER, CODE_NONE, CODE_PREVIEW, CODE_HTTP_IN,
+	CODE_RES_HEADER, CODE_REQ_HEADER_OUT, CODE_RES_HEADER_OUT, CODE_URL,
+	CODE_URL_OUT, CODE_PATH, CODE_METHOD, CODE_STATUS,
+	CODE_ICAP_HEADER, CODE_ICAP_HEADER_OUT, CODE_PREVIEW, CODE_HTTP_IN,
 	CODE_HTTP_OUT, CODE_BODY_IN, CODE_BODY_OUT, CODE_IN, CODE_OUT,
 	CODE_PREVIEW_BYTES, CODE_USER, CODE_NOTES, CODE_NOTE, CODE_T_HEAD,
 	CODE_T_TOTAL, CODE_T_FIRST, CODE_T_LAST, CODE_T_SERVICE, CODE_T_READ,
@@ -420,10 +423,10 @@ static const struct {
 	const char	*text;
 	enum code	 code;
 } codes[] = {
-	{ "huo", CODE_URL },		{ ">ho", CODE_REQ_HEADER },
-	{ "<ho", CODE_RES_HEADER },	{ ">hi", CODE_REQ_HEADER },
+	{ "huo", CODE_URL_OUT },	{ ">ho", CODE_REQ_HEADER_OUT },
+	{ "<ho", CODE_RES_HEADER_OUT },	{ ">hi", CODE_REQ_HEADER },
 	{ "<hi", CODE_RES_HEADER },	{ ">ih", CODE_ICAP_HEADER },
-	{ "<ih", CODE_NONE },		{ "ipl", CODE_PREVIEW },
+	{ "<ih", CODE_ICAP_HEADER_OUT },	{ "ipl", CODE_PREVIEW },
 	{ "bph", CODE_PREVIEW_BYTES },	{ "Hso", CODE_HTTP_STATUS },
 	{ "la", CODE_LOCAL },		{ "lp", CODE_LOCAL_PORT },
 	{ ">a", CODE_CLIENT },		{ "<A", CODE_SERVER },
@@ -450,11 +453,13 @@ static const struct {
 #define FORMAT_MAX	64	/* codes and literals of one format */
 #define FORMAT_TEXT	1024	/* bytes of one format */
 #define FORMAT_WIDTH	256	/* largest width */
+#define PREVIEW_DEFAULT	5	/* bytes of a preview that are shown */
 
 struct record_op {
 	enum code	 code;
 	bool		 left;
 	unsigned int	 width;
+	unsigned int	 bytes;		/* of a preview */
 	const char	*text;		/* literal or argument, kept below */
 	size_t		 len;
 };
@@ -494,6 +499,24 @@ format_argument(struct record_format *f, struct record_op *op, const char **p)
 	return 0;
 }
 
+static int
+format_check_argument(struct record_op *op, const char **why)
+{
+	struct slice	 arg = { op->text, op->len };
+	uint64_t	 n;
+
+	if (op->code != CODE_PREVIEW_BYTES)
+		return 0;
+	if (op->len == 0)
+		op->bytes = PREVIEW_DEFAULT;
+	else if (chars_parse_uint(arg, BODY_FIRST, &n) == -1) {
+		*why = "no more than 32 bytes of a preview are kept";
+		return -1;
+	} else
+		op->bytes = (unsigned int)n;
+	return 0;
+}
+
 /* Reads one code behind its percent sign; *p moves on. */
 static int
 format_code(struct record_format *f, struct record_op *op, const char **p,
@@ -523,7 +546,9 @@ format_code(struct record_format *f, struct record_op *op, const char **p,
 	}
 	op->code = codes[i].code;
 	*p += strlen(codes[i].text);
-	return op->text == NULL ? format_argument(f, op, p) : 0;
+	if (op->text == NULL && format_argument(f, op, p) == -1)
+		return -1;
+	return format_check_argument(op, why);
 }
 
 struct record_format *
@@ -655,13 +680,13 @@ custom_icap_header(struct line *l, const struct record_op *op,
 }
 
 static void
-custom_url(struct line *l, const struct record *a, size_t cut)
+custom_url(struct line *l, struct slice head, size_t cut)
 {
 	struct slice	 method, target = { NULL, 0 }, version;
 
-	if (a->req_head.len > 0)
-		http_split_request(http_start_line(a->req_head), &method,
-		    &target, &version);
+	if (head.len > 0)
+		http_split_request(http_start_line(head), &method, &target,
+		    &version);
 	text_value(l, target, cut);
 }
 
@@ -699,32 +724,13 @@ custom_note(struct line *l, const struct record_op *op,
 	line_lit(l, "-");
 }
 
-static void
-custom_preview(struct line *l, const struct record_op *op,
-    const struct record *a)
-{
-	static const char	 hex[] = "0123456789abcdef";
-	struct slice		 s = a->preview_bytes;
-	uint64_t		 max = 5;
-	struct slice		 arg = { op->text, op->len };
-	size_t			 i;
-
-	if (op->len > 0)
-		(void)chars_parse_uint(arg, 256, &max);
-	if (s.len == 0)
-		line_lit(l, "-");
-	for (i = 0; i < s.len && i < max; i++) {
-		line_char(l, hex[(unsigned char)s.p[i] >> 4]);
-		line_char(l, hex[(unsigned char)s.p[i] & 15]);
-	}
-}
-
 /* The request's side, then what is asked less often. */
 static void
 custom_more(struct line *l, const struct record_op *op,
     const struct record *a, size_t cut)
 {
-	int	 status = a->http_status;
+	struct slice	 first = a->preview_bytes;
+	int		 status = a->http_status;
 
 	switch (op->code) {
 	case CODE_T_HEAD:
@@ -779,7 +785,9 @@ custom_more(struct line *l, const struct record_op *op,
 		custom_note(l, op, a, cut);
 		break;
 	case CODE_PREVIEW_BYTES:
-		custom_preview(l, op, a);
+		if (first.len > op->bytes)
+			first.len = op->bytes;
+		text_value(l, first, cut);
 		break;
 	case CODE_PERCENT:
 		line_lit(l, "%");
@@ -788,6 +796,13 @@ custom_more(struct line *l, const struct record_op *op,
 		line_lit(l, "-");
 		break;
 	}
+}
+
+/* The head as it left; one that was not sent is what the client has. */
+static struct slice
+head_out(struct slice out, struct slice in)
+{
+	return out.len > 0 ? out : in;
 }
 
 static void
@@ -830,8 +845,19 @@ custom_op(struct line *l, const struct record_op *op, const struct record *a,
 	case CODE_RES_HEADER:
 		custom_header(l, op, a->res_head, cut);
 		break;
+	case CODE_REQ_HEADER_OUT:
+		custom_header(l, op, head_out(a->req_head_out, a->req_head),
+		    cut);
+		break;
+	case CODE_RES_HEADER_OUT:
+		custom_header(l, op, head_out(a->res_head_out, a->res_head),
+		    cut);
+		break;
 	case CODE_URL:
-		custom_url(l, a, cut);
+		custom_url(l, a->req_head, cut);
+		break;
+	case CODE_URL_OUT:
+		custom_url(l, head_out(a->req_head_out, a->req_head), cut);
 		break;
 	case CODE_PATH:
 		text_value(l, a->path, cut);
@@ -845,6 +871,9 @@ custom_op(struct line *l, const struct record_op *op, const struct record *a,
 	case CODE_ICAP_HEADER:
 		custom_icap_header(l, op, a, cut);
 		break;
+	case CODE_ICAP_HEADER_OUT:
+		custom_header(l, op, a->reply_head, cut);
+		break;
 	case CODE_PREVIEW:
 		if (a->preview < 0)
 			line_lit(l, "-");
@@ -855,7 +884,8 @@ custom_op(struct line *l, const struct record_op *op, const struct record *a,
 		line_uint(l, a->req_head.len + a->res_head.len + a->body_in);
 		break;
 	case CODE_HTTP_OUT:
-		line_uint(l, a->body_out);
+		line_uint(l, a->req_head_out.len + a->res_head_out.len +
+		    a->body_out);
 		break;
 	case CODE_BODY_IN:
 		line_uint(l, a->body_in);

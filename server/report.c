@@ -245,6 +245,16 @@ report_take_txn(struct report *r, struct txn *t,
 	a->close = t->close;
 	a->body_in = t->body.received;
 	a->body_out = t->body_out;
+	if (t->is_response_out)
+		a->res_head_out = t->http_out;
+	else
+		a->req_head_out = t->http_out;
+	if (t->status != 0) {
+		a->reply_head.p = t->reply.head;
+		a->reply_head.len = t->reply.len;
+	}
+	a->preview_bytes.p = t->body.first;
+	a->preview_bytes.len = t->body.nfirst;
 	a->blocked = t->verdict == VERDICT_REPLACED && !t->shadowed &&
 	    t->http_status >= 400 && t->decided != &svc_info;
 	if (a->why == NULL && t->why[0] != '\0')

@@ -23,6 +23,12 @@ static const char	 req[] =
 static const char	 res[] =
     "HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\n\r\n";
 
+static const char	 reply[] =
+    "ICAP/1.0 200 OK\r\nISTag: \"tag\"\r\n"
+    "Encapsulated: res-hdr=0, res-body=52\r\n\r\n";
+static const char	 page[] =
+    "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\n\r\n";
+
 static const struct record_note	 notes[] = {
 	{ "threat", "EICAR \"test\"" },
 	{ "scanner", "clamav" },
@@ -51,7 +57,9 @@ sample(struct record *a)
 	a->req_head = unit_slice(req);
 	a->res_head = unit_slice(res);
 	a->preview = 1024;
-	a->preview_bytes = unit_slice("MZ\x90");
+	a->preview_bytes = unit_slice("MZ\x90" "ABC");
+	a->reply_head = unit_slice(reply);
+	a->res_head_out = unit_slice(page);
 	a->verdict = "replaced";
 	a->decided = "clamav";
 	a->status = 200;
@@ -101,13 +109,19 @@ static const struct {
 	{ "%>ho", "GET http://example.com/a?b=\\\"c\\\" HTTP/1.1" },
 	{ "%{User-Agent}>ho %>ho{host} %{none}>ho",
 	    "tester 1.0 example.com -" },
-	{ "%<ho %{content-type}<ho", "HTTP/1.1 404 Not Found text/html" },
+	{ "%<hi %{content-type}<hi", "HTTP/1.1 404 Not Found text/html" },
 	{ "%huo %hu", "http://example.com/a?b=\\\"c\\\" "
 	    "http://example.com/a?b=\\\"c\\\"" },
 	{ "%iu %im %is", "/av?x=1 RESPMOD 200" },
-	{ "%{Host}>ih %{Nope}>ih %{ISTag}<ih", "icap.example - -" },
+	{ "%{Host}>ih %{Nope}>ih", "icap.example -" },
+	{ "%{ISTag}<ih %{Nope}<ih %<ih", "\\\"tag\\\" - ICAP/1.0 200 OK" },
 	{ "%ipl %I %O %Ib %Ob", "1024 1111 2222 333 444" },
-	{ "%bph %{2}bph", "4d5a90 4d5a" },
+	/* heads as they came, and as they left */
+	{ "%Ih %Oh", "470 496" },
+	{ "%{content-type}<hi %{content-type}<ho", "text/html text/plain" },
+	{ "%<hi, %<ho", "HTTP/1.1 404 Not Found, HTTP/1.1 403 Forbidden" },
+	{ "%bph %{2}bph %{0}bph %{32}bph",
+	    "MZ\\x90AB MZ - MZ\\x90ABC" },
 	{ "%un", "alice" },
 	{ "%Sl", "threat: EICAR \\\"test\\\", scanner: clamav" },
 	{ "%{threat}Sa %{virus_scan:threat}Sa %{x}Sa",
@@ -141,6 +155,7 @@ END_TEST
 
 static const char *const	 bad_formats[] = {
 	"%", "%q", "x %{abc", "%300a", "%-", "%5", "a%{b}", "%{a}{b}im",
+	"%{33}bph", "%{x}bph",
 };
 
 START_TEST(bad_formats_are_refused_with_a_reason)
@@ -191,6 +206,45 @@ START_TEST(ecs_has_its_fields)
 	format(&a, &log);
 	ck_assert_ptr_null(strstr(out, "client.ip"));
 	ck_assert_ptr_nonnull(strstr(out, "evil\\\"host"));
+}
+END_TEST
+
+/* A bad verdict came late, or none at all, which is a failure. */
+START_TEST(what_was_cut_is_told)
+{
+	struct record		 a;
+	struct record_log	 log = { .form = RECORD_ECS,
+				    .cut = RECORD_CUT_DEFAULT };
+
+	sample(&a);
+	format(&a, &log);
+	ck_assert_ptr_null(strstr(out, "icap.cut"));
+	ck_assert_ptr_null(strstr(out, "icap.released"));
+	a.cut = true;
+	a.released = 5000;
+	a.why = "cut after 5000 bytes";
+	format(&a, &log);
+	ck_assert_ptr_nonnull(strstr(out, "\"icap.cut\":true,"
+	    "\"icap.released.bytes\":5000,"));
+	ck_assert_ptr_nonnull(strstr(out, "\"event.reason\":"
+	    "\"cut after 5000 bytes\""));
+	ck_assert_ptr_nonnull(strstr(out, "\"event.type\":[\"access\","
+	    "\"denied\"]"));
+	ck_assert(record_is_wanted(&a, RECORD_BLOCKED));
+	ck_assert(!record_is_wanted(&a, RECORD_ERRORS));
+	a.blocked = false;
+	ck_assert(record_is_wanted(&a, RECORD_ERRORS));
+	format(&a, &log);
+	ck_assert_ptr_nonnull(strstr(out, "\"event.outcome\":\"failure\""));
+	log.form = RECORD_TEXT;
+	format(&a, &log);
+	ck_assert_ptr_nonnull(strstr(out, " CUT why=\"cut after 5000 bytes\""));
+	/* a good verdict after a trickle */
+	a.cut = false;
+	log.form = RECORD_ECS;
+	format(&a, &log);
+	ck_assert_ptr_null(strstr(out, "icap.cut"));
+	ck_assert_ptr_nonnull(strstr(out, "\"icap.released.bytes\":5000,"));
 }
 END_TEST
 
@@ -508,6 +562,7 @@ add(TCase *tc)
 	unit_add_rows(tc, bad_formats_are_refused_with_a_reason, bad_formats);
 	unit_add_rows(tc, bytes_are_escaped_and_cut, escapes);
 	tcase_add_test(tc, ecs_has_its_fields);
+	tcase_add_test(tc, what_was_cut_is_told);
 	tcase_add_test(tc, no_byte_gets_out_of_its_value);
 	tcase_add_test(tc, numbers_and_times);
 	tcase_add_test(tc, an_odd_byte_shows_wherever_it_stands);
