@@ -30,13 +30,15 @@ signature() {
 	echo "$(md5sum <"$1" | cut -d ' ' -f 1):$(wc -c <"$1"):$2"
 }
 
+clamd_max=		# the largest file it scans, or empty: larger than any
+
 # More lines of its configuration are in the file $clamd_more.
 clamd_config() {
 	cat <<-END
 	DatabaseDirectory $tmp/db
 	LocalSocket $tmp/clamd.sock
 	Foreground yes
-	MaxFileSize 200M
+	MaxFileSize ${clamd_max:-200M}
 	MaxScanSize 400M
 	StreamMaxLength 1M
 	MaxThreads 4
@@ -57,4 +59,9 @@ clamd_start() {
 clamd_is_up() {
 	[ -S "$tmp/clamd.sock" ] && has "$tmp/clamd.out" 'Self checking' ||
 	    ! is_running "$clamd_pid"
+}
+
+# How many connections it has, waiting ones too.
+clamd_connections() {
+	count /proc/net/unix " $tmp/clamd.sock$"
 }
