@@ -99,7 +99,7 @@ void
 buf_trim(struct buf *b, size_t keep)
 {
 	uintptr_t	 page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	uintptr_t	 from, to;
+	uintptr_t	 from, to, last;
 
 	buf_check(b);
 	if (keep < b->wr)
@@ -107,7 +107,11 @@ buf_trim(struct buf *b, size_t keep)
 	if (b->high <= keep)
 		return;
 	from = ((uintptr_t)b->mem + keep + page - 1) & ~(page - 1);
-	to = ((uintptr_t)b->mem + b->high) & ~(page - 1);
+	to = ((uintptr_t)b->mem + b->high + page - 1) & ~(page - 1);
+	/* what else lies on the last page is not ours */
+	last = ((uintptr_t)b->mem + b->size) & ~(page - 1);
+	if (to > last)
+		to = last;
 	if (from < to)
 		(void)madvise((void *)from, to - from, MADV_DONTNEED);
 	b->high = keep;

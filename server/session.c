@@ -51,7 +51,7 @@
 #define BODY_WINDOW	(128 * 1024)
 
 /* Kept of the buffer while a worker waits for its next connection, bytes. */
-#define BUFFER_KEEP	(8 * 1024)
+#define BUFFER_KEEP	(4 * 1024)
 
 /* Longest path of a service. */
 #define PATH_LENGTH_MAX	1024

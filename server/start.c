@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "board.h"
@@ -518,6 +519,8 @@ start_master(struct starting *st)
 	setup.upgrade = start_upgrade;
 	setup.arg = st;
 	st->is_released = true;
+	/* else each worker would read the time zone, from its own root */
+	tzset();
 	return master_run(&setup);
 }
 

@@ -63,6 +63,7 @@ enum backend_state {
 struct service_setup {
 	cfg_t		*section;	/* `blocklist ads { ... }`, parsed */
 	const char	*name;		/* its title, "ads" */
+	const char	*root;		/* of workers, or NULL; see poll */
 
 	/*
 	 * Reports an error in the section: what is wrong, and what was
@@ -170,7 +171,8 @@ struct service {
 	 * poll: every few seconds, in one process of its own for the whole
 	 * daemon: looks whether lists or engines have changed.  May block.
 	 * What it finds goes to shared memory that open() has mapped, and to
-	 * service_backend_set().
+	 * service_backend_set().  Like open() it sees all files, and workers
+	 * those below setup->root where that is not NULL.
 	 */
 	void		 (*poll)(void *instance);
 
@@ -343,8 +345,8 @@ ssize_t	 txn_release(struct txn *txn, size_t size);
 
 /*
  * Has that done with size bytes every ms milliseconds and `most` bytes in
- * all, while txn_read() and txn_body_fd() wait.  Nothing happens where it is
- * not permitted.  A size of 0 ends it.
+ * all, while txn_read(), txn_next() and txn_body_fd() wait.  Nothing happens
+ * where it is not permitted.  A size of 0 ends it.
  */
 void	 txn_release_every(struct txn *txn, size_t size, unsigned int ms,
 	    uint64_t most);

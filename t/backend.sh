@@ -210,6 +210,22 @@ json "[.backends[] | select(.name == \"$unix\" and .service == \"av\") |
 ctl 0 services
 has "$tmp/ctl.out" "^av  *$unix *up  *20.*  ClamAV " || fail "icapctl services"
 
+step "icapd -n -v asks where the workers will"
+if [ "$(id -u)" -eq 0 ]; then
+	{
+		echo "chroot = \"$tmp\""
+		echo 'spool { directory = "/spool" }'
+		conf | sed "s|$unix|unix:/clamd.sock|"
+	} >"$tmp/root.conf"
+	"$ICAPD" -n -v -f "$tmp/root.conf" >"$tmp/check.out" 2>&1 ||
+	    fail "$(cat "$tmp/check.out")"
+	has "$tmp/check.out" \
+	    '^clamav "av": unix:/clamd.sock is up: ClamAV [0-9]' ||
+	    fail "it does not: $(cat "$tmp/check.out")"
+else
+	say "left out: not root, who alone can change the root directory"
+fi
+
 step "numbers"
 scan 0 all
 scan 0 all
