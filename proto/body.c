@@ -118,7 +118,15 @@ static void
 body_add_pending(struct body *b, struct slice data)
 {
 	char	*end;
+	size_t	 n;
 
+	if (b->state == BODY_PREVIEW && b->nfirst < BODY_FIRST) {
+		n = BODY_FIRST - (size_t)b->nfirst;
+		if (n > data.len)
+			n = data.len;
+		memcpy(b->first + b->nfirst, data.p, n);
+		b->nfirst = (uint8_t)(b->nfirst + n);
+	}
 	b->received += data.len;
 	if (b->pending.len == 0) {
 		b->pending = data;
@@ -446,8 +454,7 @@ body_read_ahead(struct body *b)
 uint64_t
 body_kept(const struct body *b)
 {
-	if (!b->remember || b->state == BODY_PREVIEW ||
-	    b->state == BODY_PAUSED)
+	if (!b->remember || (b->state != BODY_REST && b->state != BODY_END))
 		return 0;
 	return b->spool->len;
 }

@@ -21,6 +21,9 @@ enum body_state {
 	BODY_BROKEN		/* see fault */
 };
 
+/* Bytes of a preview that stay known to the end, for logs. */
+#define BODY_FIRST	32
+
 /*
  * The body of one request as one sequence of bytes: preview, 100 Continue and
  * the rest are a matter of this module alone (RFC 3507 4.5).
@@ -36,6 +39,8 @@ struct body {
 	bool			 remember;	/* keep what is read */
 	uint64_t		 preview;	/* announced, bytes */
 	uint64_t		 received;	/* decoded so far, bytes */
+	uint8_t			 nfirst;	/* first bytes of a preview */
+	char			 first[BODY_FIRST];
 	struct slice		 pending;	/* decoded, not handed out */
 	size_t			 base;		/* buffer below is not ours */
 	size_t			 lent;		/* buffer below is in use */

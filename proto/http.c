@@ -63,18 +63,16 @@ http_split_request(struct slice line, struct slice *method,
 int
 http_status(struct slice line)
 {
-	struct slice	 code;
-	const char	*p;
-	uint64_t	 n;
+	const char	*p, *end;
+	int		 n = 0;
 
 	if (line.len == 0 || (p = memchr(line.p, ' ', line.len)) == NULL)
 		return 0;
-	code.p = p + 1;
-	code.len = chars_span(code.p, line.len - (size_t)(code.p - line.p),
-	    CHARS_DIGIT);
-	if (chars_parse_uint(code, 999, &n) == -1)
-		return 0;
-	return (int)n;
+	end = line.p + line.len;
+	for (p++; p < end && *p >= '0' && *p <= '9'; p++)
+		if ((n = n * 10 + *p - '0') > 999)
+			return 0;
+	return n;
 }
 
 bool

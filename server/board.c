@@ -20,6 +20,9 @@
 
 #define LINE	64		/* bytes of a cache line */
 
+/* Far above any number of places, so that sizes do not overflow. */
+#define BOARD_MAX	1000000
+
 struct board {
 	struct board_head	 head;
 	char			 pad[BOARD_HEAD_SIZE -
@@ -91,11 +94,18 @@ board_map_file(const char *path, size_t size)
 	return b;
 }
 
+static size_t
+board_size(unsigned int max)
+{
+	return sizeof(struct board) + max * sizeof(struct board_slot) +
+	    2 * BOARD_SOURCES * sizeof(struct board_source);
+}
+
 struct board *
 board_open(unsigned int max, const char *path)
 {
 	struct board	*b;
-	size_t		 size = sizeof(*b) + max * sizeof(b->slot[0]);
+	size_t		 size = board_size(max);
 
 	b = path != NULL ? board_map_file(path, size) :
 	    board_map_shared(-1, size);
@@ -121,8 +131,7 @@ board_check(const struct board_head *head, off_t size)
 	    head->slot_size != sizeof(struct board_slot))
 		return "board of another version of icapd";
 	if (head->size != (uint64_t)size || head->nslots > head->max ||
-	    BOARD_HEAD_SIZE + (uint64_t)head->max * head->slot_size !=
-	    head->size)
+	    head->max > BOARD_MAX || board_size(head->max) != head->size)
 		return "damaged board";
 	return NULL;
 }
@@ -187,6 +196,20 @@ const struct board_slot *
 board_see_slot(const struct board *b, unsigned int i)
 {
 	return &b->slot[i];
+}
+
+struct board_source *
+board_sources(struct board *b, unsigned int generation)
+{
+	struct board_source	*s = (void *)&b->slot[b->head.max];
+
+	return s + generation % 2 * BOARD_SOURCES;
+}
+
+const struct board_source *
+board_see_sources(const struct board *b, unsigned int generation)
+{
+	return board_sources((struct board *)(uintptr_t)b, generation);
 }
 
 void

@@ -12,18 +12,22 @@
  *
  *	0		struct board_head, padded to BOARD_HEAD_SIZE
  *	head_size	max places, slot_size (struct board_slot) each
+ *	behind them	2 * BOARD_SOURCES struct board_source
  *
  * Only [0, nslots) of the places were ever used; the rest is a hole that
  * costs no memory until it is read.  A change of the layout is a new
  * BOARD_VERSION; readers must refuse any other than theirs (board_map does).
  */
 #define BOARD_MAGIC	0x42504143u	/* "CAPB" in memory */
-#define BOARD_VERSION	2
+#define BOARD_VERSION	3
 #define BOARD_HEAD_SIZE	4096
 #define BOARD_FILE	"icapd.board"	/* in the run directory */
 
 /* Most listeners, each with workers of its own. */
 #define BOARD_POOLS	16
+
+/* Most lists and engines that are looked after, of one generation. */
+#define BOARD_SOURCES	256
 
 /*
  * What a process does.  Everything from BOARD_READING to BOARD_SERVICE is a
@@ -69,9 +73,25 @@ struct board_slot {
 	struct board_peer peer;		/* of the connection */
 	uint32_t	 pool;		/* index of the listener */
 	int64_t		 started;	/* when it was forked */
-	/* of the watch process, else 0: even, odd while it does an update */
-	uint64_t	 updates;
-	int64_t		 reserved;
+	int64_t		 reserved[2];
+};
+
+enum board_outcome {
+	BOARD_SOURCE_UNCHANGED,
+	BOARD_SOURCE_CHANGED,
+	BOARD_SOURCE_FAILED	/* what was in use stays so, see why */
+};
+
+/* A list, or an engine, as the watch process has last been asked to see it. */
+struct board_source {
+	uint64_t	 updates;	/* even; odd while it looks */
+	uint64_t	 entries;
+	uint64_t	 refused;	/* lines that are no entries */
+	uint32_t	 outcome;	/* enum board_outcome */
+	uint32_t	 reserved;
+	char		 section[64];
+	char		 name[64];	/* empty: the section itself */
+	char		 why[352];	/* also: the first line refused */
 };
 
 enum board_reload {
@@ -115,6 +135,10 @@ struct board_head {
 	uint64_t	 past_refused;
 	uint64_t	 past_overload;
 
+	/* The watch process, and its sources, of the generation modulo 2. */
+	int32_t		 watch[2];	/* pid, 0: there is none */
+	uint32_t	 nsources[2];
+
 	/* By listener: a client waits and none of its workers is free. */
 	uint32_t	 waiting[BOARD_POOLS];
 	uint32_t	 queued[BOARD_POOLS];	/* clients, when last looked */
@@ -147,6 +171,11 @@ const struct board_head *board_see_head(const struct board *b);
 struct board_slot *board_slot(struct board *b, unsigned int i);
 const struct board_slot *board_see_slot(const struct board *b,
 	    unsigned int i);
+
+/* The sources of a generation, BOARD_SOURCES of them. */
+struct board_source *board_sources(struct board *b, unsigned int generation);
+const struct board_source *board_see_sources(const struct board *b,
+	    unsigned int generation);
 
 /*
  * A process enters a state.  Plain stores; the state is last, so that who

@@ -458,6 +458,7 @@ setup_init(struct setup *setup, struct conf_load *l,
 	setup->where = where;
 	setup->public.section = s != NULL ? s->cfg : NULL;
 	setup->public.name = s != NULL ? s->title : "";
+	setup->public.root = l->conf->priv.chroot;
 	setup->public.error = setup_error;
 	setup->public.error_at = setup_error_at;
 	setup->public.keep = setup_keep;

@@ -120,38 +120,6 @@ is_folder(const char *path)
 	return false;
 }
 
-static bool
-is_member(const struct priv *p, gid_t gid)
-{
-	int	 i;
-
-	for (i = 0; i < p->ngroups; i++)
-		if (p->group[i] == gid)
-			return true;
-	return p->gid == gid;
-}
-
-/* May the workers make files there? */
-static bool
-is_writable(const char *path, const struct priv *p)
-{
-	struct stat	 st;
-	mode_t		 need;
-
-	if (!p->is_drop || p->uid == 0)
-		return access(path, W_OK | X_OK) == 0;
-	if (stat(path, &st) == -1)
-		return false;
-	if (st.st_uid == p->uid)
-		need = S_IWUSR | S_IXUSR;
-	else if (is_member(p, st.st_gid))
-		need = S_IWGRP | S_IXGRP;
-	else
-		need = S_IWOTH | S_IXOTH;
-	errno = EACCES;
-	return (st.st_mode & need) == need;
-}
-
 static void
 check_folders(struct conf_load *l, const struct priv *priv)
 {
@@ -170,7 +138,7 @@ check_folders(struct conf_load *l, const struct priv *priv)
 	else if (!is_folder(spool))
 		conf_error(&l->errors, where, "spool directory \"%s\": %s: "
 		    "expected a folder", conf->spool_dir, strerror(errno));
-	else if (!is_writable(spool, priv))
+	else if (priv_access(priv, spool, W_OK | X_OK) == -1)
 		conf_error(&l->errors, where, "spool directory \"%s\": %s: "
 		    "expected a folder the workers can write to",
 		    conf->spool_dir, strerror(errno));
@@ -184,24 +152,55 @@ check_folders(struct conf_load *l, const struct priv *priv)
 		    strerror(errno));
 }
 
+static const char *
+folder_of(struct conf_load *l, const char *path)
+{
+	const char	*slash = strrchr(path, '/');
+
+	return slash == path ? "/" : arena_printf(l->arena, "%.*s",
+	    (int)(slash - path), path);
+}
+
 /* The folder a file would be made in. */
-static void
+static bool
 check_parent(struct conf_load *l, struct conf_where where, const char *what,
     const char *path)
 {
-	const char	*folder;
+	if (is_folder(folder_of(l, path)))
+		return true;
+	conf_error(&l->errors, where, "%s \"%s\": %s: expected it in "
+	    "a folder that exists", what, path, strerror(errno));
+	return false;
+}
 
-	folder = arena_printf(l->arena, "%.*s",
-	    (int)(strrchr(path, '/') - path), path);
-	if (folder[0] == '\0')
-		folder = "/";
-	if (!is_folder(folder))
-		conf_error(&l->errors, where, "%s \"%s\": %s: expected it in "
-		    "a folder that exists", what, path, strerror(errno));
+/* Logs are written by the workers' user, who makes the file if need be. */
+static void
+check_log(struct conf_load *l, struct conf_where where, const char *path,
+    const struct priv *priv)
+{
+	const char	*user = "this user";
+
+	if (priv->is_drop)
+		user = arena_printf(l->arena, "the workers' user %s",
+		    priv->user);
+	if (is_folder(path))
+		conf_error(&l->errors, where, "log \"%s\": %s: expected a "
+		    "file", path, strerror(EISDIR));
+	else if (priv_access(priv, path, W_OK) == 0 ||
+	    (errno == ENOENT && !check_parent(l, where, "log", path)))
+		return;
+	else if (errno != ENOENT)
+		conf_error(&l->errors, where, "log \"%s\": %s: expected a "
+		    "file that %s can write to", path, strerror(errno),
+		    user);
+	else if (priv_access(priv, folder_of(l, path), W_OK | X_OK) == -1)
+		conf_error(&l->errors, where, "log \"%s\": %s: expected it "
+		    "in a folder where %s can make files", path,
+		    strerror(errno), user);
 }
 
 static void
-check_logs(struct conf_load *l)
+check_logs(struct conf_load *l, const struct priv *priv)
 {
 	const struct conf_section	*s;
 	unsigned int			 i;
@@ -209,7 +208,7 @@ check_logs(struct conf_load *l)
 	for (i = 0; i < l->text.nsections; i++) {
 		s = &l->text.section[i];
 		if (strcmp(s->type, "log") == 0 && s->title[0] == '/')
-			check_parent(l, s->where, "log", s->title);
+			check_log(l, s->where, s->title, priv);
 	}
 }
 
@@ -311,7 +310,7 @@ check_unix(struct conf_load *l, const struct conf_listen *listen,
 {
 	struct stat	 st;
 
-	check_parent(l, where, "listen", listen->path);
+	(void)check_parent(l, where, "listen", listen->path);
 	if (lstat(listen->path, &st) == -1)
 		return;
 	if (!S_ISSOCK(st.st_mode))
@@ -362,8 +361,8 @@ conf_check(struct conf_load *l, bool try_listeners)
 
 	check_folders(l, &priv);
 	if (l->conf->pid_file != NULL)
-		check_parent(l, conf_where_of(l, "", "pidfile"), "pidfile",
-		    l->conf->pid_file);
-	check_logs(l);
+		(void)check_parent(l, conf_where_of(l, "", "pidfile"),
+		    "pidfile", l->conf->pid_file);
+	check_logs(l, &priv);
 	check_listeners(l, try_listeners);
 }

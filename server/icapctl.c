@@ -47,7 +47,11 @@ struct ctl {
 	const struct board_head	*head;
 	struct tally		*tally;
 	pid_t			 master;
+	char			**name;		/* what the command is about */
+	int			 nnames;
 	pid_t			 watch;
+	unsigned int		 generation;	/* of its sources */
+	uint64_t		 target[BOARD_SOURCES];	/* 0: not meant */
 	struct snapshot		 now;
 	struct snapshot		 before;
 };
@@ -56,6 +60,7 @@ struct command {
 	const char	*name;
 	int		(*run)(struct ctl *c);
 	bool		 is_offline;	/* needs no daemon */
+	bool		 has_names;	/* may be followed by some */
 };
 
 static void usage(void) __attribute__((noreturn));
@@ -66,9 +71,10 @@ static void
 usage(void)
 {
 	(void)fputs("usage: icapctl [-j] [-f file] [-r directory] "
-	    "[-t seconds] command\n"
-	    "commands: status workers services top reload reopen update "
-	    "stop upgrade check\n", stderr);
+	    "[-t seconds] command [name ...]\n"
+	    "commands: status workers services top reload reopen "
+	    "update [name ...]\n"
+	    "          stop upgrade check\n", stderr);
 	exit(EXIT_USAGE);
 }
 
@@ -338,18 +344,15 @@ print_backends(const struct ctl *c)
 {
 	struct health	 h;
 	unsigned int	 i = 0;
-	bool		 is_first = true;
 
-	while (health_next(&c->now, &i, &h)) {
-		if (is_first)
-			(void)printf("\n%-15s %-31s %-7s  %-19s\n", "section",
-			    "back-end", "state", "since");
-		is_first = false;
+	if (c->now.nbackends > 0)
+		(void)printf("\n%-15s %-31s %-7s  %s\n", "section",
+		    "back-end", "state", "since");
+	while (health_next(&c->now, &i, &h))
 		(void)printf("%-15s %-31s %-7s  %-19s%s%s\n", h.service,
 		    h.name, vital_state_name(h.state), h.since != 0 ?
 		    clock_text(h.since) : "", h.why[0] != '\0' ? "  " : "",
 		    h.why);
-	}
 }
 
 static void
@@ -358,17 +361,14 @@ print_numbers(const struct ctl *c)
 	const struct vitals_number	*n;
 	unsigned int			 i;
 	int64_t				 value;
-	bool				 is_first = true;
 
-	for (i = 1; i < vitals_numbers(c->now.vitals); i++) {
-		if ((n = health_number(&c->now, i, &value)) == NULL)
-			continue;
-		if (is_first)
-			(void)printf("\n%-15s %-23s %15s\n", "section",
-			    "number", "value");
-		is_first = false;
-		(void)printf("%-15s %-23s %15lld\n", n->service, n->name,
-		    (long long)value);
+	if (c->now.nnumbers > 0)
+		(void)printf("\n%-15s %-23s %15s\n", "section", "number",
+		    "value");
+	for (i = 0; i < c->now.nnumbers; i++) {
+		n = health_number(&c->now, i, &value);
+		(void)printf("%-15s %-23s %15lld\n", n->is.service,
+		    n->is.name, (long long)value);
 	}
 }
 
@@ -514,54 +514,205 @@ ctl_reopen(struct ctl *c)
 	return status;
 }
 
-/* The process that looks after lists and engines, or NULL. */
-static const struct board_slot *
-find_watch(const struct ctl *c)
+/* Texts on the board are cut. */
+static bool
+is_named(const char *shown, size_t size, const char *name, size_t len)
 {
-	const struct board_slot	*slot;
-	unsigned int		 i;
+	return strlen(shown) == (len < size ? len : size - 1) &&
+	    strncmp(shown, name, size - 1 < len ? size - 1 : len) == 0;
+}
 
-	for (i = 0; i < c->head->nslots; i++) {
-		slot = board_see_slot(c->board, i);
-		if (slot->state == BOARD_AUX && slot->pid > 0 &&
-		    __atomic_load_n(&slot->updates, __ATOMIC_ACQUIRE) > 0)
-			return slot;
+/* "section", "list" or "section/list" */
+static bool
+is_meant(const struct board_source *s, const char *name)
+{
+	size_t	 len = strlen(name), section = strlen(s->section);
+
+	if (is_named(s->section, sizeof(s->section), name, len) ||
+	    (s->name[0] != '\0' &&
+	    is_named(s->name, sizeof(s->name), name, len)))
+		return true;
+	return len > section && strncmp(name, s->section, section) == 0 &&
+	    name[section] == '/' && is_named(s->name, sizeof(s->name),
+	    name + section + 1, len - section - 1);
+}
+
+static const struct board_source *
+sources(const struct ctl *c, unsigned int *n)
+{
+	*n = __atomic_load_n(&c->head->nsources[c->generation % 2],
+	    __ATOMIC_ACQUIRE);
+	if (*n > BOARD_SOURCES)
+		*n = BOARD_SOURCES;
+	return board_see_sources(c->board, c->generation);
+}
+
+/* Until when what is meant has been looked at; false: nothing is. */
+static bool
+set_targets(struct ctl *c, const char *name)
+{
+	const struct board_source	*s;
+	unsigned int			 i, n;
+	uint64_t			 from;
+	bool				 found = false;
+
+	for (s = sources(c, &n), i = 0; i < n; i++) {
+		if (name != NULL && !is_meant(&s[i], name))
+			continue;
+		found = true;
+		from = __atomic_load_n(&s[i].updates, __ATOMIC_ACQUIRE);
+		/* one under way (an odd number) may have begun too early */
+		c->target[i] = (from + 3) & ~UINT64_C(1);
 	}
-	return NULL;
+	return found;
 }
 
 static bool
 is_updated(struct ctl *c, uint64_t from)
 {
-	const struct board_slot	*slot;
+	const struct board_source	*s;
+	unsigned int			 i, n;
 
+	(void)from;
 	if (!is_alive(c->master))
 		fail(EXIT_ABSENT, "the daemon has gone");
-	if ((slot = find_watch(c)) == NULL || slot->pid != c->watch)
+	if (c->head->watch[c->generation % 2] != c->watch ||
+	    !is_alive(c->watch))
 		fail(EXIT_FAILED, "process %ld, which does it, has ended",
 		    (long)c->watch);
-	return __atomic_load_n(&slot->updates, __ATOMIC_ACQUIRE) >= from;
+	for (s = sources(c, &n), i = 0; i < n; i++)
+		if (c->target[i] != 0 && __atomic_load_n(&s[i].updates,
+		    __ATOMIC_ACQUIRE) < c->target[i])
+			return false;
+	return true;
+}
+
+/* Once for each section that something is meant of, or 0 for all. */
+static void
+ask_update(const struct ctl *c)
+{
+	const struct board_source	*s;
+	unsigned int			 i, k, n;
+	union sigval			 value;
+
+	for (s = sources(c, &n), i = 0; i < n; i++) {
+		if (c->target[i] == 0)
+			continue;
+		for (k = 0; k < i; k++)
+			if (c->target[k] != 0 && strcmp(s[k].section,
+			    s[i].section) == 0)
+				break;
+		if (k < i)
+			continue;
+		value.sival_int = c->nnames == 0 ? 0 : (int)i + 1;
+		if (sigqueue(c->watch, WATCH_UPDATE, value) == -1)
+			fail(EXIT_FAILED, "process %ld: %s", (long)c->watch,
+			    strerror(errno));
+		if (c->nnames == 0)
+			return;
+	}
+}
+
+static const char *
+outcome_text(const struct board_source *s)
+{
+	switch ((enum board_outcome)s->outcome) {
+	case BOARD_SOURCE_UNCHANGED:
+		return "unchanged";
+	case BOARD_SOURCE_CHANGED:
+		return "updated";
+	case BOARD_SOURCE_FAILED:
+		break;
+	}
+	return "FAILED";
+}
+
+static void
+print_source(const struct board_source *s)
+{
+	bool	 failed = s->outcome == BOARD_SOURCE_FAILED;
+	FILE	*fp = failed ? stderr : stdout;
+
+	(void)fprintf(fp, "%s%s%s: %s", s->section, s->name[0] != '\0' ?
+	    "/" : "", s->name, outcome_text(s));
+	if (failed)
+		(void)fprintf(fp, ", the old one stays in use: %s", s->why);
+	else if (s->name[0] != '\0')
+		(void)fprintf(fp, ", %llu entries",
+		    (unsigned long long)s->entries);
+	if (!failed && s->refused > 0)
+		(void)fprintf(fp, ", %llu line%s refused, first %s",
+		    (unsigned long long)s->refused, s->refused == 1 ? "" :
+		    "s", s->why);
+	(void)fputc('\n', fp);
+}
+
+static void
+add_source(struct page *p, const struct board_source *s)
+{
+	page_addf(p, "%s\n{\"section\":\"", p->p[p->len - 1] != '[' ? "," : "");
+	page_json(p, s->section);
+	page_addf(p, "\",\"list\":\"");
+	page_json(p, s->name);
+	page_addf(p, "\",\"outcome\":\"%s\",\"entries\":%llu,"
+	    "\"refused\":%llu,\"why\":\"", s->outcome ==
+	    BOARD_SOURCE_FAILED ? "failed" : outcome_text(s),
+	    (unsigned long long)s->entries, (unsigned long long)s->refused);
+	page_json(p, s->why);
+	page_addf(p, "\"}");
+}
+
+/* What became of those that were meant. */
+static int
+print_sources(const struct ctl *c)
+{
+	const struct board_source	*s;
+	struct page			 p;
+	unsigned int			 i, n;
+	int				 status = 0;
+
+	page_init(&p);
+	page_addf(&p, "{\"sources\":[");
+	for (s = sources(c, &n), i = 0; i < n; i++) {
+		if (c->target[i] == 0)
+			continue;
+		if (s[i].outcome == BOARD_SOURCE_FAILED)
+			status = EXIT_FAILED;
+		if (c->json)
+			add_source(&p, &s[i]);
+		else
+			print_source(&s[i]);
+	}
+	page_addf(&p, "]}\n");
+	if (p.failed)
+		fail(EXIT_FAILED, "out of memory");
+	if (c->json)
+		(void)fwrite(p.p, 1, p.len, stdout);
+	free(p.p);
+	return status;
 }
 
 static int
 ctl_update(struct ctl *c)
 {
-	const struct board_slot	*slot;
-	uint64_t		 from;
+	int	 i;
 
-	if ((slot = find_watch(c)) == NULL)
+	c->generation = c->head->generation;
+	c->watch = __atomic_load_n(&c->head->watch[c->generation % 2],
+	    __ATOMIC_ACQUIRE);
+	if (c->watch == 0)
 		fail(EXIT_FAILED, "no service has anything to update");
-	c->watch = slot->pid;
-	from = __atomic_load_n(&slot->updates, __ATOMIC_ACQUIRE);
-	if (kill(c->watch, WATCH_UPDATE) == -1)
-		fail(EXIT_FAILED, "process %ld: %s", (long)c->watch,
-		    strerror(errno));
-	/* one under way (an odd number) may have begun too early */
-	if (!ctl_wait(c, is_updated, (from + 3) & ~UINT64_C(1)))
+	if (c->nnames == 0)
+		(void)set_targets(c, NULL);
+	for (i = 0; i < c->nnames; i++)
+		if (!set_targets(c, c->name[i]))
+			fail(EXIT_FAILED, "%s: no service or list that can "
+			    "be updated has this name", c->name[i]);
+	ask_update(c);
+	if (!ctl_wait(c, is_updated, 0))
 		fail(EXIT_FAILED, "no outcome within %lld s",
 		    (long long)c->patience / 1000);
-	(void)printf("updated\n");
-	return 0;
+	return print_sources(c);
 }
 
 static bool
@@ -639,16 +790,16 @@ ctl_check(struct ctl *c)
 }
 
 static const struct command	 commands[] = {
-	{ "status", ctl_status, false },
-	{ "workers", ctl_workers, false },
-	{ "services", ctl_services, false },
-	{ "top", ctl_top, false },
-	{ "reload", ctl_reload, false },
-	{ "reopen", ctl_reopen, false },
-	{ "update", ctl_update, false },
-	{ "stop", ctl_stop, false },
-	{ "upgrade", ctl_upgrade, false },
-	{ "check", ctl_check, true },
+	{ "status", ctl_status, false, false },
+	{ "workers", ctl_workers, false, false },
+	{ "services", ctl_services, false, false },
+	{ "top", ctl_top, false, false },
+	{ "reload", ctl_reload, false, false },
+	{ "reopen", ctl_reopen, false, false },
+	{ "update", ctl_update, false, true },
+	{ "stop", ctl_stop, false, false },
+	{ "upgrade", ctl_upgrade, false, false },
+	{ "check", ctl_check, true, false },
 };
 
 int
@@ -687,7 +838,7 @@ main(int argc, char *argv[])
 			usage();
 		}
 	}
-	if (argc - optind != 1)
+	if (argc - optind < 1)
 		usage();
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(argv[optind], commands[i].name) == 0)
@@ -695,6 +846,10 @@ main(int argc, char *argv[])
 	if (i == sizeof(commands) / sizeof(commands[0]))
 		usage();
 	command = &commands[i];
+	c.name = argv + optind + 1;
+	c.nnames = argc - optind - 1;
+	if (c.nnames > 0 && !command->has_names)
+		usage();
 	if (!command->is_offline)
 		ctl_attach(&c);
 	ch = command->run(&c);

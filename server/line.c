@@ -5,10 +5,12 @@
  * a terminal.  Called by record.c, log.c, metrics.c.  It is on the way of
  * each transaction: no printf, no allocation.
  */
-#include <time.h>
+#include <endian.h>
 
 #include "line.h"
 
+#define TIME_DOT	20	/* bytes of a time up to its seconds' dot */
+#define SECOND_MAX	INT64_C(253402300799)	/* end of the year 9999 */
 #define ESCAPE_MAX	12	/* longest escape: a surrogate pair */
 
 void
@@ -45,39 +47,40 @@ static const char	 pairs[] =
     "6061626364656667686970717273747576777879"
     "8081828384858687888990919293949596979899";
 
-void
-line_padded(struct line *l, uint64_t n, unsigned int width)
+/* Four digits, zeros before the number. */
+static char *
+put_four(char *d, unsigned int n)
 {
-	char		 digits[20];
-	unsigned int	 i = sizeof(digits);
-	uint32_t	 small;
+	memcpy(d, pairs + 2 * (n / 100), 2);
+	memcpy(d + 2, pairs + 2 * (n % 100), 2);
+	return d + 4;
+}
 
-	/* most numbers are small, and 32 bits divide faster */
-	if (n < 10 && width == 1) {
-		if (l->len < l->max)
-			l->p[l->len++] = (char)('0' + n);
-		return;
+char *
+put_uint(char *d, uint64_t n)
+{
+	if (n >= 10000)
+		return put_four(put_uint(d, n / 10000),
+		    (unsigned int)(n % 10000));
+	if (n >= 1000)
+		return put_four(d, (unsigned int)n);
+	if (n >= 100) {
+		*d++ = (char)('0' + n / 100);
+		n %= 100;
+	} else if (n < 10) {
+		*d++ = (char)('0' + n);
+		return d;
 	}
-	for (; n > UINT32_MAX; n /= 10)
-		digits[--i] = (char)('0' + n % 10);
-	for (small = (uint32_t)n; small >= 100; small /= 100) {
-		i -= 2;
-		memcpy(digits + i, pairs + 2 * (small % 100), 2);
-	}
-	if (small >= 10) {
-		i -= 2;
-		memcpy(digits + i, pairs + 2 * small, 2);
-	} else
-		digits[--i] = (char)('0' + small);
-	while (i > 0 && sizeof(digits) - i < width)
-		digits[--i] = '0';
-	line_add(l, digits + i, sizeof(digits) - i);
+	memcpy(d, pairs + 2 * n, 2);
+	return d + 2;
 }
 
 void
 line_uint(struct line *l, uint64_t n)
 {
-	line_padded(l, n, 1);
+	char	 digits[PUT_UINT];
+
+	line_add(l, digits, (size_t)(put_uint(digits, n) - digits));
 }
 
 void
@@ -92,58 +95,100 @@ line_int(struct line *l, int64_t n)
 
 static const char	 hex[] = "0123456789abcdef";
 
+#define ONES	UINT64_C(0x0101010101010101)
+#define HIGH	UINT64_C(0x8080808080808080)
+
+/* Eight digits at once: a digit a byte, then those above 9 moved to 'a'. */
+static char *
+put_hex_half(char *d, uint32_t n)
+{
+	uint64_t	 w = n, above;
+
+	w = (w << 16 | w) & UINT64_C(0x0000ffff0000ffff);
+	w = (w << 8 | w) & UINT64_C(0x00ff00ff00ff00ff);
+	w = (w << 4 | w) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+	above = (w + ONES * 6) >> 4 & ONES;
+	w = htobe64(w + ONES * '0' + above * ('a' - '9' - 1));
+	memcpy(d, &w, sizeof(w));
+	return d + sizeof(w);
+}
+
+char *
+put_hex(char *d, uint64_t n)
+{
+	return put_hex_half(put_hex_half(d, (uint32_t)(n >> 32)), (uint32_t)n);
+}
+
 void
 line_hex(struct line *l, uint64_t n)
 {
-	char		 digits[16];
-	unsigned int	 i;
+	char	 digits[16];
 
-	for (i = 16; i-- > 0; n >>= 4)
-		digits[i] = hex[n & 15];
-	line_add(l, digits, sizeof(digits));
+	line_add(l, digits, (size_t)(put_hex(digits, n) - digits));
 }
 
 /*
- * 2006-01-02T15:04:05.  Not by strftime, which looks for the time zone each
- * time: system calls, and 20 KiB of memory that a worker would not have.
+ * 2006-01-02T15:04:05. of a second since 1970.  By hand, for gmtime_r and
+ * strftime look for the time zone: system calls, and memory of each worker.
+ * A year begins with March here, so that its odd day is the last.
  */
 static void
-line_second(struct line *l, time_t second)
+put_second(char *d, int64_t second)
 {
-	struct tm	 tm;
+	unsigned int	 of_day = (unsigned int)(second % 86400);
+	unsigned int	 day = (unsigned int)(second / 86400) + 719468;
+	unsigned int	 era = day / 146097, year, month;
 
-	if (gmtime_r(&second, &tm) == NULL)
-		return;
-	line_padded(l, (uint64_t)tm.tm_year + 1900, 4);
-	line_char(l, '-');
-	line_padded(l, (uint64_t)tm.tm_mon + 1, 2);
-	line_char(l, '-');
-	line_padded(l, (uint64_t)tm.tm_mday, 2);
-	line_char(l, 'T');
-	line_padded(l, (uint64_t)tm.tm_hour, 2);
-	line_char(l, ':');
-	line_padded(l, (uint64_t)tm.tm_min, 2);
-	line_char(l, ':');
-	line_padded(l, (uint64_t)tm.tm_sec, 2);
+	day %= 146097;
+	year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+	day -= 365 * year + year / 4 - year / 100;
+	month = (5 * day + 2) / 153;
+	day -= (153 * month + 2) / 5;
+	month = month < 10 ? month + 3 : month - 9;
+	d = put_four(d, year + era * 400 + (month <= 2));
+	*d++ = '-';
+	d = put_bytes(d, pairs + 2 * month, 2);
+	*d++ = '-';
+	d = put_bytes(d, pairs + 2 * (day + 1), 2);
+	*d++ = 'T';
+	d = put_bytes(d, pairs + 2 * (of_day / 3600), 2);
+	*d++ = ':';
+	d = put_bytes(d, pairs + 2 * (of_day / 60 % 60), 2);
+	*d++ = ':';
+	d = put_bytes(d, pairs + 2 * (of_day % 60), 2);
+	*d = '.';
+}
+
+char *
+put_time(char *d, int64_t us)
+{
+	static char	 text[TIME_DOT];	/* of that second */
+	static int64_t	 second = -1;
+	int64_t		 now;
+	unsigned int	 ms;
+
+	/* four digits for the year */
+	if (us < 0 || us / 1000000 > SECOND_MAX)
+		us = 0;
+	now = us / 1000000;
+	ms = (unsigned int)(us % 1000000) / 1000;
+	if (now != second) {
+		put_second(text, now);
+		second = now;
+	}
+	d = put_bytes(d, text, TIME_DOT);
+	*d++ = (char)('0' + ms / 100);
+	d = put_bytes(d, pairs + 2 * (ms % 100), 2);
+	*d++ = 'Z';
+	return d;
 }
 
 void
 line_time(struct line *l, int64_t us)
 {
-	static char		 text[24];	/* of that second */
-	static struct line	 kept = { text, 0, sizeof(text) };
-	static time_t		 second = -1;
-	time_t			 now = (time_t)(us / 1000000);
+	char	 text[PUT_TIME];
 
-	if (now != second) {
-		kept.len = 0;
-		line_second(&kept, now);
-		second = now;
-	}
-	line_add(l, text, kept.len);
-	line_char(l, '.');
-	line_padded(l, (uint64_t)(us % 1000000) / 1000, 3);
-	line_char(l, 'Z');
+	line_add(l, text, (size_t)(put_time(text, us) - text));
 }
 
 /*
@@ -259,11 +304,8 @@ static const unsigned char plain[256] = {
 	P8, P8, P8, 1, 1, 1, 1, 1, 1, 1, 0,
 };
 
-#define ONES	UINT64_C(0x0101010101010101)
-#define HIGH	UINT64_C(0x8080808080808080)
-
 /* Has one of eight bytes the value v?  (Hacker's Delight 6-1) */
-static uint64_t
+static inline uint64_t
 has_byte(uint64_t w, unsigned char v)
 {
 	w ^= ONES * v;
@@ -271,22 +313,34 @@ has_byte(uint64_t w, unsigned char v)
 }
 
 /*
- * The number of plain bytes at p, in eights: below 0x20, from 0x7f on, and
- * the two that are escaped show in the high bits.  May stop early, never
- * late.
+ * Are the eight bytes at p plain?  Those below 0x20 and from 0x7f on, and the
+ * two that are escaped, show in the high bits.  May say no in vain, never yes.
+ */
+static inline bool
+is_plain_word(uint64_t w)
+{
+	return (((w - ONES * 0x20) | (w + ONES) | w) & HIGH) == 0 &&
+	    has_byte(w, '"') == 0 && has_byte(w, '\\') == 0;
+}
+
+/*
+ * Copies plain bytes as long as there are any, in eights as far as that goes.
+ * Returns how many.
  */
 static size_t
-plain_span(const unsigned char *p, size_t len)
+put_plain(char *d, const unsigned char *p, size_t len)
 {
 	size_t		 n;
 	uint64_t	 w;
 
 	for (n = 0; n + 8 <= len; n += 8) {
 		memcpy(&w, p + n, 8);
-		if ((((w - ONES * 0x20) | (w + ONES) | w) & HIGH) != 0 ||
-		    has_byte(w, '"') != 0 || has_byte(w, '\\') != 0)
+		if (!is_plain_word(w))
 			break;
+		memcpy(d + n, &w, 8);
 	}
+	for (; n < len && plain[p[n]]; n++)
+		d[n] = (char)p[n];
 	return n;
 }
 
@@ -295,7 +349,7 @@ line_wire(struct line *l, struct slice s, size_t cut,
     size_t (*escape)(const unsigned char *, size_t, char *, size_t *))
 {
 	const unsigned char	*p = (const unsigned char *)s.p;
-	const unsigned char	*end, *run;
+	const unsigned char	*end;
 	size_t			 limit, soft;	/* the latter without "..." */
 	size_t			 safe, n, used;
 	char			 c[ESCAPE_MAX];
@@ -307,20 +361,16 @@ line_wire(struct line *l, struct slice s, size_t cut,
 	soft = limit - 3;
 	safe = l->len;
 	while (p < end) {
-		run = p;
-		p += plain_span(p, (size_t)(end - p));
-		for (; p < end && plain[*p]; p++)
-			;
-		n = (size_t)(p - run);
-		if (n > limit - l->len)
-			n = limit - l->len;
+		n = (size_t)(end - p) < limit - l->len ?
+		    (size_t)(end - p) : limit - l->len;
+		n = put_plain(l->p + l->len, p, n);
 		if (n > 0 && l->len < soft)
 			safe = l->len + n < soft ? l->len + n : soft;
-		line_add(l, (const char *)run, n);
-		if (run + n < p)
-			goto cut;
-		if (p == end)
+		l->len += n;
+		if ((p += n) == end)
 			return;
+		if (plain[*p])
+			goto cut;
 		used = escape(p, (size_t)(end - p), c, &n);
 		if (n > limit - l->len)
 			goto cut;
@@ -336,14 +386,60 @@ cut:
 	line_lit(l, "...");
 }
 
+/*
+ * Most values are short and plain: those are checked and copied in words of
+ * eight bytes or less, of which the last two may overlap.
+ */
+static inline bool
+line_plain(struct line *l, struct slice s, size_t cut)
+{
+	const char	*p = s.p;
+	char		*d = l->p + l->len;
+	size_t		 len = s.len, n;
+	uint64_t	 w;
+	uint32_t	 first, last;
+
+	if (len > cut || len > l->max - l->len)
+		return false;
+	if (len >= 8) {
+		for (n = 0; n + 8 < len; n += 8) {
+			memcpy(&w, p + n, 8);
+			if (!is_plain_word(w))
+				return false;
+			memcpy(d + n, &w, 8);
+		}
+		memcpy(&w, p + len - 8, 8);
+		if (!is_plain_word(w))
+			return false;
+		memcpy(d + len - 8, &w, 8);
+	} else if (len >= 4) {
+		memcpy(&first, p, 4);
+		memcpy(&last, p + len - 4, 4);
+		if (!is_plain_word((uint64_t)first << 32 | last))
+			return false;
+		memcpy(d, &first, 4);
+		memcpy(d + len - 4, &last, 4);
+	} else {
+		for (n = 0; n < len; n++) {
+			if (!plain[(unsigned char)p[n]])
+				return false;
+			d[n] = p[n];
+		}
+	}
+	l->len += len;
+	return true;
+}
+
 void
 line_json(struct line *l, struct slice s, size_t cut)
 {
-	line_wire(l, s, cut, json_char);
+	if (!line_plain(l, s, cut))
+		line_wire(l, s, cut, json_char);
 }
 
 void
 line_escape(struct line *l, struct slice s, size_t cut)
 {
-	line_wire(l, s, cut, text_char);
+	if (!line_plain(l, s, cut))
+		line_wire(l, s, cut, text_char);
 }

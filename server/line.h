@@ -45,9 +45,27 @@ void	 line_text(struct line *l, const char *text);
 void	 line_char(struct line *l, char c);
 void	 line_uint(struct line *l, uint64_t n);
 void	 line_int(struct line *l, int64_t n);
-/* n with at least width digits, zeros before it. */
-void	 line_padded(struct line *l, uint64_t n, unsigned int width);
 void	 line_hex(struct line *l, uint64_t n);	/* 16 digits */
+
+/*
+ * The same at a place that has room for certain: for the part of a line whose
+ * greatest length is known.  Each returns the end of what it wrote.
+ */
+#define PUT_UINT	20	/* bytes a number has at most */
+#define PUT_TIME	24	/* those of a time, always */
+
+static inline char *
+put_bytes(char *d, const char *p, size_t len)
+{
+	memcpy(d, p, len);
+	return d + len;
+}
+
+#define put_lit(d, text)	put_bytes((d), "" text, sizeof(text) - 1)
+
+char	*put_uint(char *d, uint64_t n);
+char	*put_hex(char *d, uint64_t n);		/* 16 digits */
+char	*put_time(char *d, int64_t us);
 
 /* A time on the wall clock, microseconds since 1970, as ISO 8601 in UTC. */
 void	 line_time(struct line *l, int64_t us);

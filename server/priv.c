@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <pwd.h>
@@ -82,6 +83,31 @@ priv_find_user(struct priv *p, const char *user, const char *group,
 		return -1;
 	*why = "workers must not run as root";
 	return p->uid != 0 ? 0 : -1;
+}
+
+int
+priv_access(const struct priv *p, const char *path, int mode)
+{
+	gid_t	*mine, gid = getegid();
+	uid_t	 uid = geteuid();
+	int	 n, result = -1, saved;
+
+	if (!p->is_drop)
+		return faccessat(AT_FDCWD, path, mode, AT_EACCESS);
+	if ((n = getgroups(0, NULL)) == -1 ||
+	    (mine = reallocarray(NULL, (size_t)n + 1, sizeof(*mine))) == NULL ||
+	    (n = getgroups(n, mine)) == -1)
+		fatal(EXIT_CONFIG, "getgroups");
+	if (setgroups((size_t)p->ngroups, p->group) == 0 &&
+	    setegid(p->gid) == 0 && seteuid(p->uid) == 0)
+		result = faccessat(AT_FDCWD, path, mode, AT_EACCESS);
+	saved = errno;
+	if (seteuid(uid) == -1 || setegid(gid) == -1 ||
+	    setgroups((size_t)n, mine) == -1)
+		fatal(EXIT_CONFIG, "root privileges are gone");
+	free(mine);
+	errno = saved;
+	return result;
 }
 
 static int

@@ -38,6 +38,12 @@ void	 priv_init(struct priv *p);
 int	 priv_find_user(struct priv *p, const char *user, const char *group,
 	    const char **why);
 
+/*
+ * Would that user be allowed to do it, as by access(2)?  Returns 0, or -1
+ * with errno.  For the master before it forks, as long as nobody else runs.
+ */
+int	 priv_access(const struct priv *p, const char *path, int mode);
+
 /* Closes all descriptors but 0, 1, 2 and those in keep, which it sorts. */
 int	 priv_close_others(int *keep, unsigned int n);
 

@@ -10,11 +10,13 @@
  */
 #include <arpa/inet.h>
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "../proto/body.h"
 #include "../proto/http.h"
 #include "record.h"
 #include "line.h"
@@ -23,8 +25,18 @@
 /* Kept free at the end of a line for what must come, bytes. */
 #define RESERVE		256
 
-/* Bytes of a path and a request line kept in an intent. */
-#define INTENT_TEXT	320
+/*
+ * What is known when a transaction begins, in case its worker does not see
+ * its end.  The texts stand one after the other.
+ */
+enum intent_text { INTENT_SERVICE, INTENT_PEER, INTENT_CLIENT, INTENT_USER,
+    INTENT_PATH, INTENT_LINE, INTENT_TEXTS };
+
+/* Bytes that are kept of each: the rest is cut. */
+static const uint16_t	 intent_max[INTENT_TEXTS] = {
+	[INTENT_SERVICE] = 64, [INTENT_PEER] = 48, [INTENT_CLIENT] = 48,
+	[INTENT_USER] = 64, [INTENT_PATH] = 160, [INTENT_LINE] = 320,
+};
 
 struct record_intent {
 	int64_t		 start;
@@ -33,16 +45,10 @@ struct record_intent {
 	uint64_t	 id;
 	uint64_t	 ordinal;
 	int64_t		 preview;
-	char		 method[16];
-	char		 service[64];
-	char		 peer[48];
-	char		 client[48];
-	char		 user[64];
+	uint16_t	 method;
 	uint16_t	 peer_port;
-	uint16_t	 path_len;
-	uint16_t	 line_len;
-	uint16_t	 service_len;
-	char		 text[INTENT_TEXT];	/* path, request line */
+	uint16_t	 len[INTENT_TEXTS];
+	char		 text[64 + 48 + 48 + 64 + 160 + 320];
 };
 
 _Static_assert(sizeof(struct record_intent) <= RING_INTENT_MAX, "it fits");
@@ -52,7 +58,8 @@ _Static_assert(sizeof(struct record_intent) <= RING_INTENT_MAX, "it fits");
 static bool
 is_error(const struct record *a)
 {
-	return a->died || a->status == 0 || a->status >= 400;
+	return a->died || a->status == 0 || a->status >= 400 ||
+	    (a->cut && !a->blocked);
 }
 
 bool
@@ -63,14 +70,6 @@ record_is_wanted(const struct record *a, unsigned int only)
 	return ((only & RECORD_ERRORS) != 0 && is_error(a)) ||
 	    ((only & RECORD_BLOCKED) != 0 && a->blocked) ||
 	    ((only & RECORD_UNSCANNED) != 0 && a->unscanned);
-}
-
-static const char *
-record_outcome(const struct record *a)
-{
-	if (a->died)
-		return "unknown";
-	return is_error(a) || a->unscanned ? "failure" : "success";
 }
 
 static enum log_level
@@ -110,11 +109,7 @@ do {									\
 	}								\
 } while (0)
 
-#define json_number(l, key, n)						\
-do {									\
-	line_lit((l), ",\"" key "\":");					\
-	line_uint((l), (n));						\
-} while (0)
+#define put_number(d, key, n)	put_uint(put_lit((d), ",\"" key "\":"), (n))
 
 static struct slice
 text_slice(const char *text)
@@ -124,6 +119,23 @@ text_slice(const char *text)
 	return s;
 }
 
+static bool
+is_ipv4(struct slice s)
+{
+	unsigned int	 part, n = 0, digits;
+	size_t		 i = 0;
+
+	do {
+		part = digits = 0;
+		for (; i < s.len && s.p[i] >= '0' && s.p[i] <= '9'; i++) {
+			part = part * 10 + (unsigned int)(s.p[i] - '0');
+			if (part > 255 || (digits++ > 0 && part < 10))
+				return false;	/* or began with a zero */
+		}
+	} while (digits > 0 && ++n < 4 && i < s.len && s.p[i++] == '.');
+	return n == 4 && i == s.len;
+}
+
 /* Elasticsearch refuses a document whose address is none. */
 static bool
 is_address(struct slice s)
@@ -131,12 +143,14 @@ is_address(struct slice s)
 	unsigned char	 bin[16];
 	char		 text[INET6_ADDRSTRLEN];
 
-	if (s.len == 0 || s.len >= sizeof(text))
+	if (is_ipv4(s))
+		return true;
+	if (s.len == 0 || s.len >= sizeof(text) ||
+	    memchr(s.p, ':', s.len) == NULL)
 		return false;
 	memcpy(text, s.p, s.len);
 	text[s.len] = '\0';
-	return inet_pton(AF_INET, text, bin) == 1 ||
-	    inet_pton(AF_INET6, text, bin) == 1;
+	return inet_pton(AF_INET6, text, bin) == 1;
 }
 
 static void
@@ -163,8 +177,10 @@ ecs_http(struct line *l, const struct record *a, size_t cut)
 
 	if (a->res_head.len > 0 && status == 0)
 		status = http_status(http_start_line(a->res_head));
-	if (status > 0)
-		json_number(l, "http.response.status_code", (uint64_t)status);
+	if (status > 0) {
+		line_lit(l, ",\"http.response.status_code\":");
+		line_uint(l, (uint64_t)status);
+	}
 	if (a->req_head.len == 0)
 		return;
 	http_split_request(http_start_line(a->req_head), &method, &target,
@@ -188,59 +204,117 @@ ecs_client(struct line *l, const struct record *a, size_t cut)
 		json_string(l, "user.name", a->user, cut);
 }
 
+static char *
+put_text(char *d, const char *text)
+{
+	return put_bytes(d, text, strlen(text));
+}
+
+/* A word of ours: copied with all its zeros, which is faster than to look. */
+struct word {
+	char	 text[15];
+	uint8_t	 len;
+};
+
+#define WORD(text)	{ text, sizeof(text) - 1 }
+
+static char *
+put_word(char *d, const struct word *w)
+{
+	memcpy(d, w->text, sizeof(w->text));
+	return d + w->len;
+}
+
+static const struct word	 level_word[] = {
+	[LOG_LEVEL_DEBUG] = WORD("debug"), [LOG_LEVEL_INFO] = WORD("info"),
+	[LOG_LEVEL_WARN] = WORD("warn"), [LOG_LEVEL_ERROR] = WORD("error"),
+};
+
+static const struct word	 method_word[] = {
+	[ICAP_OPTIONS] = WORD("OPTIONS"), [ICAP_REQMOD] = WORD("REQMOD"),
+	[ICAP_RESPMOD] = WORD("RESPMOD"), [ICAP_UNKNOWN] = WORD("UNKNOWN"),
+};
+
+static const struct word	 type_word[] = {
+	WORD("allowed"), WORD("error"), WORD("denied")
+};
+
+static const struct word	 outcome_word[] = {
+	WORD("success"), WORD("failure"), WORD("unknown")
+};
+
+static const struct word *
+record_type(const struct record *a)
+{
+	return &type_word[a->blocked ? 2 : is_error(a) ? 1 : 0];
+}
+
+static const struct word *
+record_outcome(const struct record *a)
+{
+	return &outcome_word[a->died ? 2 : is_error(a) || a->unscanned ? 1 : 0];
+}
+
+/*
+ * The part of a line that no client can make longer: numbers and words of
+ * ours, all of them shorter than ECS_FIXED.
+ */
+#define ECS_FIXED	1536
+
+static char *
+ecs_fixed(char *d, const struct record *a)
+{
+	d = put_time(put_lit(d, "{\"@timestamp\":\""), a->start);
+	d = put_word(put_lit(d, "\",\"log.level\":\""),
+	    &level_word[record_level(a)]);
+	d = put_lit(d, "\",\"ecs.version\":\"8.11.0\","
+	    "\"service.name\":\"icapd\","
+	    "\"event.dataset\":\"icapd.access\",\"event.kind\":\"event\","
+	    "\"event.category\":[\"web\"],\"event.type\":[\"access\",\"");
+	d = put_word(d, record_type(a));
+	d = put_word(put_lit(d, "\"],\"event.action\":\""),
+	    &method_word[a->method]);
+	d = put_word(put_lit(d, "\",\"event.outcome\":\""),
+	    record_outcome(a));
+	d = put_uint(put_lit(d, "\",\"event.duration\":"),
+	    (uint64_t)record_duration(a) * 1000);
+	d = put_hex(put_lit(d, ",\"transaction.id\":\""), a->id);
+	d = put_text(put_lit(d, "\",\"network.protocol\":\"icap\","
+	    "\"source.ip\":\""), a->peer);
+	d = put_uint(put_lit(d, "\",\"source.port\":"), a->peer_port);
+	d = put_number(d, "icap.status", (uint64_t)a->status);
+	d = put_text(put_lit(d, ",\"icap.verdict\":\""), a->verdict);
+	d = put_lit(d, "\"");
+	if (a->unscanned)
+		d = put_lit(d, ",\"icap.unscanned\":true");
+	if (a->shadowed)
+		d = put_lit(d, ",\"icap.shadowed\":true");
+	if (a->cut)
+		d = put_lit(d, ",\"icap.cut\":true");
+	if (a->released > 0)
+		d = put_number(d, "icap.released.bytes", a->released);
+	if (a->died)
+		d = put_lit(d, ",\"icap.worker_died\":true");
+	if (a->preview >= 0)
+		d = put_number(d, "icap.preview", (uint64_t)a->preview);
+	d = put_number(d, "icap.connection.request", a->ordinal);
+	d = put_number(d, "icap.request.bytes", a->bytes_in);
+	d = put_number(d, "icap.response.bytes", a->bytes_out);
+	if (a->body_in > 0)
+		d = put_number(d, "http.request.body.bytes", a->body_in);
+	if (a->body_out > 0)
+		d = put_number(d, "http.response.body.bytes", a->body_out);
+	d = put_number(d, "icap.time.wait", (uint64_t)a->wait);
+	d = put_number(d, "icap.time.read", (uint64_t)a->read);
+	d = put_number(d, "icap.time.service", (uint64_t)a->serve);
+	return put_number(d, "icap.time.write", (uint64_t)a->write);
+}
+
 static void
 format_ecs(struct line *l, const struct record *a, size_t cut)
 {
-	line_lit(l, "{\"@timestamp\":\"");
-	line_time(l, a->start);
-	line_lit(l, "\",\"log.level\":\"");
-	line_text(l, log_level_name(record_level(a)));
-	line_lit(l, "\",\"ecs.version\":\"8.11.0\",\"service.name\":\"icapd\","
-	    "\"event.dataset\":\"icapd.access\",\"event.kind\":\"event\","
-	    "\"event.category\":[\"web\"],\"event.type\":[\"access\",\"");
-	if (a->blocked)
-		line_lit(l, "denied");
-	else if (is_error(a))
-		line_lit(l, "error");
-	else
-		line_lit(l, "allowed");
-	line_lit(l, "\"],\"event.action\":\"");
-	line_text(l, a->method);
-	line_lit(l, "\",\"event.outcome\":\"");
-	line_text(l, record_outcome(a));
-	line_lit(l, "\",\"event.duration\":");
-	line_uint(l, (uint64_t)record_duration(a) * 1000);
-	line_lit(l, ",\"transaction.id\":\"");
-	line_hex(l, a->id);
-	line_lit(l, "\",\"network.protocol\":\"icap\",\"source.ip\":\"");
-	line_text(l, a->peer);
-	line_lit(l, "\"");
-	json_number(l, "source.port", a->peer_port);
-	json_number(l, "icap.status", (uint64_t)a->status);
-	line_lit(l, ",\"icap.verdict\":\"");
-	line_text(l, a->verdict);
-	line_lit(l, "\"");
-	if (a->unscanned)
-		line_lit(l, ",\"icap.unscanned\":true");
-	if (a->shadowed)
-		line_lit(l, ",\"icap.shadowed\":true");
-	if (a->cut)
-		line_lit(l, ",\"icap.cut\":true");
-	if (a->released > 0)
-		json_number(l, "icap.released.bytes", a->released);
-	if (a->died)
-		line_lit(l, ",\"icap.worker_died\":true");
-	if (a->preview >= 0)
-		json_number(l, "icap.preview", (uint64_t)a->preview);
-	json_number(l, "icap.connection.request", a->ordinal);
-	json_number(l, "icap.request.bytes", a->bytes_in);
-	json_number(l, "icap.response.bytes", a->bytes_out);
-	json_number(l, "http.request.body.bytes", a->body_in);
-	json_number(l, "http.response.body.bytes", a->body_out);
-	json_number(l, "icap.time.wait", (uint64_t)a->wait);
-	json_number(l, "icap.time.read", (uint64_t)a->read);
-	json_number(l, "icap.time.service", (uint64_t)a->serve);
-	json_number(l, "icap.time.write", (uint64_t)a->write);
+	assert(l->max >= ECS_FIXED);
+	l->len = (size_t)(ecs_fixed(l->p, a) - l->p);
 	if (a->service != NULL)
 		json_string(l, "icap.service", text_slice(a->service), 256);
 	if (a->decided != NULL)
@@ -288,7 +362,7 @@ format_text(struct line *l, const struct record *a, size_t cut)
 	line_lit(l, " ");
 	text_who(l, a, cut);
 	line_lit(l, " ");
-	line_text(l, a->method);
+	line_text(l, request_method_name(a->method));
 	line_lit(l, " ");
 	text_value(l, text_slice(a->service != NULL ? a->service : ""), 256);
 	line_lit(l, " ");
@@ -331,8 +405,9 @@ format_text(struct line *l, const struct record *a, size_t cut)
 enum code {
 	CODE_LITERAL, CODE_PEER, CODE_LOCAL, CODE_LOCAL_PORT, CODE_CLIENT,
 	CODE_SERVER, CODE_EPOCH, CODE_LOCAL_TIME, CODE_GMT, CODE_REQ_HEADER,
-	CODE_RES_HEADER, CODE_URL, CODE_PATH, CODE_METHOD, CODE_STATUS,
-	CODE_ICAP_HEADER, CODE_NONE, CODE_PREVIEW, CODE_HTTP_IN,
+	CODE_RES_HEADER, CODE_REQ_HEADER_OUT, CODE_RES_HEADER_OUT, CODE_URL,
+	CODE_URL_OUT, CODE_PATH, CODE_METHOD, CODE_STATUS,
+	CODE_ICAP_HEADER, CODE_ICAP_HEADER_OUT, CODE_PREVIEW, CODE_HTTP_IN,
 	CODE_HTTP_OUT, CODE_BODY_IN, CODE_BODY_OUT, CODE_IN, CODE_OUT,
 	CODE_PREVIEW_BYTES, CODE_USER, CODE_NOTES, CODE_NOTE, CODE_T_HEAD,
 	CODE_T_TOTAL, CODE_T_FIRST, CODE_T_LAST, CODE_T_SERVICE, CODE_T_READ,
@@ -348,10 +423,10 @@ static const struct {
 	const char	*text;
 	enum code	 code;
 } codes[] = {
-	{ "huo", CODE_URL },		{ ">ho", CODE_REQ_HEADER },
-	{ "<ho", CODE_RES_HEADER },	{ ">hi", CODE_REQ_HEADER },
+	{ "huo", CODE_URL_OUT },	{ ">ho", CODE_REQ_HEADER_OUT },
+	{ "<ho", CODE_RES_HEADER_OUT },	{ ">hi", CODE_REQ_HEADER },
 	{ "<hi", CODE_RES_HEADER },	{ ">ih", CODE_ICAP_HEADER },
-	{ "<ih", CODE_NONE },		{ "ipl", CODE_PREVIEW },
+	{ "<ih", CODE_ICAP_HEADER_OUT },	{ "ipl", CODE_PREVIEW },
 	{ "bph", CODE_PREVIEW_BYTES },	{ "Hso", CODE_HTTP_STATUS },
 	{ "la", CODE_LOCAL },		{ "lp", CODE_LOCAL_PORT },
 	{ ">a", CODE_CLIENT },		{ "<A", CODE_SERVER },
@@ -378,11 +453,13 @@ static const struct {
 #define FORMAT_MAX	64	/* codes and literals of one format */
 #define FORMAT_TEXT	1024	/* bytes of one format */
 #define FORMAT_WIDTH	256	/* largest width */
+#define PREVIEW_DEFAULT	5	/* bytes of a preview that are shown */
 
 struct record_op {
 	enum code	 code;
 	bool		 left;
 	unsigned int	 width;
+	unsigned int	 bytes;		/* of a preview */
 	const char	*text;		/* literal or argument, kept below */
 	size_t		 len;
 };
@@ -422,6 +499,24 @@ format_argument(struct record_format *f, struct record_op *op, const char **p)
 	return 0;
 }
 
+static int
+format_check_argument(struct record_op *op, const char **why)
+{
+	struct slice	 arg = { op->text, op->len };
+	uint64_t	 n;
+
+	if (op->code != CODE_PREVIEW_BYTES)
+		return 0;
+	if (op->len == 0)
+		op->bytes = PREVIEW_DEFAULT;
+	else if (chars_parse_uint(arg, BODY_FIRST, &n) == -1) {
+		*why = "no more than 32 bytes of a preview are kept";
+		return -1;
+	} else
+		op->bytes = (unsigned int)n;
+	return 0;
+}
+
 /* Reads one code behind its percent sign; *p moves on. */
 static int
 format_code(struct record_format *f, struct record_op *op, const char **p,
@@ -451,7 +546,9 @@ format_code(struct record_format *f, struct record_op *op, const char **p,
 	}
 	op->code = codes[i].code;
 	*p += strlen(codes[i].text);
-	return op->text == NULL ? format_argument(f, op, p) : 0;
+	if (op->text == NULL && format_argument(f, op, p) == -1)
+		return -1;
+	return format_check_argument(op, why);
 }
 
 struct record_format *
@@ -583,13 +680,13 @@ custom_icap_header(struct line *l, const struct record_op *op,
 }
 
 static void
-custom_url(struct line *l, const struct record *a, size_t cut)
+custom_url(struct line *l, struct slice head, size_t cut)
 {
 	struct slice	 method, target = { NULL, 0 }, version;
 
-	if (a->req_head.len > 0)
-		http_split_request(http_start_line(a->req_head), &method,
-		    &target, &version);
+	if (head.len > 0)
+		http_split_request(http_start_line(head), &method, &target,
+		    &version);
 	text_value(l, target, cut);
 }
 
@@ -627,32 +724,13 @@ custom_note(struct line *l, const struct record_op *op,
 	line_lit(l, "-");
 }
 
-static void
-custom_preview(struct line *l, const struct record_op *op,
-    const struct record *a)
-{
-	static const char	 hex[] = "0123456789abcdef";
-	struct slice		 s = a->preview_bytes;
-	uint64_t		 max = 5;
-	struct slice		 arg = { op->text, op->len };
-	size_t			 i;
-
-	if (op->len > 0)
-		(void)chars_parse_uint(arg, 256, &max);
-	if (s.len == 0)
-		line_lit(l, "-");
-	for (i = 0; i < s.len && i < max; i++) {
-		line_char(l, hex[(unsigned char)s.p[i] >> 4]);
-		line_char(l, hex[(unsigned char)s.p[i] & 15]);
-	}
-}
-
 /* The request's side, then what is asked less often. */
 static void
 custom_more(struct line *l, const struct record_op *op,
     const struct record *a, size_t cut)
 {
-	int	 status = a->http_status;
+	struct slice	 first = a->preview_bytes;
+	int		 status = a->http_status;
 
 	switch (op->code) {
 	case CODE_T_HEAD:
@@ -707,7 +785,9 @@ custom_more(struct line *l, const struct record_op *op,
 		custom_note(l, op, a, cut);
 		break;
 	case CODE_PREVIEW_BYTES:
-		custom_preview(l, op, a);
+		if (first.len > op->bytes)
+			first.len = op->bytes;
+		text_value(l, first, cut);
 		break;
 	case CODE_PERCENT:
 		line_lit(l, "%");
@@ -716,6 +796,13 @@ custom_more(struct line *l, const struct record_op *op,
 		line_lit(l, "-");
 		break;
 	}
+}
+
+/* The head as it left; one that was not sent is what the client has. */
+static struct slice
+head_out(struct slice out, struct slice in)
+{
+	return out.len > 0 ? out : in;
 }
 
 static void
@@ -758,20 +845,34 @@ custom_op(struct line *l, const struct record_op *op, const struct record *a,
 	case CODE_RES_HEADER:
 		custom_header(l, op, a->res_head, cut);
 		break;
+	case CODE_REQ_HEADER_OUT:
+		custom_header(l, op, head_out(a->req_head_out, a->req_head),
+		    cut);
+		break;
+	case CODE_RES_HEADER_OUT:
+		custom_header(l, op, head_out(a->res_head_out, a->res_head),
+		    cut);
+		break;
 	case CODE_URL:
-		custom_url(l, a, cut);
+		custom_url(l, a->req_head, cut);
+		break;
+	case CODE_URL_OUT:
+		custom_url(l, head_out(a->req_head_out, a->req_head), cut);
 		break;
 	case CODE_PATH:
 		text_value(l, a->path, cut);
 		break;
 	case CODE_METHOD:
-		line_text(l, a->method);
+		line_text(l, request_method_name(a->method));
 		break;
 	case CODE_STATUS:
 		line_int(l, a->status);
 		break;
 	case CODE_ICAP_HEADER:
 		custom_icap_header(l, op, a, cut);
+		break;
+	case CODE_ICAP_HEADER_OUT:
+		custom_header(l, op, a->reply_head, cut);
 		break;
 	case CODE_PREVIEW:
 		if (a->preview < 0)
@@ -783,7 +884,8 @@ custom_op(struct line *l, const struct record_op *op, const struct record *a,
 		line_uint(l, a->req_head.len + a->res_head.len + a->body_in);
 		break;
 	case CODE_HTTP_OUT:
-		line_uint(l, a->body_out);
+		line_uint(l, a->req_head_out.len + a->res_head_out.len +
+		    a->body_out);
 		break;
 	case CODE_BODY_IN:
 		line_uint(l, a->body_in);
@@ -899,8 +1001,9 @@ void
 record_begin(struct rings *rs, unsigned int i, const struct record *a)
 {
 	struct record_intent	*in = ring_intent_space(rs, i);
-	struct slice		 line = http_start_line(a->req_head);
-	size_t			 n;
+	struct slice		 text[INTENT_TEXTS];
+	char			*d = in->text;
+	unsigned int		 k;
 
 	in->start = a->start;
 	in->wait = a->wait;
@@ -909,28 +1012,27 @@ record_begin(struct rings *rs, unsigned int i, const struct record *a)
 	in->ordinal = a->ordinal;
 	in->preview = a->preview;
 	in->peer_port = a->peer_port;
-	(void)strlcpy(in->method, a->method, sizeof(in->method));
-	(void)strlcpy(in->service, a->service != NULL ? a->service : "",
-	    sizeof(in->service));
-	(void)strlcpy(in->peer, a->peer, sizeof(in->peer));
-	n = a->client.len < sizeof(in->client) ? a->client.len : 0;
-	memcpy(in->client, n > 0 ? a->client.p : "", n);
-	in->client[n] = '\0';
-	n = a->user.len < sizeof(in->user) ? a->user.len : 0;
-	memcpy(in->user, n > 0 ? a->user.p : "", n);
-	in->user[n] = '\0';
-	n = a->path.len < INTENT_TEXT / 2 ? a->path.len : INTENT_TEXT / 2;
-	memcpy(in->text, n > 0 ? a->path.p : "", n);
-	in->path_len = (uint16_t)n;
-	n = line.len < INTENT_TEXT - n ? line.len : INTENT_TEXT - n;
-	memcpy(in->text + in->path_len, n > 0 ? line.p : "", n);
-	in->line_len = (uint16_t)n;
+	in->method = (uint16_t)a->method;
+	text[INTENT_SERVICE] = text_slice(a->service != NULL ? a->service :
+	    "");
+	text[INTENT_PEER] = text_slice(a->peer);
+	text[INTENT_CLIENT] = a->client;
+	text[INTENT_USER] = a->user;
+	text[INTENT_PATH] = a->path;
+	text[INTENT_LINE] = http_start_line(a->req_head);
+	for (k = 0; k < INTENT_TEXTS; k++) {
+		if (text[k].len > intent_max[k])
+			text[k].len = intent_max[k];
+		in->len[k] = (uint16_t)text[k].len;
+		if (text[k].len > 0)
+			d = put_bytes(d, text[k].p, text[k].len);
+	}
 	ring_intend(rs, i);
 }
 
 /*
- * Room for one line of each log and of RING_RECENT.  Pages nobody writes to
- * cost nothing.
+ * Room for one line of each log and of RING_RECENT, for those that are not
+ * composed in the ring.  Pages nobody writes to cost nothing.
  */
 static char	 record_buf[RING_LOGS * RING_LINE_MAX + 256];
 
@@ -940,32 +1042,60 @@ record_end(struct rings *rs, unsigned int i, const struct record *a,
 {
 	struct ring_line	 line[RING_LOGS + 1];
 	enum log_level		 level = record_level(a);
-	char			*p = record_buf;
+	char			*next = record_buf, *dst = ring_room(rs, i);
 	unsigned int		 k, lines = 0;
 
+	if (dst == NULL)
+		dst = next;
 	for (k = 0; k < n && k < RING_LOGS; k++) {
 		if (!record_is_wanted(a, log[k].only))
 			continue;
 		line[lines].log = log[k].log;
 		line[lines].level = (uint8_t)level;
 		line[lines].kind = RING_ACCESS;
-		line[lines].p = p;
-		line[lines].len = (uint32_t)record_format_line(p,
+		line[lines].p = dst;
+		line[lines].len = (uint32_t)record_format_line(dst,
 		    RING_LINE_MAX, a, &log[k]);
-		p += line[lines++].len;
+		if (dst == next)
+			next += line[lines].len;
+		dst = next;
+		lines++;
 	}
 	/* a client that goes away is no news */
 	if (a->blocked || (level != LOG_LEVEL_INFO && a->status != 0)) {
 		line[lines].log = RING_RECENT;
 		line[lines].level = (uint8_t)level;
 		line[lines].kind = a->blocked ? RING_BLOCKED : RING_ACCESS;
-		line[lines].p = p;
-		line[lines].len = (uint32_t)format_recent(p, 240, a);
+		line[lines].p = dst;
+		line[lines].len = (uint32_t)format_recent(dst, 240, a);
 		lines++;
 	}
 	if (lines > 0)
 		(void)ring_put(rs, i, line, lines, true, true);
 	ring_forget(rs, i);
+}
+
+/* Whoever died may have left anything there, but never too much. */
+static void
+intent_read(struct slice text[INTENT_TEXTS], const struct record_intent *in)
+{
+	const char	*p = in->text;
+	unsigned int	 k;
+
+	for (k = 0; k < INTENT_TEXTS; k++) {
+		text[k].p = p;
+		text[k].len = in->len[k] < intent_max[k] ? in->len[k] :
+		    intent_max[k];
+		p += text[k].len;
+	}
+}
+
+static const char *
+intent_copy(char *dst, struct slice text)
+{
+	memcpy(dst, text.p, text.len);
+	dst[text.len] = '\0';
+	return dst;
 }
 
 void
@@ -974,32 +1104,25 @@ record_bury(struct rings *rs, unsigned int i, const struct record_log *log,
 {
 	struct record_intent	 in;
 	struct record		 a;
+	struct slice		 text[INTENT_TEXTS];
+	char			 service[64 + 1], peer[48 + 1];
 
 	memcpy(&in, ring_intent_space(rs, i), sizeof(in));
 	/* whoever is killed here leaves it to the next one */
 	ring_intend(rs, i);
 	memset(&a, 0, sizeof(a));
-	in.method[sizeof(in.method) - 1] = '\0';
-	in.service[sizeof(in.service) - 1] = '\0';
-	in.peer[sizeof(in.peer) - 1] = '\0';
-	in.client[sizeof(in.client) - 1] = '\0';
-	in.user[sizeof(in.user) - 1] = '\0';
-	a.method = in.method;
-	a.service = in.service[0] != '\0' ? in.service : NULL;
-	a.peer = in.peer;
+	intent_read(text, &in);
+	a.method = in.method < ICAP_UNKNOWN ? in.method : ICAP_UNKNOWN;
+	if (text[INTENT_SERVICE].len > 0)
+		a.service = intent_copy(service, text[INTENT_SERVICE]);
+	a.peer = intent_copy(peer, text[INTENT_PEER]);
 	a.local = "";
 	a.peer_port = in.peer_port;
 	a.ordinal = in.ordinal;
-	a.client = text_slice(in.client);
-	a.user = text_slice(in.user);
-	if (in.path_len <= INTENT_TEXT) {
-		a.path.p = in.text;
-		a.path.len = in.path_len;
-	}
-	if (in.path_len + in.line_len <= INTENT_TEXT) {
-		a.req_head.p = in.text + in.path_len;
-		a.req_head.len = in.line_len;
-	}
+	a.client = text[INTENT_CLIENT];
+	a.user = text[INTENT_USER];
+	a.path = text[INTENT_PATH];
+	a.req_head = text[INTENT_LINE];
 	a.preview = in.preview;
 	a.verdict = "died";
 	a.why = "the worker died in this transaction";

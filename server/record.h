@@ -2,7 +2,7 @@
 #ifndef SERVER_RECORD_H
 #define SERVER_RECORD_H
 
-#include "../proto/header.h"
+#include "../proto/request.h"
 #include "ring.h"
 
 /* Which transactions a log wants; or-ed together, 0: all of them. */
@@ -39,20 +39,23 @@ struct record {
 	struct slice	 user;
 
 	/* what was asked */
-	const char	*method;	/* of ICAP */
+	enum icap_method method;
 	const char	*service;	/* path in the configuration, or NULL */
 	struct slice	 path;		/* of ICAP, as sent, with its query */
 	const struct header *header;	/* of ICAP, or NULL */
 	struct slice	 req_head;	/* encapsulated, may be empty */
 	struct slice	 res_head;
 	int64_t		 preview;	/* bytes announced, or -1 */
-	struct slice	 preview_bytes;	/* those that are at hand */
+	struct slice	 preview_bytes;	/* the first of them */
 
 	/* what came of it */
 	const char	*verdict;	/* a word */
 	const char	*decided;	/* service that said so, or NULL */
 	const char	*why;		/* of a failure, or NULL */
 	int		 status;	/* of ICAP; 0: no reply */
+	struct slice	 reply_head;	/* of ICAP, or empty */
+	struct slice	 req_head_out;	/* encapsulated in it, may be empty */
+	struct slice	 res_head_out;
 	int		 http_status;	/* of the response made here, or 0 */
 	bool		 blocked;
 	bool		 unscanned;

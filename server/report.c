@@ -141,7 +141,7 @@ report_begin(struct report *r)
 	a->ordinal = ++r->ordinal;
 	a->preview = -1;
 	a->verdict = tally_verdict_name(TALLY_NONE);
-	a->method = "UNKNOWN";
+	a->method = ICAP_UNKNOWN;
 	a->start = r->began + r->offset;
 	a->wait = r->began - r->ready;
 	report_next_id(r);
@@ -192,7 +192,7 @@ report_heads(struct report *r, const struct request *request,
 
 	r->has_heads = true;
 	a->read = r->heads - r->began;
-	a->method = request_method_name(request->method);
+	a->method = request->method;
 	a->service = plan->path;
 	r->service = r->service_of[plan - r->conf->plan];
 	a->path = request->uri.path;
@@ -245,6 +245,16 @@ report_take_txn(struct report *r, struct txn *t,
 	a->close = t->close;
 	a->body_in = t->body.received;
 	a->body_out = t->body_out;
+	if (t->is_response_out)
+		a->res_head_out = t->http_out;
+	else
+		a->req_head_out = t->http_out;
+	if (t->status != 0) {
+		a->reply_head.p = t->reply.head;
+		a->reply_head.len = t->reply.len;
+	}
+	a->preview_bytes.p = t->body.first;
+	a->preview_bytes.len = t->body.nfirst;
 	a->blocked = t->verdict == VERDICT_REPLACED && !t->shadowed &&
 	    t->http_status >= 400 && t->decided != &svc_info;
 	if (a->why == NULL && t->why[0] != '\0')
@@ -301,7 +311,7 @@ report_end(struct report *r, int status, const char *why,
 		r->heads = r->replied != 0 ? r->replied : now;
 		a->read = r->heads - r->began;
 		if (request != NULL && request->has_line) {
-			a->method = request_method_name(request->method);
+			a->method = request->method;
 			a->path = request->uri.path;
 		}
 	}

@@ -256,6 +256,8 @@ ring_store(struct rings *rs, unsigned int i, uint64_t pos, const void *src,
 	char		*data = ring_data(rs, i);
 	size_t		 at = pos & (rs->size - 1), first = rs->size - at;
 
+	if (src == data + at)
+		return;				/* see ring_room() */
 	if (len <= first) {
 		memcpy(data + at, src, len);
 		return;
@@ -286,6 +288,19 @@ ring_wait(struct rings *rs, unsigned int i, uint64_t need)
 		(void)futex_wait(&r->full, 1, RING_PATIENCE);
 	}
 	__atomic_store_n(&r->full, 0, __ATOMIC_SEQ_CST);
+}
+
+char *
+ring_room(const struct rings *rs, unsigned int i)
+{
+	struct ring	*r = &rs->area->ring[i];
+	uint64_t	 need = sizeof(struct ring_mark) + RING_LINE_MAX;
+	size_t		 at = r->head & (rs->size - 1);
+
+	if (rs->size - at < need || rs->size - (r->head -
+	    __atomic_load_n(&r->tail, __ATOMIC_ACQUIRE)) < need)
+		return NULL;
+	return ring_data(rs, i) + at + sizeof(struct ring_mark);
 }
 
 int

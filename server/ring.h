@@ -105,6 +105,13 @@ void	 ring_take(struct rings *rs, unsigned int i, pid_t pid);
 pid_t	 ring_owner(const struct rings *rs, unsigned int i);
 
 /*
+ * Where in ring i the text of the next line will be, to be composed there: at
+ * least RING_LINE_MAX bytes.  NULL when these are not free in one piece; any
+ * other memory is as good.
+ */
+char	*ring_room(const struct rings *rs, unsigned int i);
+
+/*
  * Puts n lines into ring i, all of them or none: who is killed half-way has
  * put none.  When there is no room it waits for the logger if `wait`, else
  * returns -1.  `done` says that these are the lines of the transaction that

@@ -315,7 +315,7 @@ tally_sum(struct tally *t, struct tally_sum *sum)
 			continue;
 		sum->other += p->other;
 		sum->died += p->died;
-		for (k = 1; k < VITAL_CELLS; k++)
+		for (k = 1; k < vitals_numbers(&t->head->vitals); k++)
 			sum->own[k] += __atomic_load_n(&p->own[k],
 			    __ATOMIC_RELAXED);
 		sum_counts(sum, p);

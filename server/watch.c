@@ -11,7 +11,9 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "../services/notice.h"
 #include "log.h"
 #include "priv.h"
 #include "watch.h"
@@ -25,22 +27,15 @@
  */
 #define WATCH_REST_MS	200
 
-static volatile sig_atomic_t	 watch_leave;
-static volatile sig_atomic_t	 watch_asked;
-
-static void
-watch_on_term(int signo)
-{
-	(void)signo;
-	watch_leave = 1;
-}
-
-static void
-watch_on_update(int signo)
-{
-	(void)signo;
-	watch_asked = 1;
-}
+/* What it works with, and where it tells. */
+struct watch {
+	const struct conf	*conf;
+	struct board_head	*head;
+	struct board_source	*source;
+	uint32_t		*n;		/* sources there are */
+	const char		*section;	/* that is being looked at */
+	bool			 is_asked;	/* else it is the first round */
+};
 
 bool
 watch_is_wanted(const struct conf *conf)
@@ -54,29 +49,23 @@ watch_is_wanted(const struct conf *conf)
 	return false;
 }
 
-/* These two get through only while we wait, so that none is missed. */
+/* They are taken one by one, between two rounds. */
 static void
-watch_start_signals(sigset_t *waiting)
+watch_start_signals(sigset_t *taken)
 {
-	struct sigaction	 sa;
-	sigset_t		 blocked;
-
-	memset(&sa, 0, sizeof(sa));
-	sa.sa_handler = watch_on_term;
-	sigemptyset(&sa.sa_mask);
-	(void)sigaction(SIGTERM, &sa, NULL);
-	sa.sa_handler = watch_on_update;
-	(void)sigaction(WATCH_UPDATE, &sa, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGUSR1, SIG_IGN);
-	sigemptyset(&blocked);
-	sigaddset(&blocked, SIGTERM);
-	sigaddset(&blocked, WATCH_UPDATE);
-	if (sigprocmask(SIG_SETMASK, &blocked, NULL) == -1)
+	(void)signal(SIGUSR2, SIG_IGN);
+	/* one that is ignored is not waited for either */
+	(void)signal(SIGTERM, SIG_DFL);
+	(void)signal(WATCH_UPDATE, SIG_DFL);
+	sigemptyset(taken);
+	sigaddset(taken, SIGTERM);
+	sigaddset(taken, WATCH_UPDATE);
+	if (sigprocmask(SIG_SETMASK, taken, NULL) == -1)
 		fatal(EXIT_CONFIG, "sigprocmask");
-	sigemptyset(waiting);
 }
 
 static void
@@ -100,42 +89,152 @@ watch_poll(const struct conf *conf)
 		log_info("ISTag is now %s", conf_get_istag(conf, NULL));
 }
 
-/*
- * Who asks says that the sources are complete: lists that are compiled only
- * when two polls saw the same are compiled in the second of these.
- */
-static void
-watch_update(const struct conf *conf, uint64_t *updates)
+/* The source of that name; made where there was none.  NULL: no room. */
+static struct board_source *
+watch_find_source(struct watch *w, const char *name)
 {
-	watch_asked = 0;
-	(void)__atomic_add_fetch(updates, 1, __ATOMIC_RELEASE);
-	(void)poll(NULL, 0, WATCH_REST_MS);
-	watch_poll(conf);
-	watch_poll(conf);
-	(void)__atomic_add_fetch(updates, 1, __ATOMIC_RELEASE);
+	struct board_source	*s;
+	uint32_t		 i;
+
+	for (i = 0; i < *w->n; i++)
+		if (strncmp(w->source[i].section, w->section,
+		    sizeof(s->section) - 1) == 0 &&
+		    strncmp(w->source[i].name, name,
+		    sizeof(s->name) - 1) == 0)
+			return &w->source[i];
+	if (i == BOARD_SOURCES)
+		return NULL;
+	s = &w->source[i];
+	memset(s, 0, sizeof(*s));
+	(void)strlcpy(s->section, w->section, sizeof(s->section));
+	(void)strlcpy(s->name, name, sizeof(s->name));
+	__atomic_store_n(w->n, i + 1, __ATOMIC_RELEASE);
+	return s;
+}
+
+static void
+watch_tell(void *arg, const struct service_outcome *o)
+{
+	struct watch		*w = arg;
+	struct board_source	*s = watch_find_source(w, o->name);
+
+	if (s == NULL)
+		return;
+	s->entries = o->entries;
+	s->refused = o->refused;
+	s->outcome = o->failed ? BOARD_SOURCE_FAILED : o->changed ?
+	    BOARD_SOURCE_CHANGED : BOARD_SOURCE_UNCHANGED;
+	(void)strlcpy(s->why, o->why, sizeof(s->why));
+}
+
+/* One that knows no update is polled once more than it needs. */
+static void
+watch_update_poll(struct watch *w, const struct conf_instance *instance)
+{
+	const struct service	*service = instance->service;
+	struct service_outcome	 o = { .name = "", .why = "" };
+	char			 before[256] = "", after[256] = "";
+
+	if (service->version != NULL)
+		service->version(instance->instance, before, sizeof(before));
+	if (w->is_asked) {
+		service->poll(instance->instance);
+		service->poll(instance->instance);
+	}
+	if (service->version != NULL)
+		service->version(instance->instance, after, sizeof(after));
+	o.changed = strcmp(before, after) != 0;
+	watch_tell(w, &o);
+}
+
+static void
+watch_update_instance(struct watch *w, const struct conf_instance *instance)
+{
+	struct service_report	 report = { watch_tell, w };
+	uint32_t		 i, n = *w->n;
+
+	w->section = instance->name;
+	for (i = 0; i < n; i++)
+		if (strncmp(w->source[i].section, w->section,
+		    sizeof(w->source[i].section) - 1) == 0)
+			(void)__atomic_fetch_or(&w->source[i].updates, 1,
+			    __ATOMIC_ACQ_REL);
+	if (instance->service->update != NULL)
+		instance->service->update(instance->instance, &report);
+	else
+		watch_update_poll(w, instance);
+	for (i = 0; i < n; i++)
+		if (w->source[i].updates % 2 != 0)
+			(void)__atomic_add_fetch(&w->source[i].updates, 1,
+			    __ATOMIC_RELEASE);
+}
+
+/* Section NULL: all of them. */
+static void
+watch_update(struct watch *w, const char *section)
+{
+	const struct conf_instance	*instance;
+	unsigned int			 i;
+
+	if (w->is_asked)
+		(void)poll(NULL, 0, WATCH_REST_MS);
+	for (i = 0; i < w->conf->ninstances; i++) {
+		instance = &w->conf->instance[i];
+		if (!instance->is_open || instance->service->poll == NULL)
+			continue;
+		if (section == NULL || strncmp(instance->name, section,
+		    sizeof(w->source[0].section) - 1) == 0)
+			watch_update_instance(w, instance);
+	}
+	if (conf_make_istag(w->conf))
+		log_info("ISTag is now %s", conf_get_istag(w->conf, NULL));
 }
 
 void
-watch_run(const struct conf *conf, pid_t master, uint64_t *updates)
+watch_run(const struct conf *conf, pid_t master, struct board *board,
+    unsigned int generation)
 {
+	struct watch	 w;
 	struct timespec	 period;
-	sigset_t	 waiting;
+	sigset_t	 taken;
+	siginfo_t	 info;
+	int32_t		 self;
+	int		 signo;
 
 	log_role("watch");
-	watch_start_signals(&waiting);
+	watch_start_signals(&taken);
 	if (priv_follow(master) == -1)
 		exit(0);
-	__atomic_store_n(updates, 2, __ATOMIC_RELEASE);
+	w.conf = conf;
+	w.head = board_head(board);
+	w.source = board_sources(board, generation);
+	w.n = &w.head->nsources[generation % 2];
+	*w.n = 0;
+	/* so that the board says what there is */
+	w.is_asked = false;
+	watch_update(&w, NULL);
+	w.is_asked = true;
+	__atomic_store_n(&w.head->watch[generation % 2], (int32_t)getpid(),
+	    __ATOMIC_RELEASE);
+	watch_poll(conf);
 	period.tv_sec = WATCH_PERIOD_MS / 1000;
 	period.tv_nsec = WATCH_PERIOD_MS % 1000 * 1000000L;
-	while (!watch_leave) {
-		if (watch_asked)
-			watch_update(conf, updates);
-		else
+	while ((signo = sigtimedwait(&taken, &info, &period)) != SIGTERM) {
+		if (signo == -1) {
+			if (errno != EAGAIN && errno != EINTR)
+				fatal(EXIT_SICK, "sigtimedwait");
 			watch_poll(conf);
-		if (ppoll(NULL, 0, &period, &waiting) == -1 && errno != EINTR)
-			fatal(EXIT_SICK, "ppoll");
+		} else if (info.si_code != SI_QUEUE ||
+		    info.si_value.sival_int <= 0 ||
+		    info.si_value.sival_int > (int)*w.n)
+			watch_update(&w, NULL);
+		else
+			watch_update(&w, w.source[
+			    info.si_value.sival_int - 1].section);
 	}
+	self = (int32_t)getpid();
+	(void)__atomic_compare_exchange_n(&w.head->watch[generation % 2],
+	    &self, 0, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
 	exit(0);
 }
 

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "blocklist_hosts.h"
 #include "blocklist_rule.h"
 #include "blocklist_share.h"
 #include "blocklist_store.h"
@@ -37,6 +38,9 @@
  */
 #define SETTLE_MAX	6
 
+/* Between two look-ups of the hosts of redirects, seconds. */
+#define HOSTS_PERIOD	30
+
 struct expression {
 	struct expr	*expr;
 	unsigned int	 list;
@@ -53,6 +57,7 @@ struct blocklist {
 	unsigned int		 npages;
 	char			**exempt;	/* hosts, normal form */
 	unsigned int		 nexempt;
+	struct blocklist_hosts	*hosts;		/* of redirects */
 
 	struct blocklist_share	*share;
 	/* of each process its own */
@@ -65,6 +70,7 @@ struct blocklist {
 	unsigned char		 stamp[BLOCKLIST_DIGEST_LEN];
 	unsigned char		 pending[BLOCKLIST_DIGEST_LEN];
 	unsigned int		 settling;
+	time_t			 looked_up;	/* hosts; monotonic */
 	bool			 is_failing;
 
 	/* for people */
@@ -205,9 +211,10 @@ open_lists(struct blocklist *b, const struct service_setup *setup)
 	return result;
 }
 
-/* A host that is never blocked. */
+/* A host that is never blocked; nor are, of a redirect, its addresses. */
 static int
-add_exempt(struct blocklist *b, const char *text, size_t len)
+add_exempt(struct blocklist *b, const char *text, size_t len,
+    bool is_redirect)
 {
 	static const struct slice	 nowhere = { "", 0 };
 	struct weburl			 u;
@@ -223,7 +230,7 @@ add_exempt(struct blocklist *b, const char *text, size_t len)
 	if ((grown[b->nexempt] = strndup(u.text, u.host_len)) == NULL)
 		return -1;
 	b->nexempt++;
-	return 0;
+	return is_redirect ? blocklist_hosts_add(b->hosts, &u) : 0;
 }
 
 static int
@@ -233,9 +240,14 @@ open_exempt(struct blocklist *b, const struct service_setup *setup)
 	unsigned int	 i;
 	int		 result = 0;
 
+	if ((b->hosts = blocklist_hosts_new(b->name, NULL)) == NULL) {
+		setup->error(setup, "no memory to share: %s",
+		    strerror(errno));
+		return -1;
+	}
 	for (i = 0; i < cfg_size(setup->section, "exempt"); i++) {
 		text = cfg_getnstr(setup->section, "exempt", i);
-		if (add_exempt(b, text, strlen(text)) == -1) {
+		if (add_exempt(b, text, strlen(text), false) == -1) {
 			setup->error_at(setup, setup->section, "exempt", i,
 			    "exempt \"%s\": expected a host or an address",
 			    text);
@@ -244,7 +256,8 @@ open_exempt(struct blocklist *b, const struct service_setup *setup)
 	}
 	for (i = 0; i < b->nrules; i++)
 		if ((text = b->rule[i].redirect) != NULL &&
-		    add_exempt(b, text, 8 + strcspn(text + 8, "/?%")) == -1) {
+		    add_exempt(b, text, 8 + strcspn(text + 8, "/?%"),
+		    true) == -1) {
 			setup->error(setup, "redirect \"%s\": expected a "
 			    "host in it", text);
 			result = -1;
@@ -323,7 +336,8 @@ show_lists(struct blocklist *b)
 {
 	const unsigned char	*d = b->db.trailer.digest;
 	const struct blocklist_list *l;
-	unsigned long long	 entries, refused, all = 0, bad = 0;
+	struct blocklist_about	 about;
+	unsigned long long	 all = 0, bad = 0;
 	unsigned int		 i;
 	struct tm		 tm;
 	char			 text[32];
@@ -333,14 +347,14 @@ show_lists(struct blocklist *b)
 		text[0] = '\0';
 	for (i = 0; i < b->sources.nlists; i++) {
 		l = &b->sources.list[i];
-		entries = blocklist_db_get_count(&b->db, i);
-		refused = blocklist_db_get_refused(&b->db, i,
-		    b->sources.nlists);
-		all += entries;
-		bad += refused;
+		blocklist_db_get_about(&b->db, i, &about, NULL);
+		all += about.entries;
+		bad += about.refused;
 		service_backend_set(l->backend, BACKEND_UP, "%llu entries, "
 		    "%llu lines refused, loaded %s, digest %02x%02x%02x%02x",
-		    entries, refused, text, d[0], d[1], d[2], d[3]);
+		    (unsigned long long)about.entries,
+		    (unsigned long long)about.refused, text, d[0], d[1],
+		    d[2], d[3]);
 	}
 	service_gauge_set(b->entries, (int64_t)all);
 	service_gauge_set(b->refused, (int64_t)bad);
@@ -450,6 +464,7 @@ blocklist_close(void *instance)
 	for (i = 0; i < b->npages; i++)
 		service_template_close(b->page[i]);
 	free(b->page);
+	blocklist_hosts_free(b->hosts);
 	for (i = 0; i < b->nexempt; i++)
 		free(b->exempt[i]);
 	free(b->exempt);
@@ -461,28 +476,31 @@ blocklist_close(void *instance)
 
 /* ---- watching ------------------------------------------------------------ */
 
-/* Compiles what has changed and hands it to the workers. */
-static void
-update(struct blocklist *b)
+/*
+ * Compiles what has changed and hands it to the workers.  Returns 0, or -1 and
+ * the fault.
+ */
+static int
+update(struct blocklist *b, struct blocklist_fault *fault)
 {
-	struct blocklist_fault	 fault;
 	struct blocklist_db	 db;
 	unsigned char		 stamp[BLOCKLIST_DIGEST_LEN];
 	uint64_t		 before = version_of(&b->db);
 	int			 fd;
 
 	fd = blocklist_store_open(&b->sources, b->cache, &b->db, &db, stamp,
-	    &fault);
+	    fault);
 	/* said once; the next change is the next try */
 	memcpy(b->stamp, b->pending, sizeof(b->stamp));
 	if (fd == -1) {
 		b->is_stale = true;
-		show_fault(b, &fault);
+		show_fault(b, fault);
 		service_warn("blocklist \"%s\": list \"%s\": %s: %s; the old "
 		    "one stays in use", b->name,
-		    b->sources.list[fault.list].name,
-		    b->sources.list[fault.list].path[fault.path], fault.why);
-		return;
+		    b->sources.list[fault->list].name,
+		    b->sources.list[fault->list].path[fault->path],
+		    fault->why);
+		return -1;
 	}
 	memcpy(b->stamp, stamp, sizeof(b->stamp));
 	blocklist_db_close(&b->db);
@@ -500,12 +518,94 @@ update(struct blocklist *b)
 			    b->name, (unsigned long long)db.trailer.entries);
 	}
 	(void)close(fd);
+	return 0;
+}
+
+/* All lists of a section are one database, so one that fails fails all. */
+static void
+tell_failure(const struct blocklist *b, const struct blocklist_fault *fault,
+    struct service_report *report)
+{
+	const struct blocklist_list	*l = &b->sources.list[fault->list];
+	struct service_outcome		 o;
+	char				 why[2 * BLOCKLIST_WHY_MAX];
+	unsigned int			 i;
+
+	memset(&o, 0, sizeof(o));
+	o.failed = 1;
+	o.why = why;
+	for (i = 0; i < b->sources.nlists; i++) {
+		if (i == fault->list)
+			(void)snprintf(why, sizeof(why), "%s: %s",
+			    l->path[fault->path], fault->why);
+		else
+			(void)snprintf(why, sizeof(why), "list \"%s\" cannot "
+			    "be read", l->name);
+		o.name = b->sources.list[i].name;
+		service_tell(report, &o);
+	}
 }
 
 static void
-blocklist_poll(void *instance)
+tell_lists(struct blocklist *b, const struct blocklist_about *before,
+    struct service_report *report)
 {
-	struct blocklist	*b = instance;
+	struct blocklist_about	 about;
+	struct service_outcome	 o;
+	char			 first[BLOCKLIST_FIRST_MAX];
+	unsigned int		 i;
+
+	memset(&o, 0, sizeof(o));
+	o.why = first;
+	for (i = 0; i < b->sources.nlists; i++) {
+		blocklist_db_get_about(&b->db, i, &about, first);
+		o.name = b->sources.list[i].name;
+		o.changed = memcmp(about.digest, before[i].digest,
+		    sizeof(about.digest)) != 0;
+		o.entries = about.entries;
+		o.refused = about.refused;
+		service_tell(report, &o);
+	}
+}
+
+static void
+blocklist_update(void *instance, struct service_report *report)
+{
+	static const unsigned char	 unknown[BLOCKLIST_DIGEST_LEN];
+	struct blocklist		*b = instance;
+	struct blocklist_about		 before[BLOCKLIST_LISTS_MAX];
+	struct blocklist_fault		 fault;
+	unsigned char			 stamp[BLOCKLIST_DIGEST_LEN];
+	unsigned int			 i;
+
+	if (b->sources.nlists == 0)
+		return;
+	for (i = 0; i < b->sources.nlists; i++)
+		blocklist_db_get_about(&b->db, i, &before[i], NULL);
+	if (blocklist_make_stamp(&b->sources, stamp, &fault) == -1) {
+		show_fault(b, &fault);
+		b->is_failing = true;
+		tell_failure(b, &fault, report);
+		return;
+	}
+	b->settling = 0;
+	memcpy(b->pending, stamp, sizeof(stamp));
+	if ((memcmp(stamp, b->stamp, sizeof(stamp)) != 0 || b->is_stale ||
+	    memcmp(stamp, unknown, sizeof(stamp)) == 0) &&
+	    update(b, &fault) == -1) {
+		tell_failure(b, &fault, report);
+		return;
+	}
+	if (b->is_failing)
+		show_lists(b);
+	b->is_failing = false;
+	tell_lists(b, before, report);
+}
+
+/* Looks for lists that have changed. */
+static void
+poll_lists(struct blocklist *b)
+{
 	struct blocklist_fault	 fault;
 	unsigned char		 stamp[BLOCKLIST_DIGEST_LEN];
 
@@ -536,7 +636,22 @@ blocklist_poll(void *instance)
 	}
 	b->settling = 0;
 	memcpy(b->pending, stamp, sizeof(stamp));
-	update(b);
+	(void)update(b, &fault);
+}
+
+static void
+blocklist_poll(void *instance)
+{
+	struct blocklist	*b = instance;
+	struct timespec		 now;
+
+	poll_lists(b);
+	/* the lists first, as names may take their time */
+	if (clock_gettime(CLOCK_MONOTONIC, &now) == -1 ||
+	    (b->looked_up != 0 && now.tv_sec < b->looked_up + HOSTS_PERIOD))
+		return;
+	blocklist_hosts_look_up(b->hosts);
+	b->looked_up = now.tv_sec;
 }
 
 static void
@@ -637,7 +752,7 @@ is_exempt(const struct look_up *l)
 		    memcmp(l->b->exempt[i], l->url.text, l->url.host_len) ==
 		    0)
 			return true;
-	return false;
+	return blocklist_hosts_has(l->b->hosts, &l->url);
 }
 
 /* The first rule for one of these lists, or (0) for any URL. */
@@ -872,5 +987,6 @@ const struct service svc_blocklist = {
 	.serve = blocklist_serve,
 	.close = blocklist_close,
 	.poll = blocklist_poll,
+	.update = blocklist_update,
 	.version = blocklist_version,
 };

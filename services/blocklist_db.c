@@ -239,24 +239,36 @@ blocklist_db_get_expression(struct blocklist_db *db, unsigned int i,
 	return (const char *)value + 1;
 }
 
-uint64_t
-blocklist_db_get_refused(struct blocklist_db *db, unsigned int list,
-    unsigned int nlists)
+void
+blocklist_db_get_about(struct blocklist_db *db, unsigned int list,
+    struct blocklist_about *about, char *first)
 {
-	/* they stand behind the entries */
-	return blocklist_db_get_count(db, nlists + list);
+	const char	*value;
+	char		 key[2];
+	size_t		 len;
+
+	memset(about, 0, sizeof(*about));
+	if (first != NULL)
+		first[0] = '\0';
+	key[0] = BLOCKLIST_KEY_ABOUT;
+	key[1] = (char)list;
+	if (!db->is_open || cdb_find(&db->cdb, key, sizeof(key)) <= 0 ||
+	    (len = cdb_datalen(&db->cdb)) < sizeof(*about) ||
+	    (value = cdb_getdata(&db->cdb)) == NULL)
+		return;
+	memcpy(about, value, sizeof(*about));
+	len -= sizeof(*about);
+	if (first == NULL || len >= BLOCKLIST_FIRST_MAX)
+		return;
+	memcpy(first, value + sizeof(*about), len);
+	first[len] = '\0';
 }
 
 uint64_t
 blocklist_db_get_count(struct blocklist_db *db, unsigned int list)
 {
-	const unsigned char	*value;
-	uint64_t		 count;
+	struct blocklist_about	 about;
 
-	if (!db->is_open || cdb_find(&db->cdb, BLOCKLIST_KEY_COUNTS, 1) <= 0 ||
-	    cdb_datalen(&db->cdb) < 8 * (list + 1) ||
-	    (value = cdb_getdata(&db->cdb)) == NULL)
-		return 0;
-	memcpy(&count, value + (size_t)8 * list, sizeof(count));
-	return count;
+	blocklist_db_get_about(db, list, &about, NULL);
+	return about.entries;
 }

@@ -33,15 +33,25 @@ struct blocklist_trailer {
 	char		 magic[8];	/* last, as the file is written so */
 };
 
-#define BLOCKLIST_MAGIC		"icapdBL1"
+#define BLOCKLIST_MAGIC		"icapdBL2"
 
 /* Keys that are no URL begin with one of these. */
 #define BLOCKLIST_KEY_EXCEPTION	'!'
 #define BLOCKLIST_KEY_EXPR	'\1'	/* and a number of four digits */
-#define BLOCKLIST_KEY_COUNTS	"\2"	/* of each list, 8 bytes each */
+#define BLOCKLIST_KEY_ABOUT	'\2'	/* and a byte, the list */
 
 /* Value: a byte for each list, and this where URLs of the host are listed. */
 #define BLOCKLIST_HAS_URLS	0x80
+
+/* What is known of a list.  Its record is this and the text behind it. */
+struct blocklist_about {
+	uint64_t	 entries;	/* lines of its sources */
+	uint64_t	 refused;	/* lines that are none */
+	unsigned char	 digest[BLOCKLIST_DIGEST_LEN];	/* of its sources */
+};
+
+/* The first line that was refused: "file:line: why", bytes. */
+#define BLOCKLIST_FIRST_MAX	320
 
 /* A database, mapped.  Read only; each process has its own struct. */
 struct blocklist_db {
@@ -77,12 +87,15 @@ unsigned int blocklist_db_find(struct blocklist_db *db,
 const char *blocklist_db_get_expression(struct blocklist_db *db,
 	    unsigned int i, size_t *len, unsigned int *list);
 
+/*
+ * What is known of a list, and (BLOCKLIST_FIRST_MAX bytes, or NULL) the first
+ * line that was refused.  Zeroes where there is no such list.
+ */
+void	 blocklist_db_get_about(struct blocklist_db *db, unsigned int list,
+	    struct blocklist_about *about, char *first);
+
 /* Entries that a list has, lines of the source. */
 uint64_t blocklist_db_get_count(struct blocklist_db *db, unsigned int list);
-
-/* Lines that are none, of a list of a database of so many of them. */
-uint64_t blocklist_db_get_refused(struct blocklist_db *db, unsigned int list,
-	    unsigned int nlists);
 
 /* The sum of a trailer: finds damage, keeps no secret. */
 uint64_t blocklist_sum(const void *p, size_t len);

@@ -59,8 +59,8 @@ struct maker {
 	struct blocklist_trailer trailer;
 	unsigned int		 list;		/* that is being read */
 	unsigned int		 complaints;
-	/* entries of all lists, then refused lines of all */
-	uint64_t		 count[2 * BLOCKLIST_LISTS_MAX];
+	struct blocklist_about	 about;		/* of that list */
+	char			 first[BLOCKLIST_FIRST_MAX];
 };
 
 static int
@@ -214,6 +214,9 @@ complain(void *arg, const char *file, unsigned long line, const char *why)
 {
 	struct maker	*m = arg;
 
+	if (m->complaints == 0)
+		(void)snprintf(m->first, sizeof(m->first), "%s:%lu: %s", file,
+		    line, why);
 	if (m->complaints++ < COMPLAINTS_MAX)
 		service_warn("blocklist \"%s\": %s:%lu: %s", m->s->section,
 		    file, line, why);
@@ -348,34 +351,54 @@ read_one_list(const struct blocklist_list *l, unsigned int i,
 	return 0;
 }
 
+/* Says in the database what the list was. */
+static int
+write_about(struct maker *m, const struct blocklist_reader *r,
+    const unsigned char *digest)
+{
+	char		 value[sizeof(m->about) + sizeof(m->first)], key[2];
+	size_t		 len = strlen(m->first);
+
+	m->about.entries = r->entries;
+	m->about.refused = r->bad;
+	memcpy(m->about.digest, digest, sizeof(m->about.digest));
+	memcpy(value, &m->about, sizeof(m->about));
+	memcpy(value + sizeof(m->about), m->first, len);
+	key[0] = BLOCKLIST_KEY_ABOUT;
+	key[1] = (char)m->list;
+	return cdb_make_add(&m->cdb, key, sizeof(key), value,
+	    (unsigned int)(sizeof(m->about) + len));
+}
+
 static int
 read_lists(const struct blocklist_sources *s, struct maker *m,
     struct blocklist_reader *r, unsigned char *digest,
     struct blocklist_fault *fault)
 {
-	SHA2_CTX	 ctx;
+	SHA2_CTX	 all, one;
+	unsigned char	 of_list[BLOCKLIST_DIGEST_LEN];
 	unsigned int	 i;
 
-	SHA256Init(&ctx);
-	SHA256Update(&ctx, (const unsigned char *)DIGEST_OF,
+	SHA256Init(&all);
+	SHA256Update(&all, (const unsigned char *)DIGEST_OF,
 	    sizeof(DIGEST_OF));
-	r->digest = &ctx;
+	r->digest = &one;
 	for (i = 0; i < s->nlists; i++) {
 		if (m != NULL) {
 			m->list = i;
 			m->complaints = 0;
+			m->first[0] = '\0';
 		}
-		if (read_one_list(&s->list[i], i, r, fault) == -1)
+		SHA256Init(&one);
+		if (read_one_list(&s->list[i], i, r, fault) == -1 ||
+		    (m != NULL && check_list(m, r) == -1))
 			return -1;
-		if (m != NULL) {
-			m->count[i] = r->entries;
-			m->count[s->nlists + i] = r->bad;
-		}
-		if (m != NULL && check_list(m, r) == -1)
+		SHA256Final(of_list, &one);
+		SHA256Update(&all, of_list, sizeof(of_list));
+		if (m != NULL && write_about(m, r, of_list) == -1)
 			return -1;
-		SHA256Update(&ctx, (const unsigned char *)"\0\0\n", 3);
 	}
-	SHA256Final(digest, &ctx);
+	SHA256Final(digest, &all);
 	return 0;
 }
 
@@ -401,8 +424,7 @@ write_entries(struct maker *m)
 		    n) == -1)
 			return -1;
 	}
-	return cdb_make_add(&m->cdb, BLOCKLIST_KEY_COUNTS, 1, m->count,
-	    (unsigned int)(2 * 8 * m->s->nlists));
+	return 0;
 }
 
 static int

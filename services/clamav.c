@@ -52,6 +52,8 @@ static const cfg_opt_t	 clamav_options[] = {
 	CFG_INT("max-parts", 1000, CFGF_NONE),
 	CFG_STR("on-unscanned", "block", CFGF_NONE),
 	CFG_STR_LIST("on-reason", no_list, CFGF_NONE),
+	CFG_STR("trickle", "", CFGF_NONE),
+	CFG_INT("trickle-max", 65536, CFGF_NONE),
 	CFG_STR("template", "", CFGF_NONE),
 	CFG_STR("unscanned-template", "", CFGF_NONE),
 #ifdef HAVE_LIBCRYPTO
@@ -329,6 +331,13 @@ is_cacheable(const struct scan *s)
 	    clamav_form_init(&f, s->type, NULL, 0));
 }
 
+/* The service waits for an engine. */
+static int
+trickle_due(void *arg)
+{
+	return txn_release_due(arg);
+}
+
 static void
 scan_body(struct scan *s)
 {
@@ -350,9 +359,12 @@ scan_body(struct scan *s)
 		return;
 	}
 	s->deadline = clamd_now() + av->scan_timeout;
+	if (av->trickle > 0)
+		clamd_on_wait(av->clamd, trickle_due, s->txn);
 	clamd_scan(av->clamd, fd, 0, size, true, s->deadline, &s->verdict);
 	if (s->verdict.result == CLAMD_CLEAN)
 		scan_form(s, fd);
+	clamd_on_wait(av->clamd, NULL, NULL);
 	/* databases that changed meanwhile: whose verdict is it? */
 	if (keep && version == clamd_version(av->clamd) &&
 	    clamav_cache_add(av->cache, s->key, version, clamd_now(),
@@ -393,6 +405,10 @@ clamav_serve(struct txn *txn, void *instance)
 		txn_note(txn, "skipped", "type");
 		return VERDICT_UNCHANGED;	/* the administrator says so */
 	}
+	/* what will not be scanned need not be waited for */
+	if (s.av->trickle > 0 && !is_encoded(&s))
+		txn_release_every(txn, s.av->trickle, s.av->trickle_ms,
+		    s.av->trickle_max);
 	n = declared_size(&s) > s.av->max_size ? 1 : receive(&s);
 	if (n == -1)
 		return VERDICT_FAILED;

@@ -23,6 +23,9 @@ struct clamav {
 	uint64_t		 max_size;
 	bool			 multipart;
 	unsigned int		 max_parts;
+	size_t			 trickle;	/* bytes at a time; 0: none */
+	unsigned int		 trickle_ms;	/* and then a pause */
+	uint64_t		 trickle_max;	/* bytes in all */
 	enum clamav_policy	 policy[CLAMD_NRESULTS];
 	struct service_template	*page;		/* infected; or NULL */
 	struct service_template	*unscanned_page;

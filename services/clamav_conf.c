@@ -21,6 +21,11 @@
 #define CACHE_MIN	16
 #define CACHE_MAX	(16 * 1024 * 1024)
 
+/* Of a trickle: bytes at a time, and in all; ms from one to the next. */
+#define TRICKLE_BYTES	(1024 * 1024)
+#define TRICKLE_MAX	(INT64_C(1) << 40)
+#define TRICKLE_MS_MIN	10
+
 #define SIZE_MAX_KEY	(INT64_C(1) << 44)
 #define KEEP_MAX	1024
 #define PARTS_MAX	100000
@@ -75,6 +80,55 @@ get_number(const struct service_setup *setup, const char *key, int64_t min,
 		setup->error(setup, "%s %ld: expected %lld to %lld", key, n,
 		    (long long)min, (long long)max);
 	return n;
+}
+
+/* Digits and a unit up to the slash: "1k/".  Returns bytes, or -1. */
+static int64_t
+parse_bytes(const char *text, size_t len)
+{
+	int64_t	 n = 0;
+	size_t	 i;
+
+	for (i = 0; i < len && text[i] >= '0' && text[i] <= '9'; i++) {
+		n = n * 10 + (text[i] - '0');
+		if (n > TRICKLE_BYTES)
+			return -1;
+	}
+	if (i == 0)
+		return -1;
+	if (i + 1 == len && text[i] == 'k') {
+		n *= 1024;
+		i++;
+	} else if (i + 1 == len && text[i] == 'M') {
+		n *= 1024 * 1024;
+		i++;
+	}
+	return i == len ? n : -1;
+}
+
+/* "1k/5s" */
+static void
+open_trickle(struct clamav *av, const struct service_setup *setup)
+{
+	const char	*text = cfg_getstr(setup->section, "trickle");
+	const char	*slash = strchr(text, '/');
+	int64_t		 bytes, ms;
+
+	av->trickle_max = (uint64_t)get_number(setup, "trickle-max", 1,
+	    TRICKLE_MAX);
+	if (*text == '\0')
+		return;
+	bytes = slash == NULL ? -1 : parse_bytes(text,
+	    (size_t)(slash - text));
+	ms = slash == NULL ? -1 : parse_time(slash + 1);
+	if (bytes < 1 || bytes > TRICKLE_BYTES || ms < TRICKLE_MS_MIN ||
+	    ms > HOUR) {
+		setup->error(setup, "trickle \"%s\": expected bytes and a "
+		    "time, from 1/10ms to 1M/1h, like 1k/5s", text);
+		return;
+	}
+	av->trickle = (size_t)bytes;
+	av->trickle_ms = (unsigned int)ms;
 }
 
 /* Returns 0, or -1. */
@@ -163,6 +217,7 @@ open_engines(struct clamav *av, const struct service_setup *setup)
 		setup->error(setup, "engines: %s", strerror(errno));
 		return;
 	}
+	clamd_set_root(av->clamd, setup->root);
 	if (n == 0) {
 		if (clamd_add(av->clamd, ENGINE_DEFAULT) == -1)
 			setup->error(setup, "engines: %s", strerror(errno));
@@ -228,6 +283,7 @@ clamav_open(const struct service_setup *setup, void **instance)
 	*instance = av;
 	open_policy(av, setup);
 	open_engines(av, setup);
+	open_trickle(av, setup);
 	open_cache(av, setup);
 	av->types = clamav_types_new(setup);
 	av->page = open_page(setup, "template");

@@ -21,6 +21,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -102,10 +103,13 @@ struct clamd_engine {
 struct clamd {
 	struct clamd_timeouts	 timeouts;
 	unsigned int		 keep;
+	const char		*root;		/* of workers, or NULL */
 	struct clamd_shared	*shared;	/* CLAMD_ENGINES_MAX of them */
 	struct clamd_engine	 engine[CLAMD_ENGINES_MAX];
 	unsigned int		 n;
 	char			*chunk;		/* CHUNK_MAX bytes */
+	int			 (*due)(void *arg);	/* or NULL */
+	void			*due_arg;
 };
 
 /* The body of a scan. */
@@ -428,6 +432,12 @@ clamd_add(struct clamd *c, const char *address)
 }
 
 void
+clamd_set_root(struct clamd *c, const char *root)
+{
+	c->root = root;
+}
+
+void
 clamd_tell(struct clamd *c, struct service_backend *backend)
 {
 	if (c->n > 0)
@@ -550,19 +560,22 @@ clamd_stop(struct clamd *c)
  * the deadline has passed, or -1.
  */
 static int
-wait_for(int fd, short events, int64_t deadline)
+wait_for(const struct clamd *c, int fd, short events, int64_t deadline)
 {
 	struct pollfd	 pfd = { .fd = fd, .events = events };
 	int64_t		 left;
-	int		 n;
+	int		 n, due;
 
 	for (;;) {
+		due = c->due != NULL ? c->due(c->due_arg) : -1;
 		left = deadline - clamd_now();
 		if (left <= 0) {
 			errno = ETIMEDOUT;
 			return 0;
 		}
-		n = poll(&pfd, 1, left < 60000 ? (int)left : 60000);
+		if (due == -1 || due > 60000)
+			due = 60000;
+		n = poll(&pfd, 1, left < due ? (int)left : due);
 		if (n > 0)
 			return pfd.revents;
 		if (n == -1 && errno != EINTR)
@@ -579,7 +592,11 @@ connect_unix(const char *path, int64_t deadline)
 	int64_t			 left;
 	int			 fd, flags, n;
 
-	(void)strlcpy(sun.sun_path, path, sizeof(sun.sun_path));
+	if (strlcpy(sun.sun_path, path, sizeof(sun.sun_path)) >=
+	    sizeof(sun.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
 	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) == -1)
 		return -1;
 	do {
@@ -604,7 +621,8 @@ connect_unix(const char *path, int64_t deadline)
 }
 
 static int
-connect_tcp(const struct clamd_address *a, int64_t deadline)
+connect_tcp(const struct clamd *c, const struct clamd_address *a,
+    int64_t deadline)
 {
 	socklen_t	 len = sizeof(int);
 	int		 fd, e = 0, on = 1;
@@ -618,7 +636,7 @@ connect_tcp(const struct clamd_address *a, int64_t deadline)
 		return fd;
 	if (errno != EINPROGRESS && errno != EINTR)
 		e = errno;
-	else if (wait_for(fd, POLLOUT, deadline) <= 0)
+	else if (wait_for(c, fd, POLLOUT, deadline) <= 0)
 		e = errno;
 	else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &len) == -1)
 		e = errno;
@@ -644,7 +662,7 @@ engine_connect(const struct clamd *c, const struct clamd_engine *e,
 	n = engine_addresses(e, address);
 	errno = EHOSTUNREACH;
 	for (i = 0; i < n && fd == -1; i++)
-		fd = connect_tcp(&address[i], deadline);
+		fd = connect_tcp(c, &address[i], deadline);
 	return fd;
 }
 
@@ -695,7 +713,7 @@ engine_send(const struct clamd *c, struct clamd_engine *e, struct iovec *iov,
 		if (sent == -1 && errno == EINTR)
 			continue;
 		if (sent == -1 && errno == EAGAIN) {
-			events = wait_for(e->fd, POLLOUT | POLLIN,
+			events = wait_for(c, e->fd, POLLOUT | POLLIN,
 			    earlier(deadline, clamd_now() +
 			    c->timeouts.write));
 			if (events <= 0)
@@ -846,7 +864,8 @@ send_stream(struct clamd *c, struct clamd_engine *e,
  * errno; EPIPE: the engine has closed, EPROTO: no reply looks so.
  */
 static ssize_t
-engine_read(const struct clamd_engine *e, char *dst, int64_t deadline)
+engine_read(const struct clamd *c, const struct clamd_engine *e, char *dst,
+    int64_t deadline)
 {
 	size_t	 len = 0;
 	ssize_t	 n;
@@ -854,7 +873,7 @@ engine_read(const struct clamd_engine *e, char *dst, int64_t deadline)
 
 	while (len < CLAMD_REPLY_MAX) {
 		/* it is hardly ever there already */
-		if (wait_for(e->fd, POLLIN, deadline) <= 0)
+		if (wait_for(c, e->fd, POLLIN, deadline) <= 0)
 			return -1;
 		n = recv(e->fd, dst + len, CLAMD_REPLY_MAX - len, 0);
 		if (n == -1 && (errno == EINTR || errno == EAGAIN))
@@ -917,7 +936,7 @@ engine_ask_version(const struct clamd *c, struct clamd_engine *e,
 	iov_command(e, iov, &n, command, sizeof(command));
 	if (engine_send(c, e, iov, n, -1, deadline) == -1)
 		return -1;
-	len = engine_read(e, reply, earlier(deadline,
+	len = engine_read(c, e, reply, earlier(deadline,
 	    clamd_now() + c->timeouts.reply));
 	if (len == -1)
 		return -1;
@@ -980,7 +999,7 @@ engine_ask(struct clamd *c, struct clamd_engine *e,
 		engine_close(e);
 		return;
 	}
-	len = engine_read(e, reply, earlier(deadline,
+	len = engine_read(c, e, reply, earlier(deadline,
 	    clamd_now() + c->timeouts.reply));
 	if (len == -1) {
 		engine_fault(v, "reply");
@@ -1045,6 +1064,13 @@ clamd_order(const struct clamd *c, unsigned int *order)
 }
 
 void
+clamd_on_wait(struct clamd *c, int (*due)(void *arg), void *arg)
+{
+	c->due = due;
+	c->due_arg = arg;
+}
+
+void
 clamd_scan(struct clamd *c, int fd, uint64_t offset, uint64_t len, bool all,
     int64_t deadline, struct clamd_verdict *v)
 {
@@ -1069,12 +1095,17 @@ engine_poll(const struct clamd *c, struct clamd_engine *e)
 	struct clamd_engine	 probe = *e;
 	struct clamd_verdict	 v;
 	int64_t			 deadline = clamd_now() + POLL_MS;
+	char			 path[PATH_MAX];
 	bool			 works;
 
 	engine_resolve(e);
 	probe.id = 0;
 	probe.place = -1;
-	probe.fd = engine_connect(c, e, deadline);
+	if (e->path != NULL && c->root != NULL) {
+		(void)snprintf(path, sizeof(path), "%s%s", c->root, e->path);
+		probe.path = path;
+	}
+	probe.fd = engine_connect(c, &probe, deadline);
 	works = probe.fd != -1 &&
 	    engine_ask_version(c, &probe, deadline) == 0;
 	if (works)

@@ -71,6 +71,12 @@ int	 clamd_add(struct clamd *c, const char *address);
 void	 clamd_tell(struct clamd *c, struct service_backend *backend);
 
 /*
+ * Paths of sockets are below that directory for clamd_poll(), which is called
+ * outside of it; NULL, or a text that stays.
+ */
+void	 clamd_set_root(struct clamd *c, const char *root);
+
+/*
  * Has the bytes of a file scanned: len of them from offset on; `all` when
  * that is the whole file.  Asks one engine after the other, those first that
  * have not failed for the longest time, until one gives a verdict or the
@@ -79,6 +85,13 @@ void	 clamd_tell(struct clamd *c, struct service_backend *backend);
  */
 void	 clamd_scan(struct clamd *c, int fd, uint64_t offset, uint64_t len,
 	    bool all, int64_t deadline, struct clamd_verdict *v);
+
+/*
+ * While clamd_scan() waits for an engine, due(arg) is called: it does what it
+ * has to, and returns the milliseconds until it wants to be called again, -1
+ * for never.  NULL ends that.
+ */
+void	 clamd_on_wait(struct clamd *c, int (*due)(void *arg), void *arg);
 
 /*
  * Asks each engine for its version, over a connection of its own.  Calls tell

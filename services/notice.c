@@ -52,3 +52,10 @@ service_warn(const char *fmt, ...)
 	notice(true, fmt, ap);
 	va_end(ap);
 }
+
+void
+service_tell(struct service_report *report,
+    const struct service_outcome *outcome)
+{
+	report->tell(report->arg, outcome);
+}

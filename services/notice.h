@@ -10,4 +10,12 @@
  */
 void	 notice_set(void (*sink)(bool warning, const char *message));
 
+/* What stands behind the report of an update. */
+struct service_outcome;
+struct service_report {
+	void		(*tell)(void *arg,
+			    const struct service_outcome *outcome);
+	void		*arg;
+};
+
 #endif

@@ -63,6 +63,7 @@ enum backend_state {
 struct service_setup {
 	cfg_t		*section;	/* `blocklist ads { ... }`, parsed */
 	const char	*name;		/* its title, "ads" */
+	const char	*root;		/* of workers, or NULL; see poll */
 
 	/*
 	 * Reports an error in the section: what is wrong, and what was
@@ -118,6 +119,22 @@ struct service_setup {
 	void		*arg;		/* the server's own */
 };
 
+/* Who asked for an update; opaque to services. */
+struct service_report;
+
+/*
+ * What became of sources that were looked at: of one list, or (name "") of
+ * the whole section.
+ */
+struct service_outcome {
+	const char	*name;
+	int		 failed;	/* what was in use stays so */
+	int		 changed;
+	uint64_t	 entries;
+	uint64_t	 refused;	/* lines that are no entries */
+	const char	*why;		/* it failed, or the first such line */
+};
+
 struct service {
 	const char	*name;		/* one word, its section's */
 	const char	*summary;	/* one line for people */
@@ -154,9 +171,18 @@ struct service {
 	 * poll: every few seconds, in one process of its own for the whole
 	 * daemon: looks whether lists or engines have changed.  May block.
 	 * What it finds goes to shared memory that open() has mapped, and to
-	 * service_backend_set().
+	 * service_backend_set().  Like open() it sees all files, and workers
+	 * those below setup->root where that is not NULL.
 	 */
 	void		 (*poll)(void *instance);
+
+	/*
+	 * update: beside poll(), for `icapctl update`: who asks says that the
+	 * sources are complete, so what they hold is in use when it returns.
+	 * Tells the outcome of each by service_tell().  NULL: poll() does it.
+	 */
+	void		 (*update)(void *instance,
+			    struct service_report *report);
 
 	/*
 	 * version: what its verdicts depend on beside its configuration, as a
@@ -176,6 +202,10 @@ void	 service_log(const char *fmt, ...)
 	    __attribute__((format(printf, 1, 2)));
 void	 service_warn(const char *fmt, ...)
 	    __attribute__((format(printf, 1, 2)));
+
+/* Tells the outcome of an update; texts are copied. */
+void	 service_tell(struct service_report *report,
+	    const struct service_outcome *outcome);
 
 /*
  * The state of a back-end, as seen from anywhere: open(), poll(), or a worker
@@ -315,8 +345,8 @@ ssize_t	 txn_release(struct txn *txn, size_t size);
 
 /*
  * Has that done with size bytes every ms milliseconds and `most` bytes in
- * all, while txn_read() and txn_body_fd() wait.  Nothing happens where it is
- * not permitted.  A size of 0 ends it.
+ * all, while txn_read(), txn_next() and txn_body_fd() wait.  Nothing happens
+ * where it is not permitted.  A size of 0 ends it.
  */
 void	 txn_release_every(struct txn *txn, size_t size, unsigned int ms,
 	    uint64_t most);

@@ -168,11 +168,16 @@ txn_next(struct txn *t, const char **bytes)
 	int			 more;
 
 	*bytes = "";
-	if (t->source != NULL || spool_left(t->body.spool) > 0)
-		return txn_next_copy(t, bytes);
-	if (!t->started)
+	if (!t->started && t->source == NULL)
 		body_remember(&t->body);
-	if ((more = body_next(&t->body, &piece)) != 1)
+	do {
+		if (t->source != NULL || spool_left(t->body.spool) > 0)
+			return txn_next_copy(t, bytes);
+		t->stream->wake_at = t->release.at;
+		more = body_next(&t->body, &piece);
+	} while (more == -1 && txn_is_woken(t));
+	t->stream->wake_at = 0;
+	if (more != 1)
 		return more;
 	t->consumed += piece.len;
 	*bytes = piece.mem.p;
@@ -447,6 +452,8 @@ txn_start_message(struct txn *t, int status, enum encap_entity hdr,
 
 	txn_start_reply(t, status);
 	reply_end(&t->reply, hdr, head.len, body);
+	t->http_out = head;
+	t->is_response_out = hdr == ENCAP_RES_HDR;
 	rb->s = t->stream;
 	rb->lead[0].iov_base = t->reply.head;
 	rb->lead[0].iov_len = t->reply.len;

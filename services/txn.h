@@ -80,6 +80,8 @@ struct txn {
 	bool			 close;		/* and it was announced */
 	struct fault		 fault;		/* not answered yet, or 0 */
 	uint64_t		 body_out;	/* body bytes sent */
+	struct slice		 http_out;	/* HTTP head sent, or empty */
+	bool			 is_response_out;	/* and it is one's */
 	unsigned int		 nnotes;
 
 	const struct txn_plan	*plan;

@@ -51,10 +51,9 @@ conf() {
 	END
 }
 
-mkdir "$tmp/ctl" "$tmp/cache" "$tmp/spool" "$tmp/run"
+mkdir "$tmp/ctl" "$tmp/spool" "$tmp/run"
 chmod 1777 "$tmp/spool"
 # the process that compiles lists may be somebody else
-chmod 777 "$tmp/cache"
 printf 'one.example\nwhat is this\n' >"$tmp/one"
 echo two.example >"$tmp/two"
 "$origin" -g 5000 3 >"$tmp/clean"
@@ -211,6 +210,22 @@ json "[.backends[] | select(.name == \"$unix\" and .service == \"av\") |
 ctl 0 services
 has "$tmp/ctl.out" "^av  *$unix *up  *20.*  ClamAV " || fail "icapctl services"
 
+step "icapd -n -v asks where the workers will"
+if [ "$(id -u)" -eq 0 ]; then
+	{
+		echo "chroot = \"$tmp\""
+		echo 'spool { directory = "/spool" }'
+		conf | sed "s|$unix|unix:/clamd.sock|"
+	} >"$tmp/root.conf"
+	"$ICAPD" -n -v -f "$tmp/root.conf" >"$tmp/check.out" 2>&1 ||
+	    fail "$(cat "$tmp/check.out")"
+	has "$tmp/check.out" \
+	    '^clamav "av": unix:/clamd.sock is up: ClamAV [0-9]' ||
+	    fail "it does not: $(cat "$tmp/check.out")"
+else
+	say "left out: not root, who alone can change the root directory"
+fi
+
 step "numbers"
 scan 0 all
 scan 0 all
@@ -341,7 +356,7 @@ scan 0 all
 
 step "a list that cannot be read again is stale, and in use"
 mv "$tmp/one" "$tmp/one.away"
-ctl 0 update
+ctl 1 update
 is_ready 200 || fail "it is not ready"
 get '/readyz?verbose'
 shows '^\[!\] service ads: one: stale since .*/one: No such file'
@@ -358,7 +373,7 @@ ctl 0 update
 get '/readyz?verbose'
 shows '^\[+\] service ads: one: up since .*: 1 entries, '
 printf 'no list\nof hosts\n' >"$tmp/two"
-ctl 0 update
+ctl 1 update
 get '/readyz?verbose'
 shows '^\[!\] service ads: two: stale since .*/two: none of its 2 lines'
 printf 'two.example\nthree.example\n' >"$tmp/two"

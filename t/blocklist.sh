@@ -12,7 +12,8 @@ set -u
 # shellcheck source=listlib.sh
 . "$(dirname "$0")/listlib.sh"
 
-ENTRIES=100000		# of the large list
+ENTRIES=${ENTRIES:-100000}	# of the large list
+FORMS=12			# it has them in
 
 list_setup
 expressions=no
@@ -29,13 +30,27 @@ cat >"$tmp/lists/ads" <<-'END'
 	address=/dnsmasq.example/0.0.0.0
 	this line is none
 	allowed.example
+	127.0.0.1
+	127.0.0.2
 END
 echo ut1.example >"$tmp/lists/ut1/domains"
 [ "$expressions" = no ] || echo 'casino[0-9]' >"$tmp/lists/ut1/expressions"
 echo allowed.example >"$tmp/lists/allow"
-awk -v n="$ENTRIES" 'BEGIN {
+awk -v n="$ENTRIES" -v forms="$FORMS" 'BEGIN {
+	form[0] = "%s"
+	form[1] = "0.0.0.0 %s"
+	form[2] = "||%s^$important"
+	form[3] = "address=/%s/0.0.0.0"
+	form[4] = "*.%s"
+	form[5] = "http://user@%s:8080/\r"
+	form[6] = "local-zone: \"%s.\" always_nxdomain"
+	form[7] = "%s. 300 IN CNAME ."
+	form[8] = "\t.%s  # why"
+	form[9] = "::\tlocalhost %s"
+	form[10] = "%s.:443"
+	form[11] = "D%%2E%s"
 	for (i = 0; i < n; i++)
-		print "d" i ".large.example"
+		printf(form[i % forms] "\n", "d" i ".large.example")
 }' >"$tmp/lists/large"
 chmod -R a+rX "$tmp/lists"
 
@@ -61,7 +76,7 @@ configuration() {
 		}
 		rule "ut1" {
 			lists = {ut1}
-			redirect = "http://page.example/why?c=%{category}&u=%{url}"
+			redirect = "http://localhost/why?c=%{category}&u=%{url}"
 		}
 		rule "rest" { }
 	}
@@ -89,12 +104,25 @@ blocks ads ads.example:443 -m CONNECT
 blocks ads http://dnsmasq.example/
 blocks ads "http://d$((ENTRIES - 1)).large.example/"
 passes ads "http://d$ENTRIES.large.example/"
+form=0 middle=$((ENTRIES / 2))
+middle=$((middle - middle % FORMS))
+while [ "$form" -lt "$((FORMS - 1))" ]; do
+	blocks ads "http://d$form.large.example/"
+	blocks ads "http://x.D$((middle + form)).Large.example./"
+	form=$((form + 1))
+done
+passes ads http://d11.large.example/
+blocks ads http://d.d11.large.example/
+passes ads http://large.example/
 passes ads http://allowed.example/
 passes ads http://fine.example/
 passes ads http://ads.example/ -H 'X-Authenticated-User: boss'
 ask ads 'http://ut1.example/?a=<b>'
-has "$answer" '^Location: http://page.example/why?c=ut1&u=http%3A%2F%2Fut1.example%2F%3Fa%3D%3Cb%3E' ||
+has "$answer" '^Location: http://localhost/why?c=ut1&u=http%3A%2F%2Fut1.example%2F%3Fa%3D%3Cb%3E' ||
     fail "no redirect: $(cat "$answer")"
+wait_until is_passed ads http://127.0.0.1/x ||
+    fail "the address of the redirect's host is blocked"
+blocks ads http://127.0.0.2/x
 if [ "$expressions" = yes ]; then
 	ask ads http://casino1.example/
 	has "$answer" '^HTTP/1.1 302 ' || fail "the expression is not used"
@@ -145,8 +173,71 @@ for entry in first.update.example second.update.example; do
 	has_updated || fail "icapctl: $(cat "$tmp/update.out")"
 	blocks ads "http://$entry/"
 done
-has "$tmp/update.out" '^updated$' || fail "it does not say so"
+has "$tmp/update.out" '^ads/ads: updated, 10 entries, 1 line refused, first .*/ads:7: more than a domain or URL$' ||
+    fail "ads: $(cat "$tmp/update.out")"
+has "$tmp/update.out" "^ads/large: unchanged, $ENTRIES entries$" ||
+    fail "large: $(cat "$tmp/update.out")"
 kill -0 "$icapd_pid" || fail "the daemon has gone"
+
+# ctl_update STATUS NAME...
+ctl_update() {
+	cu_status=$1
+	shift
+	start update "$icapctl" -r "$tmp/board" $json update "$@"
+	reap "$started_pid"
+	[ "$status" -eq "$cu_status" ] ||
+	    fail "update $*: $status: $(cat "$tmp/update.out" \
+	    "$tmp/update.err")"
+}
+
+step "icapctl update NAME: a list, a section, one of each, none"
+json=
+ctl_update 0 large
+[ "$(cat "$tmp/update.out")" = "ads/large: unchanged, $ENTRIES entries" ] ||
+    fail "large: $(cat "$tmp/update.out")"
+ctl_update 0 ads
+[ "$(count "$tmp/update.out" '^ads/[a-z0-9]*: unchanged')" -eq 4 ] ||
+    fail "ads is the section: $(cat "$tmp/update.out")"
+ctl_update 0 ads/ut1 allow
+[ "$(sed 's/:.*//' "$tmp/update.out" | tr '\n' ' ')" = \
+    "ads/ut1 ads/allow " ] || fail "two: $(cat "$tmp/update.out")"
+for name in nothing ads/nothing ads/ /ads ut1/ads ''; do
+	ctl_update 1 "$name"
+	has "$tmp/update.err" "$name: no service or list" ||
+	    fail "$name: $(cat "$tmp/update.err")"
+done
+json=-j
+ctl_update 0 ut1 large
+if command -v jq >/dev/null; then
+	jq -e '.sources | length == 2 and .[1].list == "large" and
+	    .[1].section == "ads" and .[1].outcome == "unchanged" and
+	    .[1].entries == '"$ENTRIES"' and .[1].refused == 0' \
+	    "$tmp/update.out" >"$tmp/jq.out" ||
+	    fail "JSON: $(cat "$tmp/update.out")"
+fi
+json=
+
+step "icapctl update: a list that is none fails, and the old one stays"
+mv "$tmp/lists/ads" "$tmp/lists/good"
+head -c 5000 "$ICAPD" >"$tmp/lists/ads"
+chmod a+r "$tmp/lists/ads"
+for again in first second; do
+	ctl_update 1 ads/ads
+	has "$tmp/update.err" '^ads/ads: FAILED, the old one stays in use: .*/ads: ' ||
+	    fail "$again: $(cat "$tmp/update.err")"
+done
+ctl_update 1 large
+has "$tmp/update.err" '^ads/large: FAILED.* list "ads" cannot be read$' ||
+    fail "large: $(cat "$tmp/update.err")"
+json=-j
+ctl_update 1 ads/ads
+has "$tmp/update.out" '"outcome":"failed"' || fail "JSON: another outcome"
+json=
+blocks ads http://second.update.example/
+mv "$tmp/lists/good" "$tmp/lists/ads"
+ctl_update 0
+has "$tmp/update.out" '^ads/ads: unchanged, 10 entries' ||
+    fail "ads: $(cat "$tmp/update.out")"
 
 step "a list that goes away leaves the old one in use"
 mv "$tmp/lists/ads" "$tmp/lists/gone"
@@ -268,7 +359,7 @@ step "Squid: a redirect"
 via -D "$tmp/head" -o /dev/null "http://ut1.example/x" ||
     fail "curl ended with $?"
 has "$tmp/head" '^HTTP/1.1 302 ' || fail "no 302: $(cat "$tmp/head")"
-has "$tmp/head" '^Location: http://page.example/why?c=ut1&u=http%3A%2F%2Fut1.example%2Fx' ||
+has "$tmp/head" '^Location: http://localhost/why?c=ut1&u=http%3A%2F%2Fut1.example%2Fx' ||
     fail "another place: $(cat "$tmp/head")"
 
 step "Squid: CONNECT is refused by its host"

@@ -159,6 +159,31 @@ put(off_t at, const void *p, size_t len)
 	(void)close(fd);
 }
 
+/* Of two generations, behind all places and within the file. */
+START_TEST(sources_have_their_room)
+{
+	struct board		*b;
+	const struct board	*seen;
+	struct board_source	*s;
+	const char		*why;
+
+	make_dir();
+	ck_assert_ptr_nonnull(b = board_open(PLACES, file));
+	s = board_sources(b, 0);
+	ck_assert_ptr_eq((void *)s, (void *)board_slot(b, PLACES));
+	ck_assert_ptr_eq(board_sources(b, 1), s + BOARD_SOURCES);
+	ck_assert_ptr_eq(board_sources(b, 2), s);
+	ck_assert_ptr_eq((char *)(s + 2 * BOARD_SOURCES),
+	    (char *)b + board_head(b)->size);
+	(void)strlcpy(s[2 * BOARD_SOURCES - 1].name, "last",
+	    sizeof(s->name));
+	ck_assert_ptr_nonnull(seen = board_map(file, &why));
+	ck_assert_str_eq(board_see_sources(seen, 7)[BOARD_SOURCES - 1].name,
+	    "last");
+	remove_dir();
+}
+END_TEST
+
 START_TEST(what_is_no_board_is_refused)
 {
 	struct board_head	 head;
@@ -209,6 +234,7 @@ add(TCase *tc)
 	tcase_add_test(tc, connections_of_a_client_are_counted);
 	tcase_add_test(tc, news_name_their_place);
 	tcase_add_test(tc, file_can_be_read_by_others);
+	tcase_add_test(tc, sources_have_their_room);
 	tcase_add_test(tc, what_is_no_board_is_refused);
 	tcase_add_test(tc, file_that_cannot_be_made_is_told);
 }

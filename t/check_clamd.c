@@ -30,6 +30,7 @@
 enum order {
 	REPLY,			/* reply[0..len), in two pieces */
 	REPLY_CLOSE,		/* and close */
+	DIE,			/* close, with `cut` bytes of the body */
 	HANG			/* say nothing */
 };
 
@@ -43,6 +44,7 @@ struct orders {
 	char		 version[64];
 	unsigned int	 connections;
 	unsigned int	 requests;
+	unsigned int	 died;		/* with the command, or more */
 	size_t		 body_len;
 	char		 body[256];	/* its first bytes */
 };
@@ -116,6 +118,23 @@ note_body(const char *p, size_t len)
 	orders->body_len += len;
 }
 
+/* Takes so many bytes behind the command, and goes. */
+static int
+take_and_die(int s)
+{
+	static char	 piece[1000];
+	size_t		 left = orders->cut, n;
+
+	while (left > 0) {
+		n = left < sizeof(piece) ? left : sizeof(piece);
+		if (take(s, piece, n, NULL) == -1)
+			break;
+		left -= n;
+	}
+	orders->died++;
+	return -1;
+}
+
 /* Takes the body of a request; 1: enough of it to answer early. */
 static int
 take_body(int s, const char *word, int fd)
@@ -125,6 +144,8 @@ take_body(int s, const char *word, int fd)
 	ssize_t		 n;
 
 	orders->body_len = 0;
+	if (orders->order == DIE)
+		return take_and_die(s);
 	if (strcmp(word, "zFILDES") == 0) {
 		if (take(s, piece, 1, &fd) == -1 || fd == -1)
 			return -1;
@@ -567,6 +588,45 @@ START_TEST(verdict_before_the_end_is_no_clean_one)
 }
 END_TEST
 
+/* It has taken the command, and of the body nothing, some, or nearly all. */
+START_TEST(death_with_a_body_is_down)
+{
+	static const char	 ok[] = "%u: stream: OK";
+	static const size_t	 taken[] = {
+		0, 1, 3, 4, 5, 1000, 65539, 65540, 65541, 65544, 100000,
+		200000, 200015, 200016
+	};
+	struct clamd_verdict	 v;
+	struct clamd		*c = client(&patient, _i == 0 ? address :
+				    as_stream(), NULL);
+	char			*p = unit_pattern(200000);
+	int			 fd = body_of(p, 200000);
+	unsigned int		 before;
+	size_t			 i, n;
+
+	n = _i == 0 ? 1 : sizeof(taken) / sizeof(taken[0]);
+	for (i = 0; i < n; i++) {
+		/* in a new session, and in one that it has answered in */
+		tell(DIE, "", 0, taken[i]);
+		before = orders->died;
+		clamd_scan(c, fd, 0, 200000, true, clamd_now() + 20000, &v);
+		ck_assert_int_eq(v.result, CLAMD_DOWN);
+		ck_assert_uint_eq(orders->died, before + 1);
+		tell(REPLY, ok, sizeof(ok), 0);
+		clamd_scan(c, fd, 0, 200000, true, clamd_now() + 20000, &v);
+		ck_assert_int_eq(v.result, CLAMD_CLEAN);
+		/* the second time it is no session that had ended before */
+		tell(DIE, "", 0, taken[i]);
+		clamd_scan(c, fd, 0, 200000, true, clamd_now() + 20000, &v);
+		ck_assert_int_eq(v.result, CLAMD_DOWN);
+		ck_assert_uint_eq(orders->died, before + 3);
+	}
+	(void)close(fd);
+	free(p);
+	clamd_free(c);
+}
+END_TEST
+
 START_TEST(version_is_heard_of)
 {
 	struct clamd	*c = client(&patient, address, NULL);
@@ -753,6 +813,7 @@ add(TCase *tc)
 	tcase_add_test(tc, others_take_over);
 	tcase_add_test(tc, bodies_arrive);
 	tcase_add_test(tc, verdict_before_the_end_is_no_clean_one);
+	tcase_add_loop_test(tc, death_with_a_body_is_down, 0, 2);
 	tcase_add_test(tc, version_is_heard_of);
 	unit_add_rows(tc, address_is_checked, addresses);
 	unit_add_rows(tc, parts_of_a_form, forms);

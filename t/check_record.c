@@ -6,8 +6,10 @@
  */
 #include <sys/mman.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "../server/line.h"
 #include "../server/record.h"
@@ -20,6 +22,12 @@ static const char	 req[] =
     "Host: example.com\r\nUser-Agent: tester 1.0\r\n\r\n";
 static const char	 res[] =
     "HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\n\r\n";
+
+static const char	 reply[] =
+    "ICAP/1.0 200 OK\r\nISTag: \"tag\"\r\n"
+    "Encapsulated: res-hdr=0, res-body=52\r\n\r\n";
+static const char	 page[] =
+    "HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\n\r\n";
 
 static const struct record_note	 notes[] = {
 	{ "threat", "EICAR \"test\"" },
@@ -42,14 +50,16 @@ sample(struct record *a)
 	a->local_port = 1344;
 	a->client = unit_slice("203.0.113.5");
 	a->user = unit_slice("alice");
-	a->method = "RESPMOD";
+	a->method = ICAP_RESPMOD;
 	a->service = "av";
 	a->path = unit_slice("/av?x=1");
 	a->header = &header;
 	a->req_head = unit_slice(req);
 	a->res_head = unit_slice(res);
 	a->preview = 1024;
-	a->preview_bytes = unit_slice("MZ\x90");
+	a->preview_bytes = unit_slice("MZ\x90" "ABC");
+	a->reply_head = unit_slice(reply);
+	a->res_head_out = unit_slice(page);
 	a->verdict = "replaced";
 	a->decided = "clamav";
 	a->status = 200;
@@ -99,13 +109,19 @@ static const struct {
 	{ "%>ho", "GET http://example.com/a?b=\\\"c\\\" HTTP/1.1" },
 	{ "%{User-Agent}>ho %>ho{host} %{none}>ho",
 	    "tester 1.0 example.com -" },
-	{ "%<ho %{content-type}<ho", "HTTP/1.1 404 Not Found text/html" },
+	{ "%<hi %{content-type}<hi", "HTTP/1.1 404 Not Found text/html" },
 	{ "%huo %hu", "http://example.com/a?b=\\\"c\\\" "
 	    "http://example.com/a?b=\\\"c\\\"" },
 	{ "%iu %im %is", "/av?x=1 RESPMOD 200" },
-	{ "%{Host}>ih %{Nope}>ih %{ISTag}<ih", "icap.example - -" },
+	{ "%{Host}>ih %{Nope}>ih", "icap.example -" },
+	{ "%{ISTag}<ih %{Nope}<ih %<ih", "\\\"tag\\\" - ICAP/1.0 200 OK" },
 	{ "%ipl %I %O %Ib %Ob", "1024 1111 2222 333 444" },
-	{ "%bph %{2}bph", "4d5a90 4d5a" },
+	/* heads as they came, and as they left */
+	{ "%Ih %Oh", "470 496" },
+	{ "%{content-type}<hi %{content-type}<ho", "text/html text/plain" },
+	{ "%<hi, %<ho", "HTTP/1.1 404 Not Found, HTTP/1.1 403 Forbidden" },
+	{ "%bph %{2}bph %{0}bph %{32}bph",
+	    "MZ\\x90AB MZ - MZ\\x90ABC" },
 	{ "%un", "alice" },
 	{ "%Sl", "threat: EICAR \\\"test\\\", scanner: clamav" },
 	{ "%{threat}Sa %{virus_scan:threat}Sa %{x}Sa",
@@ -139,6 +155,7 @@ END_TEST
 
 static const char *const	 bad_formats[] = {
 	"%", "%q", "x %{abc", "%300a", "%-", "%5", "a%{b}", "%{a}{b}im",
+	"%{33}bph", "%{x}bph",
 };
 
 START_TEST(bad_formats_are_refused_with_a_reason)
@@ -189,6 +206,45 @@ START_TEST(ecs_has_its_fields)
 	format(&a, &log);
 	ck_assert_ptr_null(strstr(out, "client.ip"));
 	ck_assert_ptr_nonnull(strstr(out, "evil\\\"host"));
+}
+END_TEST
+
+/* A bad verdict came late, or none at all, which is a failure. */
+START_TEST(what_was_cut_is_told)
+{
+	struct record		 a;
+	struct record_log	 log = { .form = RECORD_ECS,
+				    .cut = RECORD_CUT_DEFAULT };
+
+	sample(&a);
+	format(&a, &log);
+	ck_assert_ptr_null(strstr(out, "icap.cut"));
+	ck_assert_ptr_null(strstr(out, "icap.released"));
+	a.cut = true;
+	a.released = 5000;
+	a.why = "cut after 5000 bytes";
+	format(&a, &log);
+	ck_assert_ptr_nonnull(strstr(out, "\"icap.cut\":true,"
+	    "\"icap.released.bytes\":5000,"));
+	ck_assert_ptr_nonnull(strstr(out, "\"event.reason\":"
+	    "\"cut after 5000 bytes\""));
+	ck_assert_ptr_nonnull(strstr(out, "\"event.type\":[\"access\","
+	    "\"denied\"]"));
+	ck_assert(record_is_wanted(&a, RECORD_BLOCKED));
+	ck_assert(!record_is_wanted(&a, RECORD_ERRORS));
+	a.blocked = false;
+	ck_assert(record_is_wanted(&a, RECORD_ERRORS));
+	format(&a, &log);
+	ck_assert_ptr_nonnull(strstr(out, "\"event.outcome\":\"failure\""));
+	log.form = RECORD_TEXT;
+	format(&a, &log);
+	ck_assert_ptr_nonnull(strstr(out, " CUT why=\"cut after 5000 bytes\""));
+	/* a good verdict after a trickle */
+	a.cut = false;
+	log.form = RECORD_ECS;
+	format(&a, &log);
+	ck_assert_ptr_null(strstr(out, "icap.cut"));
+	ck_assert_ptr_nonnull(strstr(out, "\"icap.released.bytes\":5000,"));
 }
 END_TEST
 
@@ -303,15 +359,13 @@ START_TEST(numbers_and_times)
 	line_char(&l, ' ');
 	line_int(&l, INT64_MIN);
 	line_char(&l, ' ');
-	line_padded(&l, 7, 3);
-	line_char(&l, ' ');
 	line_hex(&l, 0x123456789abcdef0);
 	line_char(&l, ' ');
 	line_time(&l, 999);
 	line_char(&l, ' ');
 	line_time(&l, 1795000000123456);
 	out[l.len] = '\0';
-	ck_assert_str_eq(out, "0 18446744073709551615 -9223372036854775808 007 "
+	ck_assert_str_eq(out, "0 18446744073709551615 -9223372036854775808 "
 	    "123456789abcdef0 1970-01-01T00:00:00.000Z "
 	    "2026-11-18T11:06:40.123Z");
 	/* a line that is full stays as long as it may be */
@@ -319,6 +373,74 @@ START_TEST(numbers_and_times)
 	line_text(&l, "abcdef");
 	line_uint(&l, 1234);
 	ck_assert_uint_eq(l.len, 3);
+}
+END_TEST
+
+/* Values are looked at in words: an odd byte must show in each place. */
+START_TEST(an_odd_byte_shows_wherever_it_stands)
+{
+	static const unsigned char	 odd[] = {
+		'"', '\\', 0, 0x1f, 0x7f, 0x80, 0xff
+	};
+	char		 text[40], all[200], escape[8];
+	struct slice	 s = { text, 0 };
+	struct line	 l;
+	size_t		 at;
+	unsigned int	 i;
+
+	for (s.len = 1; s.len <= sizeof(text); s.len++)
+		for (at = 0; at < s.len; at++)
+			for (i = 0; i < sizeof(odd); i++) {
+				memset(text, '~', sizeof(text));
+				text[at] = (char)odd[i];
+				if (i < 2)
+					(void)snprintf(escape, sizeof(escape),
+					    "\\%c", odd[i]);
+				else
+					(void)snprintf(escape, sizeof(escape),
+					    "\\x%02x", odd[i]);
+				(void)snprintf(all, sizeof(all), "%.*s%s%.*s",
+				    (int)at, text, escape,
+				    (int)(s.len - at - 1), text + at + 1);
+				line_init(&l, out, sizeof(out) - 1);
+				line_escape(&l, s, 100);
+				out[l.len] = '\0';
+				ck_assert_str_eq(out, all);
+			}
+}
+END_TEST
+
+START_TEST(numbers_of_each_length)
+{
+	char		 text[24];
+	uint64_t	 n;
+	int		 d;
+
+	for (n = 1; n < UINT64_MAX / 10; n *= 10)
+		for (d = -1; d <= 1; d++) {
+			(void)snprintf(text, sizeof(text), "%llu",
+			    (unsigned long long)(n + (uint64_t)d));
+			*put_uint(out, n + (uint64_t)d) = '\0';
+			ck_assert_str_eq(out, text);
+		}
+}
+END_TEST
+
+/* Each day up to 2100 and some beyond, against the C library. */
+START_TEST(times_are_those_of_gmtime)
+{
+	char		 text[40];
+	struct tm	 tm;
+	time_t		 t;
+
+	for (t = 0; t < 253402300800; t += t < 4133980800 ? 86399 :
+	    86400 * 97 + 12345) {
+		ck_assert_ptr_nonnull(gmtime_r(&t, &tm));
+		(void)strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S.000Z",
+		    &tm);
+		*put_time(out, (int64_t)t * 1000000) = '\0';
+		ck_assert_str_eq(out, text);
+	}
 }
 END_TEST
 
@@ -372,10 +494,62 @@ START_TEST(a_transaction_that_killed_its_worker_is_logged)
 	ck_assert_ptr_nonnull(strstr(out, "\"user.name\":\"alice\""));
 	ck_assert_ptr_nonnull(strstr(out, "\"icap.path\":\"/av?x=1\""));
 	ck_assert_ptr_nonnull(strstr(out, "http://example.com/a"));
+	ck_assert_ptr_nonnull(strstr(out, "\"source.ip\":\"192.0.2.1\""));
+	ck_assert_ptr_nonnull(strstr(out, "\"icap.service\":\"av\""));
+	ck_assert_ptr_nonnull(strstr(out, "\"event.action\":\"RESPMOD\""));
 	/* one that was logged is not logged again */
 	record_begin(rs, RING_WORKER, &a);
 	record_end(rs, RING_WORKER, &a, &log, 1);
 	ck_assert(!ring_has_intent(rs, RING_WORKER));
+	rings_close(rs);
+	(void)munmap(pub, sizeof(*pub));
+}
+END_TEST
+
+/* In the ring or beside it, around its end too: the line is the same. */
+START_TEST(lines_in_the_ring_are_those_that_were_formatted)
+{
+	static struct record_log log = { 0, RECORD_ECS, NULL, 0, 1024 };
+	static char		 inside[RING_LINE_MAX];
+	struct ring_public	*pub;
+	struct ring_line	 line;
+	struct ring_cursor	*cursor;
+	struct record		 a;
+	struct rings		*rs;
+	uint64_t		 pos = 0, at;
+	unsigned int		 i, beside = 0;
+	size_t			 n;
+
+	pub = mmap(NULL, sizeof(*pub), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(pub, MAP_FAILED);
+	rs = rings_open(1, RING_SIZE_MIN, pub);
+	ck_assert_ptr_nonnull(rs);
+	ck_assert_int_eq(rings_add_log(rs, "/x"), 0);
+	ring_take(rs, RING_WORKER, 1);
+	sample(&a);
+	for (i = 0; i < 1000; i++) {
+		a.ordinal = (uint64_t)i * i * i;
+		a.blocked = i % 3 == 0;		/* two lines */
+		beside += ring_room(rs, RING_WORKER) == NULL;
+		record_begin(rs, RING_WORKER, &a);
+		record_end(rs, RING_WORKER, &a, &log, 1);
+		n = record_format_line(out, sizeof(out), &a, &log);
+		at = ring_next(rs, RING_WORKER, &pos, &line);
+		ck_assert_uint_eq(line.len, n);
+		ring_copy(rs, RING_WORKER, at, inside, n);
+		ck_assert(memcmp(inside, out, n) == 0);
+		if (a.blocked) {
+			(void)ring_next(rs, RING_WORKER, &pos, &line);
+			ck_assert_uint_eq(line.log, RING_RECENT);
+		}
+		ck_assert_uint_eq(pos, ring_head(rs, RING_WORKER));
+		cursor = ring_cursor(rs, RING_WORKER, 0);
+		cursor->tail = ring_recent_cursor(rs, RING_WORKER)->tail = pos;
+		ring_release(rs, RING_WORKER);
+	}
+	ck_assert_uint_gt(beside, 0);
+	ck_assert_uint_lt(beside, i / 2);
 	rings_close(rs);
 	(void)munmap(pub, sizeof(*pub));
 }
@@ -388,9 +562,14 @@ add(TCase *tc)
 	unit_add_rows(tc, bad_formats_are_refused_with_a_reason, bad_formats);
 	unit_add_rows(tc, bytes_are_escaped_and_cut, escapes);
 	tcase_add_test(tc, ecs_has_its_fields);
+	tcase_add_test(tc, what_was_cut_is_told);
 	tcase_add_test(tc, no_byte_gets_out_of_its_value);
 	tcase_add_test(tc, numbers_and_times);
+	tcase_add_test(tc, an_odd_byte_shows_wherever_it_stands);
+	tcase_add_test(tc, numbers_of_each_length);
+	tcase_add_test(tc, times_are_those_of_gmtime);
 	tcase_add_test(tc, conditions);
+	tcase_add_test(tc, lines_in_the_ring_are_those_that_were_formatted);
 	tcase_add_test(tc, a_transaction_that_killed_its_worker_is_logged);
 }
 

@@ -6,6 +6,7 @@
 # comes after setup.
 
 # Skips the test where there is no clamd; makes $tmp/eicar and the signature.
+# Its socket is $clamd_socket, which may be set to another one then.
 clamd_setup() {
 	clamd=$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v clamd) ||
 	    skip "no clamd here (Debian: apt-get install clamav-daemon)"
@@ -18,6 +19,7 @@ clamd_setup() {
 	printf %s "$eicar" >"$tmp/eicar"
 	[ "$(wc -c <"$tmp/eicar")" -eq 68 ] || fail "EICAR is wrong"
 	mkdir "$tmp/db"
+	clamd_socket=$tmp/clamd.sock
 	echo "Eicar-Test:0:*:$(hex "$tmp/eicar")" >"$tmp/db/test.ndb"
 }
 
@@ -30,23 +32,24 @@ signature() {
 	echo "$(md5sum <"$1" | cut -d ' ' -f 1):$(wc -c <"$1"):$2"
 }
 
-# More lines of its configuration are in the file $clamd_more.
+# More lines of its configuration are in the file $clamd_more; its threads are
+# four, or $clamd_threads.
 clamd_config() {
 	cat <<-END
 	DatabaseDirectory $tmp/db
-	LocalSocket $tmp/clamd.sock
+	LocalSocket $clamd_socket
 	Foreground yes
 	MaxFileSize 200M
 	MaxScanSize 400M
 	StreamMaxLength 1M
-	MaxThreads 4
+	MaxThreads ${clamd_threads:-4}
 	END
 	[ "$(id -u)" -ne 0 ] || echo "User root"
 	cat "$clamd_more"
 }
 
 clamd_start() {
-	rm -f "$tmp/clamd.sock"
+	rm -f "$clamd_socket"
 	clamd_config >"$tmp/clamd.conf"
 	start clamd "$clamd" -c "$tmp/clamd.conf"
 	clamd_pid=$started_pid
@@ -55,6 +58,38 @@ clamd_start() {
 }
 
 clamd_is_up() {
-	[ -S "$tmp/clamd.sock" ] && has "$tmp/clamd.out" 'Self checking' ||
+	[ -S "$clamd_socket" ] && has "$tmp/clamd.out" 'Self checking' ||
 	    ! is_running "$clamd_pid"
+}
+
+# clamd_tcp_start: the same clamd on TCP as well, on a port that is free, for
+# it cannot take one that the kernel chooses; sets clamd_port, and has_ipv6 to
+# yes or no.
+clamd_tcp_start() {
+	has_ipv6=no
+	! grep -q '^0\{31\}1 ' /proc/net/if_inet6 2>/dev/null || has_ipv6=yes
+	cp "$clamd_more" "$tmp/clamd.less"
+	clamd_try=0
+	while [ "$clamd_try" -lt 20 ]; do
+		clamd_try=$((clamd_try + 1))
+		clamd_port=$((20000 + ($$ * 37 + clamd_try * 1009) % 12000))
+		{
+			cat "$tmp/clamd.less"
+			echo "TCPSocket $clamd_port"
+			echo "TCPAddr 127.0.0.1"
+			[ $has_ipv6 = no ] || echo "TCPAddr ::1"
+		} >"$clamd_more"
+		rm -f "$clamd_socket"
+		clamd_config >"$tmp/clamd.conf"
+		start clamd "$clamd" -c "$tmp/clamd.conf"
+		clamd_pid=$started_pid
+		wait_until clamd_is_up || fail "clamd is not ready"
+		if is_running "$clamd_pid" &&
+		    ! has "$tmp/clamd.out" 'annot bind'; then
+			return
+		fi
+		end "$clamd_pid"
+		forget "$clamd_pid"
+	done
+	fail "clamd finds no free port"
 }

@@ -122,10 +122,52 @@ if [ "$(id -u)" -ne 0 ]; then
 	chmod 0 "$tmp/secret.conf"
 	refused ":1: cannot read $tmp/secret.conf: Permission denied:" \
 	    "expected a readable file"
+	chmod 600 "$tmp/secret.conf"
 fi
 printf 'user = a\000b\n' >"$tmp/secret.conf"
 refused ":1: cannot read $tmp/secret.conf: it holds a NUL byte:" \
     "expected a readable file"
+
+step "logs that could not be written"
+mkdir "$tmp/shut" "$tmp/open"
+who="this user"
+if [ "$(id -u)" -eq 0 ]; then
+	chmod 777 "$tmp/open"
+	who="the workers' user nobody"
+	printf 'user = nobody\ngroup = "%s"\n' "$(id -g -n nobody)" \
+	    >"$tmp/head.conf"
+else
+	chmod 555 "$tmp/shut"
+	: >"$tmp/head.conf"
+fi
+# log_at PATH: a configuration with that log, in its first line
+log_at() {
+	{
+		printf 'log "%s" { }\n' "$1"
+		cat "$tmp/head.conf"
+		echo 'listen "127.0.0.1:0" { workers = 1 }'
+		echo 'service "/x" { run = {echo} }'
+	} >"$tmp/x.conf"
+}
+log_at "$tmp/open/log"
+check 0 "$tmp/x.conf"
+[ ! -e "$tmp/open/log" ] || fail "a check has made the log"
+log_at "$tmp/open"
+refused ":1: log \"$tmp/open\": Is a directory: expected a file"
+log_at "$tmp/shut/log"
+refused ":1: log \"$tmp/shut/log\": Permission denied: expected it in a" \
+    "folder where $who can make files"
+: >"$tmp/open/log"
+chmod 444 "$tmp/open/log"
+log_at "$tmp/open/log"
+refused ":1: log \"$tmp/open/log\": Permission denied: expected a file that" \
+    "$who can write to"
+# and a daemon does not start without it, for its lines would be lost
+start check "$ICAPD" -d -f "$tmp/x.conf"
+reap "$started_pid"
+[ "$status" -eq 1 ] || fail "it starts: status $status instead of 1"
+diff "$tmp/want" "$tmp/check.err" || fail "another message at the start"
+chmod 755 "$tmp/shut"
 
 step "files that include each other are not read for ever"
 i=0

@@ -99,6 +99,7 @@ main(int argc, char **argv)
 			break;
 		case 'v':
 			ic.verbose = 1;
+			(void)setvbuf(stdout, NULL, _IOLBF, 0);
 			break;
 		default:
 			usage();

@@ -95,6 +95,88 @@ has "$tmp/icapc.out" 204 || fail "something else than text was touched"
     fail "it serves REQMOD, which it does not say"
 icapd_stop TERM
 
+step "a service of somebody else's has back-ends and numbers, too"
+cat >"$tmp/run.c" <<-'EOT'
+	#include <stdlib.h>
+	#include <icapd/service.h>
+	struct shop {
+		struct service_backend	*store;
+		struct service_counter	*seen;
+		struct service_gauge	*level;
+	};
+	static int
+	shop_open(const struct service_setup *setup, void **instance)
+	{
+		struct shop	*s = malloc(sizeof(*s));
+
+		s->store = setup->backend(setup, "store", 1);
+		s->seen = setup->counter(setup, "seen", "What was seen.");
+		s->level = setup->gauge(setup, "level_metres", "How high.");
+		if (setup->counter(setup, "seen", "What was seen.") != s->seen)
+			setup->error(setup, "the same is another one");
+		service_gauge_set(s->level, -3);
+		*instance = s;
+		return 0;
+	}
+	static enum verdict
+	shop_serve(struct txn *txn, void *instance)
+	{
+		struct shop	*s = instance;
+
+		(void)txn;
+		service_count(s->seen, 10);
+		service_backend_set(s->store, BACKEND_UP, "as of %d", 1969);
+		return VERDICT_UNCHANGED;
+	}
+	static const struct service shop = {
+		.name = "corner-shop", .summary = "for the tests",
+		.methods = SERVICE_REQMOD, .preview = -1,
+		.open = shop_open, .serve = shop_serve, .close = free,
+	};
+	int
+	main(int argc, char *argv[])
+	{
+		const struct service *const	 services[] = { &shop, NULL };
+
+		return icapd_main(argc, argv, services);
+	}
+EOT
+# shellcheck disable=SC2046,SC2086 # lists of words
+(cd "$tmp" && $LIBRARY_CC -Wall -Wextra -Werror -o shop run.c \
+    $(flags --cflags --libs)) || fail "it does not build"
+mkdir "$tmp/ctl"
+cat >"$tmp/shop.conf" <<-EOT
+	listen "127.0.0.1:0" { workers = 2 }
+	run-dir = "$tmp/ctl"
+	service "/shop" { run = {"corner-shop"} }
+EOT
+ICAPD=$tmp/shop
+start icapd icapd_exec -d -f "$tmp/shop.conf"
+icapd_pid=$started_pid
+wait_until icapd_is_up || fail "it is not ready"
+icapd_port=$(sed -n 's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
+    "$tmp/icapd.err" | head -n 1)
+[ -n "$icapd_port" ] || fail "it ended"
+# shown PATTERN: a line of icapctl services
+shown() {
+	"$prefix/sbin/icapctl" -r "$tmp/ctl" services >"$tmp/shown" 2>&1
+	has "$tmp/shown" "$1" || {
+		cat "$tmp/shown" >&2
+		fail "icapctl does not show $1"
+	}
+}
+shown '^corner-shop  *store  *unknown *$'
+shown '^corner-shop  *level_metres  *-3$'
+"$prefix/sbin/icapctl" -r "$tmp/ctl" status >"$tmp/shown"
+has "$tmp/shown" 'NOT READY$' || fail "ready without a store"
+for _ in 1 2 3; do
+	"$icapc" reqmod "icap://127.0.0.1:$icapd_port/shop" \
+	    >"$tmp/icapc.out" 2>&1 || fail "$(cat "$tmp/icapc.out")"
+done
+shown '^corner-shop  *store  *up  *20.*  as of 1969$'
+shown '^corner-shop  *seen  *30$'
+icapd_stop TERM
+
 step "a C++ compiler takes the header"
 cxx=
 for word in c++ g++ clang++; do

@@ -133,6 +133,31 @@ view_stop
 [ "$(lines "$text")" -eq $((n + 3000)) ] || fail "$(lines "$text") lines"
 check_json "$all"
 
+step "what left is in a custom format: heads, bytes, and the preview"
+rm -f "$all" "$text" "$bad" "$custom"
+view_start "log $custom access %is|%{ISTag}<ih|%<ho|%huo|%Oh|%Ob|%{8}bph"
+head_of 'GET http://example.com/ HTTP/1.1'
+request block
+wait_until has_lines "$custom" 1 || fail "no line"
+istag=$(sed -n 's/^ISTag: "\([^"]*\)".*/\1/p' "$tmp/raw.out")
+at=$(sed -n 's/^Encapsulated: res-hdr=0, res-body=\([0-9]*\).*/\1/p' \
+    "$tmp/raw.out")
+[ -n "$istag" ] || fail "no ISTag in the reply"
+[ "${at:-0}" -gt 0 ] || fail "no page in the reply"
+# the body is "<h1>no</h1>"
+echo "200|\\\"$istag\\\"|HTTP/1.1 403 Forbidden|http://example.com/|$((\
+    at + 11))|11|-" >"$tmp/want"
+diff "$tmp/want" "$custom" || fail "another line"
+printf 'ABCD\200FGHIJKLMN' >"$tmp/body"
+"${ICAPC:-${top_builddir:-.}/icapc}" respmod -f "$tmp/body" --preview 10 \
+    --expect 204 "icap://127.0.0.1:$icapd_port/echo" >"$tmp/icapc.out" ||
+    fail "icapc"
+wait_until has_lines "$custom" 2 || fail "no line"
+grep -q '^204|.*|HTTP/1.1 200 OK|.*|0|0|ABCD.x80FGH$' "$custom" ||
+    fail "another line: $(tail -n 1 "$custom")"
+view_stop
+rm -f "$custom"
+
 step "workers and logger killed under load: every answer has its line"
 rm -f "$all" "$text" "$bad" "$custom"
 view_start "workers 4" "log $all all ecs"

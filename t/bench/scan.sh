@@ -26,6 +26,8 @@ set -u
 . "$(dirname "$0")/../lib.sh"
 # shellcheck source=../clamd.sh
 . "$(dirname "$0")/../clamd.sh"
+# shellcheck source=../avlib.sh
+. "$(dirname "$0")/../avlib.sh"
 
 scan=$t_builddir/bench/scan
 rounds=${BENCH_ROUNDS:-5}
@@ -45,19 +47,6 @@ icapd_conf() {
 	service "/fildes" { run = {fildes} }
 	service "/stream" { run = {stream} }
 	END
-}
-
-av_start() {
-	mkdir -p "$tmp/spool" "$tmp/run" "$tmp/log"
-	chmod 1777 "$tmp/spool" "$tmp/log"
-	icapd_conf >"$tmp/icapd.conf"
-	start icapd icapd_exec -d -f "$tmp/icapd.conf"
-	icapd_pid=$started_pid
-	wait_until icapd_is_up || fail "icapd is not ready"
-	icapd_port=$(sed -n \
-	    's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
-	    "$tmp/icapd.err" | head -n 1)
-	[ -n "$icapd_port" ] || fail "icapd ended instead of listening"
 }
 
 cicap_port=
@@ -232,6 +221,9 @@ clamd_more=$tmp/clamd.more
 tsv=$tmp/scan.tsv
 : >"$tsv"
 clamd_start
+icapd_conf >"$tmp/icapd.conf"
+mkdir "$tmp/log"
+chmod 1777 "$tmp/log"
 av_start
 cicap_start
 unix=$tmp/clamd.sock
