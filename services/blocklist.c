@@ -623,7 +623,8 @@ poll_lists(struct blocklist *b)
 		return;
 	}
 	if (memcmp(stamp, b->stamp, sizeof(stamp)) == 0) {
-		if (b->is_failing && !b->is_stale)
+		/* a process before this one may have said otherwise */
+		if (!b->is_stale)
 			show_lists(b);
 		b->is_failing = false;
 		return;
