@@ -355,6 +355,11 @@ scan 0 all
     "$hits" ] || fail "the new workers do not count"
 
 step "a list that cannot be read again is stale, and in use"
+# the reload has started another process that looks after lists
+can_update() {
+	"$ctl" -r "$tmp/ctl" update >"$tmp/update.out" 2>&1
+}
+wait_until can_update || fail "$(cat "$tmp/update.out")"
 mv "$tmp/one" "$tmp/one.away"
 ctl 1 update
 is_ready 200 || fail "it is not ready"
