@@ -454,8 +454,7 @@ body_read_ahead(struct body *b)
 uint64_t
 body_kept(const struct body *b)
 {
-	if (!b->remember || b->state == BODY_PREVIEW ||
-	    b->state == BODY_PAUSED)
+	if (!b->remember || (b->state != BODY_REST && b->state != BODY_END))
 		return 0;
 	return b->spool->len;
 }

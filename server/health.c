@@ -27,14 +27,14 @@ health_next(const struct snapshot *s, unsigned int *i, struct health *h)
 {
 	const struct vitals_backend	*b;
 
-	for (; *i < vitals_backends(s->vitals); ++*i) {
-		b = &s->vitals->backend[*i];
-		if (!vitals_is_shown(s->vitals, &b->use, &h->needed))
+	while (*i < s->nbackends) {
+		b = &s->vitals->backend[s->backend[(*i)++]];
+		/* not if there was a reload since the snapshot */
+		if (!vitals_is_shown(s->vitals, &b->is, &h->needed))
 			continue;
-		++*i;
-		h->service = b->service;
-		h->kind = b->kind;
-		h->name = b->name;
+		h->service = b->is.service;
+		h->kind = b->is.kind;
+		h->name = b->is.name;
 		vital_read(&b->state, &h->copy);
 		h->state = (enum backend_state)h->copy.state;
 		h->why = h->copy.why;
@@ -65,12 +65,11 @@ health_since(const struct health *h)
 const struct vitals_number *
 health_number(const struct snapshot *s, unsigned int i, int64_t *value)
 {
-	const struct vitals_number	*n = &s->vitals->number[i];
+	const struct vitals_number	*n;
 
-	if (i == 0 || !vitals_is_shown(s->vitals, &n->use, NULL))
-		return NULL;
+	n = &s->vitals->number[s->number[i]];
 	*value = n->is_gauge ? __atomic_load_n(&n->value, __ATOMIC_RELAXED) :
-	    (int64_t)s->sum.own[i];
+	    (int64_t)s->sum.own[s->number[i]];
 	return n;
 }
 
@@ -184,20 +183,21 @@ format_family(struct page *p, const struct vitals_number *n)
 	const char	*c;
 
 	page_addf(p, "icapd_service_");
-	for (c = n->kind; *c != '\0'; c++)
+	for (c = n->is.kind; *c != '\0'; c++)
 		page_addf(p, "%c", (*c | 0x20) >= 'a' && (*c | 0x20) <= 'z' ?
 		    *c : *c >= '0' && *c <= '9' ? *c : '_');
-	page_addf(p, "_%s%s", n->name, n->is_gauge ? "" : "_total");
+	page_addf(p, "_%s%s", n->is.name, n->is_gauge ? "" : "_total");
 }
 
 static bool
 is_same_family(const struct vitals_number *a, const struct vitals_number *b)
 {
-	return a->is_gauge == b->is_gauge && strcmp(a->kind, b->kind) == 0 &&
-	    strcmp(a->name, b->name) == 0;
+	return a->is_gauge == b->is_gauge &&
+	    strcmp(a->is.kind, b->is.kind) == 0 &&
+	    strcmp(a->is.name, b->is.name) == 0;
 }
 
-/* All of the family of the number at place i, unless it was there before. */
+/* All of the family of number i, unless it was there before. */
 static void
 metrics_numbers(struct page *p, const struct snapshot *s, unsigned int i)
 {
@@ -205,11 +205,9 @@ metrics_numbers(struct page *p, const struct snapshot *s, unsigned int i)
 	unsigned int			 k;
 	int64_t				 value;
 
-	if ((first = health_number(s, i, &value)) == NULL)
-		return;
-	for (k = 1; k < i; k++)
-		if ((n = health_number(s, k, &value)) != NULL &&
-		    is_same_family(n, first))
+	first = health_number(s, i, &value);
+	for (k = 0; k < i; k++)
+		if (is_same_family(health_number(s, k, &value), first))
 			return;
 	page_addf(p, "# HELP ");
 	format_family(p, first);
@@ -218,13 +216,13 @@ metrics_numbers(struct page *p, const struct snapshot *s, unsigned int i)
 	page_addf(p, "\n# TYPE ");
 	format_family(p, first);
 	page_addf(p, " %s\n", first->is_gauge ? "gauge" : "counter");
-	for (k = i; k < vitals_numbers(s->vitals); k++) {
-		if ((n = health_number(s, k, &value)) == NULL ||
-		    !is_same_family(n, first))
+	for (k = i; k < s->nnumbers; k++) {
+		n = health_number(s, k, &value);
+		if (!is_same_family(n, first))
 			continue;
 		format_family(p, n);
 		page_addf(p, "{service=\"");
-		page_label(p, n->service);
+		page_label(p, n->is.service);
 		page_addf(p, "\"} %lld\n", (long long)value);
 	}
 }
@@ -241,7 +239,7 @@ health_format_metrics(struct page *p, const struct snapshot *s)
 	    "can be used.", false);
 	metrics_backends(p, s, "backend_stale", "Whether it is used as it "
 	    "was, as it cannot be renewed.", true);
-	for (i = 1; i < vitals_numbers(s->vitals); i++)
+	for (i = 0; i < s->nnumbers; i++)
 		metrics_numbers(p, s, i);
 }
 
@@ -282,15 +280,14 @@ health_format_json(struct page *p, const struct snapshot *s)
 	}
 	page_addf(p, "],\"numbers\":[");
 	comma = "";
-	for (i = 1; i < vitals_numbers(s->vitals); i++) {
-		if ((n = health_number(s, i, &value)) == NULL)
-			continue;
+	for (i = 0; i < s->nnumbers; i++) {
+		n = health_number(s, i, &value);
 		page_addf(p, "%s{", comma);
-		json_pair(p, "service", n->service);
+		json_pair(p, "service", n->is.service);
 		page_addf(p, ",");
-		json_pair(p, "kind", n->kind);
+		json_pair(p, "kind", n->is.kind);
 		page_addf(p, ",");
-		json_pair(p, "name", n->name);
+		json_pair(p, "name", n->is.name);
 		page_addf(p, ",\"type\":\"%s\",\"value\":%lld}", n->is_gauge ?
 		    "gauge" : "counter", (long long)value);
 		comma = ",";

@@ -18,8 +18,8 @@ struct health {
 };
 
 /*
- * Takes the next back-end that is shown; *i is 0 before the first.  Returns
- * false behind the last.
+ * Takes the next back-end that is shown, one service's together; *i is 0
+ * before the first.  Returns false behind the last.
  */
 bool	 health_next(const struct snapshot *s, unsigned int *i,
 	    struct health *h);
@@ -27,7 +27,7 @@ bool	 health_next(const struct snapshot *s, unsigned int *i,
 /* "since 2026-11-22 16:40:12Z", or "" where nobody has looked yet. */
 const char *health_since(const struct health *h);
 
-/* The number at place i with its value; NULL where it is not shown. */
+/* Number i of s->nnumbers, with its value. */
 const struct vitals_number *health_number(const struct snapshot *s,
 	    unsigned int i, int64_t *value);
 

@@ -344,18 +344,15 @@ print_backends(const struct ctl *c)
 {
 	struct health	 h;
 	unsigned int	 i = 0;
-	bool		 is_first = true;
 
-	while (health_next(&c->now, &i, &h)) {
-		if (is_first)
-			(void)printf("\n%-15s %-31s %-7s  %-19s\n", "section",
-			    "back-end", "state", "since");
-		is_first = false;
+	if (c->now.nbackends > 0)
+		(void)printf("\n%-15s %-31s %-7s  %s\n", "section",
+		    "back-end", "state", "since");
+	while (health_next(&c->now, &i, &h))
 		(void)printf("%-15s %-31s %-7s  %-19s%s%s\n", h.service,
 		    h.name, vital_state_name(h.state), h.since != 0 ?
 		    clock_text(h.since) : "", h.why[0] != '\0' ? "  " : "",
 		    h.why);
-	}
 }
 
 static void
@@ -364,17 +361,14 @@ print_numbers(const struct ctl *c)
 	const struct vitals_number	*n;
 	unsigned int			 i;
 	int64_t				 value;
-	bool				 is_first = true;
 
-	for (i = 1; i < vitals_numbers(c->now.vitals); i++) {
-		if ((n = health_number(&c->now, i, &value)) == NULL)
-			continue;
-		if (is_first)
-			(void)printf("\n%-15s %-23s %15s\n", "section",
-			    "number", "value");
-		is_first = false;
-		(void)printf("%-15s %-23s %15lld\n", n->service, n->name,
-		    (long long)value);
+	if (c->now.nnumbers > 0)
+		(void)printf("\n%-15s %-23s %15s\n", "section", "number",
+		    "value");
+	for (i = 0; i < c->now.nnumbers; i++) {
+		n = health_number(&c->now, i, &value);
+		(void)printf("%-15s %-23s %15lld\n", n->is.service,
+		    n->is.name, (long long)value);
 	}
 }
 

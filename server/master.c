@@ -963,6 +963,7 @@ master_relieve(struct master *m, unsigned int k)
 	    now - board_slot(m->board, (unsigned int)i)->since >=
 	    PARK_IDLE_MS) {
 		m->head->parks++;
+		which.sival_ptr = NULL;	/* the whole of it is sent */
 		which.sival_int = (int)board_slot(m->board,
 		    (unsigned int)i)->connections;
 		(void)sigqueue(m->roster.place[i].pid, WORKER_PARK, which);

@@ -126,6 +126,8 @@ snapshot_take(struct snapshot *s, const struct board *board,
 	s->now = stream_now();
 	s->vitals = &tally_head(tally)->vitals;
 	s->is_served = vitals_is_ready(s->vitals, NULL);
+	s->nbackends = vitals_list_backends(s->vitals, s->backend);
+	s->nnumbers = vitals_list_numbers(s->vitals, s->number);
 	tally_sum(tally, &s->sum);
 	s->connections = head->past_connections;
 	s->transactions = head->past_transactions;

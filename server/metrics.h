@@ -20,6 +20,10 @@ struct snapshot {
 	int64_t			 now;		/* stream_now() */
 	const struct vitals	*vitals;
 	bool			 is_served;	/* vitals_is_ready() */
+	unsigned short		 backend[VITALS_BACKENDS];	/* places */
+	unsigned int		 nbackends;
+	unsigned short		 number[VITALS_NUMBERS];
+	unsigned int		 nnumbers;
 	struct tally_sum	 sum;
 
 	/* of the board, with what processes that have ended counted */

@@ -255,15 +255,13 @@ html_backends(struct page *p, const struct snapshot *s)
 {
 	struct health	 h;
 	unsigned int	 i = 0;
-	bool		 is_first = true;
 
+	if (s->nbackends == 0)
+		return;
+	page_addf(p, "<section><h2>Back-ends</h2><table><thead><tr><th>"
+	    "section<th class=\"l\">back-end<th>state<th>since"
+	    "<th class=\"l\"></tr></thead><tbody>\n");
 	while (health_next(s, &i, &h)) {
-		if (is_first)
-			page_addf(p, "<section><h2>Back-ends</h2><table>"
-			    "<thead><tr><th>service<th class=\"l\">back-end"
-			    "<th>state<th>since<th class=\"l\"></tr></thead>"
-			    "<tbody>\n");
-		is_first = false;
 		page_addf(p, "<tr><td>");
 		page_html(p, h.service);
 		page_addf(p, "</td><td class=\"l\">");
@@ -277,8 +275,7 @@ html_backends(struct page *p, const struct snapshot *s)
 		page_html(p, h.why);
 		page_addf(p, "</td></tr>\n");
 	}
-	if (!is_first)
-		page_addf(p, "</tbody></table></section>\n");
+	page_addf(p, "</tbody></table></section>\n");
 }
 
 static void
@@ -287,24 +284,20 @@ html_numbers(struct page *p, const struct snapshot *s)
 	const struct vitals_number	*n;
 	unsigned int			 i;
 	int64_t				 value;
-	bool				 is_first = true;
 
-	for (i = 1; i < vitals_numbers(s->vitals); i++) {
-		if ((n = health_number(s, i, &value)) == NULL)
-			continue;
-		if (is_first)
-			page_addf(p, "<section><h2>Numbers of services</h2>"
-			    "<table><tbody>\n");
-		is_first = false;
+	if (s->nnumbers == 0)
+		return;
+	page_addf(p, "<section><h2>Numbers of services</h2><table><tbody>\n");
+	for (i = 0; i < s->nnumbers; i++) {
+		n = health_number(s, i, &value);
 		page_addf(p, "<tr><td>");
-		page_html(p, n->service);
+		page_html(p, n->is.service);
 		page_addf(p, "</td><td class=\"l\">%s</td><td>%lld</td>"
-		    "<td class=\"text dim\">", n->name, (long long)value);
+		    "<td class=\"text dim\">", n->is.name, (long long)value);
 		page_html(p, n->help);
 		page_addf(p, "</td></tr>\n");
 	}
-	if (!is_first)
-		page_addf(p, "</tbody></table></section>\n");
+	page_addf(p, "</tbody></table></section>\n");
 }
 
 static void

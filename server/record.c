@@ -58,7 +58,8 @@ _Static_assert(sizeof(struct record_intent) <= RING_INTENT_MAX, "it fits");
 static bool
 is_error(const struct record *a)
 {
-	return a->died || a->status == 0 || a->status >= 400;
+	return a->died || a->status == 0 || a->status >= 400 ||
+	    (a->cut && !a->blocked);
 }
 
 bool

@@ -14,35 +14,52 @@
 
 #include "vitals.h"
 
+/* A label with another one's names. */
+static struct vitals_label
+label(const struct vital_name *is)
+{
+	struct vitals_label	 l;
+
+	memset(&l, 0, sizeof(l));
+	vital_copy(l.service, sizeof(l.service), is->service);
+	vital_copy(l.kind, sizeof(l.kind), is->kind);
+	vital_copy(l.name, sizeof(l.name), is->name);
+	return l;
+}
+
+static bool
+is_same(const struct vitals_label *a, const struct vitals_label *b)
+{
+	return strcmp(a->service, b->service) == 0 &&
+	    strcmp(a->kind, b->kind) == 0 && strcmp(a->name, b->name) == 0;
+}
+
+_Static_assert(VITALS_NUMBERS <= VITALS_BACKENDS, "vitals_list()");
+
 /* To be part of edition e from now on; that of the current one stays. */
 static void
-use_add(const struct vitals *v, struct vitals_use *use, uint32_t e,
+label_add(const struct vitals *v, struct vitals_label *is, uint32_t e,
     bool needed)
 {
-	unsigned int	 k = use->edition[0] == v->current ? 1 : 0;
+	unsigned int	 k = is->edition[0] == v->current ? 1 : 0;
 
-	use->needed[k] = needed;
-	__atomic_store_n(&use->edition[k], e, __ATOMIC_RELEASE);
+	is->needed[k] = needed;
+	__atomic_store_n(&is->edition[k], e, __ATOMIC_RELEASE);
 }
 
 /* The place of a back-end, or a new one; NULL when there is no room. */
 static struct vitals_backend *
 vitals_take_backend(struct vitals *v, const struct vital_name *is)
 {
-	struct vitals_backend	 new, *b;
+	struct vitals_label	 l = label(is);
+	struct vitals_backend	*b;
 
-	memset(&new, 0, sizeof(new));
-	vital_copy(new.service, sizeof(new.service), is->service);
-	vital_copy(new.kind, sizeof(new.kind), is->kind);
-	vital_copy(new.name, sizeof(new.name), is->name);
 	for (b = v->backend; b < v->backend + v->nbackends; b++)
-		if (strcmp(b->service, new.service) == 0 &&
-		    strcmp(b->kind, new.kind) == 0 &&
-		    strcmp(b->name, new.name) == 0)
+		if (is_same(&b->is, &l))
 			return b;
 	if (v->nbackends == VITALS_BACKENDS)
 		return NULL;
-	*b = new;
+	b->is = l;
 	__atomic_store_n(&v->nbackends, v->nbackends + 1, __ATOMIC_RELEASE);
 	return b;
 }
@@ -52,25 +69,19 @@ static struct vitals_number *
 vitals_take_number(struct vitals *v, const struct vital_name *is,
     bool is_gauge)
 {
-	struct vitals_number	 new, *n;
+	struct vitals_label	 l = label(is);
+	struct vitals_number	*n;
 
-	memset(&new, 0, sizeof(new));
-	vital_copy(new.service, sizeof(new.service), is->service);
-	vital_copy(new.kind, sizeof(new.kind), is->kind);
-	vital_copy(new.name, sizeof(new.name), is->name);
-	vital_copy(new.help, sizeof(new.help), is->help);
-	new.is_gauge = is_gauge;
 	if (v->nnumbers == 0)
 		v->nnumbers = 1;
 	for (n = v->number + 1; n < v->number + v->nnumbers; n++)
-		if (n->is_gauge == new.is_gauge &&
-		    strcmp(n->service, new.service) == 0 &&
-		    strcmp(n->kind, new.kind) == 0 &&
-		    strcmp(n->name, new.name) == 0)
+		if (n->is_gauge == is_gauge && is_same(&n->is, &l))
 			return n;
 	if (v->nnumbers == VITALS_NUMBERS)
 		return NULL;
-	*n = new;
+	n->is = l;
+	vital_copy(n->help, sizeof(n->help), is->help);
+	n->is_gauge = is_gauge;
 	__atomic_store_n(&v->nnumbers, v->nnumbers + 1, __ATOMIC_RELEASE);
 	return n;
 }
@@ -90,7 +101,7 @@ vitals_add(struct vitals *v, struct vitals_wanted *w)
 			result = -1;
 			continue;
 		}
-		use_add(v, &b->use, w->edition, w->backend[i]->needed);
+		label_add(v, &b->is, w->edition, w->backend[i]->needed);
 		vital_share_backend(w->backend[i], &b->state);
 	}
 	for (i = 0; i < w->ncounters; i++) {
@@ -99,7 +110,7 @@ vitals_add(struct vitals *v, struct vitals_wanted *w)
 			result = -1;
 			continue;
 		}
-		use_add(v, &n->use, w->edition, false);
+		label_add(v, &n->is, w->edition, false);
 		w->counter[i]->cell = (unsigned int)(n - v->number);
 	}
 	for (i = 0; i < w->ngauges; i++) {
@@ -108,7 +119,7 @@ vitals_add(struct vitals *v, struct vitals_wanted *w)
 			result = -1;
 			continue;
 		}
-		use_add(v, &n->use, w->edition, false);
+		label_add(v, &n->is, w->edition, false);
 		vital_share_gauge(w->gauge[i], &n->value);
 	}
 	return result;
@@ -121,7 +132,7 @@ vitals_show(struct vitals *v, const struct vitals_wanted *w)
 }
 
 bool
-vitals_is_shown(const struct vitals *v, const struct vitals_use *use,
+vitals_is_shown(const struct vitals *v, const struct vitals_label *is,
     bool *needed)
 {
 	uint32_t	 current = __atomic_load_n(&v->current,
@@ -129,10 +140,10 @@ vitals_is_shown(const struct vitals *v, const struct vitals_use *use,
 	unsigned int	 k;
 
 	for (k = 0; k < 2 && current != 0; k++)
-		if (__atomic_load_n(&use->edition[k], __ATOMIC_ACQUIRE) ==
+		if (__atomic_load_n(&is->edition[k], __ATOMIC_ACQUIRE) ==
 		    current) {
 			if (needed != NULL)
-				*needed = use->needed[k] != 0;
+				*needed = is->needed[k] != 0;
 			return true;
 		}
 	return false;
@@ -159,6 +170,49 @@ vitals_numbers(const struct vitals *v)
 	return at_most(&v->nnumbers, VITALS_NUMBERS);
 }
 
+/*
+ * The shown ones of n places of that size, each of which begins with its
+ * label; at most 256, so the square of it does no harm.
+ */
+static unsigned int
+vitals_list(const struct vitals *v, const void *first, size_t size,
+    unsigned int n, unsigned short *place)
+{
+	const struct vitals_label	*is[VITALS_BACKENDS];
+	unsigned int			 i, k, found = 0;
+
+	for (i = 0; i < n; i++) {
+		is[i] = (const void *)((const char *)first + i * size);
+		if (!vitals_is_shown(v, is[i], NULL))
+			is[i] = NULL;
+	}
+	for (i = 0; i < n; i++)
+		for (k = i; is[i] != NULL && k < n; k++)
+			if (is[k] != NULL && (k == i || strcmp(
+			    is[k]->service, is[i]->service) == 0)) {
+				place[found++] = (unsigned short)k;
+				if (k > i)
+					is[k] = NULL;
+			}
+	return found;
+}
+
+unsigned int
+vitals_list_backends(const struct vitals *v,
+    unsigned short place[VITALS_BACKENDS])
+{
+	return vitals_list(v, v->backend, sizeof(v->backend[0]),
+	    vitals_backends(v), place);
+}
+
+unsigned int
+vitals_list_numbers(const struct vitals *v,
+    unsigned short place[VITALS_NUMBERS])
+{
+	return vitals_list(v, v->number, sizeof(v->number[0]),
+	    vitals_numbers(v), place);
+}
+
 /* Does any back-end work that is that service's? */
 static bool
 is_served(const struct vitals *v, const struct vitals_backend *of)
@@ -171,8 +225,8 @@ is_served(const struct vitals *v, const struct vitals_backend *of)
 		b = &v->backend[i];
 		state = __atomic_load_n(&b->state.state, __ATOMIC_RELAXED);
 		if ((state == BACKEND_UP || state == BACKEND_STALE) &&
-		    strcmp(b->service, of->service) == 0 &&
-		    vitals_is_shown(v, &b->use, NULL))
+		    strcmp(b->is.service, of->is.service) == 0 &&
+		    vitals_is_shown(v, &b->is, NULL))
 			return true;
 	}
 	return false;
@@ -187,10 +241,10 @@ vitals_is_ready(const struct vitals *v, const char **who)
 
 	for (i = 0; i < vitals_backends(v); i++) {
 		b = &v->backend[i];
-		if (vitals_is_shown(v, &b->use, &needed) && needed &&
+		if (vitals_is_shown(v, &b->is, &needed) && needed &&
 		    !is_served(v, b)) {
 			if (who != NULL)
-				*who = b->service;
+				*who = b->is.service;
 			return false;
 		}
 	}

@@ -11,26 +11,23 @@
 #define VITALS_BACKENDS	256
 #define VITALS_NUMBERS	VITAL_CELLS	/* gauges need no cell, but a place */
 
-/* The configurations that a place is part of: the current, another one. */
-struct vitals_use {
-	uint32_t	 edition[2];	/* 0: none */
+/* Whose a place is, and which configurations it is part of. */
+struct vitals_label {
+	char		 service[VITAL_SERVICE];
+	char		 kind[VITAL_KIND];
+	char		 name[VITAL_NAME];
+	uint32_t	 edition[2];	/* the current, another one; 0: none */
 	uint32_t	 needed[2];
 };
 
 struct vitals_backend {
-	char			 service[VITAL_SERVICE];
-	char			 kind[VITAL_KIND];
-	char			 name[VITAL_NAME];
-	struct vitals_use	 use;
+	struct vitals_label	 is;
 	struct vital_state	 state;
 };
 
 struct vitals_number {
-	char			 service[VITAL_SERVICE];
-	char			 kind[VITAL_KIND];
-	char			 name[VITAL_NAME];
+	struct vitals_label	 is;
 	char			 help[VITAL_HELP];
-	struct vitals_use	 use;
 	uint64_t		 is_gauge;
 	int64_t			 value;		/* of a gauge */
 };
@@ -71,15 +68,21 @@ int	 vitals_add(struct vitals *v, struct vitals_wanted *w);
 void	 vitals_show(struct vitals *v, const struct vitals_wanted *w);
 
 /*
- * Is place i shown?  *needed tells whether the daemon is not ready without
- * that back-end or one that stands in for it.
+ * Is that place shown?  *needed tells whether the daemon is not ready without
+ * that back-end or one that stands in for it; it may be NULL.
  */
-bool	 vitals_is_shown(const struct vitals *v, const struct vitals_use *use,
-	    bool *needed);
+bool	 vitals_is_shown(const struct vitals *v,
+	    const struct vitals_label *is, bool *needed);
 
 /* How many places to look at. */
 unsigned int vitals_backends(const struct vitals *v);
 unsigned int vitals_numbers(const struct vitals *v);
+
+/* The places that are shown, a service's together; returns their number. */
+unsigned int vitals_list_backends(const struct vitals *v,
+	    unsigned short place[VITALS_BACKENDS]);
+unsigned int vitals_list_numbers(const struct vitals *v,
+	    unsigned short place[VITALS_NUMBERS]);
 
 /*
  * Has each service that needs one a back-end that works?  If not *who is the

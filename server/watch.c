@@ -127,7 +127,7 @@ watch_tell(void *arg, const struct service_outcome *o)
 	(void)strlcpy(s->why, o->why, sizeof(s->why));
 }
 
-/* One that knows no update, once more than it needs to be sure. */
+/* One that knows no update is polled once more than it needs. */
 static void
 watch_update_poll(struct watch *w, const struct conf_instance *instance)
 {
@@ -137,9 +137,10 @@ watch_update_poll(struct watch *w, const struct conf_instance *instance)
 
 	if (service->version != NULL)
 		service->version(instance->instance, before, sizeof(before));
-	service->poll(instance->instance);
-	if (w->is_asked)
+	if (w->is_asked) {
 		service->poll(instance->instance);
+		service->poll(instance->instance);
+	}
 	if (service->version != NULL)
 		service->version(instance->instance, after, sizeof(after));
 	o.changed = strcmp(before, after) != 0;
@@ -215,6 +216,7 @@ watch_run(const struct conf *conf, pid_t master, struct board *board,
 	w.is_asked = true;
 	__atomic_store_n(&w.head->watch[generation % 2], (int32_t)getpid(),
 	    __ATOMIC_RELEASE);
+	watch_poll(conf);
 	period.tv_sec = WATCH_PERIOD_MS / 1000;
 	period.tv_nsec = WATCH_PERIOD_MS % 1000 * 1000000L;
 	while ((signo = sigtimedwait(&taken, &info, &period)) != SIGTERM) {

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "blocklist_hosts.h"
 #include "blocklist_rule.h"
 #include "blocklist_share.h"
 #include "blocklist_store.h"
@@ -37,6 +38,9 @@
  */
 #define SETTLE_MAX	6
 
+/* Between two look-ups of the hosts of redirects, seconds. */
+#define HOSTS_PERIOD	30
+
 struct expression {
 	struct expr	*expr;
 	unsigned int	 list;
@@ -53,6 +57,7 @@ struct blocklist {
 	unsigned int		 npages;
 	char			**exempt;	/* hosts, normal form */
 	unsigned int		 nexempt;
+	struct blocklist_hosts	*hosts;		/* of redirects */
 
 	struct blocklist_share	*share;
 	/* of each process its own */
@@ -65,6 +70,7 @@ struct blocklist {
 	unsigned char		 stamp[BLOCKLIST_DIGEST_LEN];
 	unsigned char		 pending[BLOCKLIST_DIGEST_LEN];
 	unsigned int		 settling;
+	time_t			 looked_up;	/* hosts; monotonic */
 	bool			 is_failing;
 
 	/* for people */
@@ -205,9 +211,10 @@ open_lists(struct blocklist *b, const struct service_setup *setup)
 	return result;
 }
 
-/* A host that is never blocked. */
+/* A host that is never blocked; nor are, of a redirect, its addresses. */
 static int
-add_exempt(struct blocklist *b, const char *text, size_t len)
+add_exempt(struct blocklist *b, const char *text, size_t len,
+    bool is_redirect)
 {
 	static const struct slice	 nowhere = { "", 0 };
 	struct weburl			 u;
@@ -223,7 +230,7 @@ add_exempt(struct blocklist *b, const char *text, size_t len)
 	if ((grown[b->nexempt] = strndup(u.text, u.host_len)) == NULL)
 		return -1;
 	b->nexempt++;
-	return 0;
+	return is_redirect ? blocklist_hosts_add(b->hosts, &u) : 0;
 }
 
 static int
@@ -233,9 +240,14 @@ open_exempt(struct blocklist *b, const struct service_setup *setup)
 	unsigned int	 i;
 	int		 result = 0;
 
+	if ((b->hosts = blocklist_hosts_new(b->name, NULL)) == NULL) {
+		setup->error(setup, "no memory to share: %s",
+		    strerror(errno));
+		return -1;
+	}
 	for (i = 0; i < cfg_size(setup->section, "exempt"); i++) {
 		text = cfg_getnstr(setup->section, "exempt", i);
-		if (add_exempt(b, text, strlen(text)) == -1) {
+		if (add_exempt(b, text, strlen(text), false) == -1) {
 			setup->error_at(setup, setup->section, "exempt", i,
 			    "exempt \"%s\": expected a host or an address",
 			    text);
@@ -244,7 +256,8 @@ open_exempt(struct blocklist *b, const struct service_setup *setup)
 	}
 	for (i = 0; i < b->nrules; i++)
 		if ((text = b->rule[i].redirect) != NULL &&
-		    add_exempt(b, text, 8 + strcspn(text + 8, "/?%")) == -1) {
+		    add_exempt(b, text, 8 + strcspn(text + 8, "/?%"),
+		    true) == -1) {
 			setup->error(setup, "redirect \"%s\": expected a "
 			    "host in it", text);
 			result = -1;
@@ -451,6 +464,7 @@ blocklist_close(void *instance)
 	for (i = 0; i < b->npages; i++)
 		service_template_close(b->page[i]);
 	free(b->page);
+	blocklist_hosts_free(b->hosts);
 	for (i = 0; i < b->nexempt; i++)
 		free(b->exempt[i]);
 	free(b->exempt);
@@ -588,10 +602,10 @@ blocklist_update(void *instance, struct service_report *report)
 	tell_lists(b, before, report);
 }
 
+/* Looks for lists that have changed. */
 static void
-blocklist_poll(void *instance)
+poll_lists(struct blocklist *b)
 {
-	struct blocklist	*b = instance;
 	struct blocklist_fault	 fault;
 	unsigned char		 stamp[BLOCKLIST_DIGEST_LEN];
 
@@ -623,6 +637,21 @@ blocklist_poll(void *instance)
 	b->settling = 0;
 	memcpy(b->pending, stamp, sizeof(stamp));
 	(void)update(b, &fault);
+}
+
+static void
+blocklist_poll(void *instance)
+{
+	struct blocklist	*b = instance;
+	struct timespec		 now;
+
+	poll_lists(b);
+	/* the lists first, as names may take their time */
+	if (clock_gettime(CLOCK_MONOTONIC, &now) == -1 ||
+	    (b->looked_up != 0 && now.tv_sec < b->looked_up + HOSTS_PERIOD))
+		return;
+	blocklist_hosts_look_up(b->hosts);
+	b->looked_up = now.tv_sec;
 }
 
 static void
@@ -723,7 +752,7 @@ is_exempt(const struct look_up *l)
 		    memcmp(l->b->exempt[i], l->url.text, l->url.host_len) ==
 		    0)
 			return true;
-	return false;
+	return blocklist_hosts_has(l->b->hosts, &l->url);
 }
 
 /* The first rule for one of these lists, or (0) for any URL. */

@@ -345,8 +345,8 @@ ssize_t	 txn_release(struct txn *txn, size_t size);
 
 /*
  * Has that done with size bytes every ms milliseconds and `most` bytes in
- * all, while txn_read() and txn_body_fd() wait.  Nothing happens where it is
- * not permitted.  A size of 0 ends it.
+ * all, while txn_read(), txn_next() and txn_body_fd() wait.  Nothing happens
+ * where it is not permitted.  A size of 0 ends it.
  */
 void	 txn_release_every(struct txn *txn, size_t size, unsigned int ms,
 	    uint64_t most);

@@ -168,11 +168,16 @@ txn_next(struct txn *t, const char **bytes)
 	int			 more;
 
 	*bytes = "";
-	if (t->source != NULL || spool_left(t->body.spool) > 0)
-		return txn_next_copy(t, bytes);
-	if (!t->started)
+	if (!t->started && t->source == NULL)
 		body_remember(&t->body);
-	if ((more = body_next(&t->body, &piece)) != 1)
+	do {
+		if (t->source != NULL || spool_left(t->body.spool) > 0)
+			return txn_next_copy(t, bytes);
+		t->stream->wake_at = t->release.at;
+		more = body_next(&t->body, &piece);
+	} while (more == -1 && txn_is_woken(t));
+	t->stream->wake_at = 0;
+	if (more != 1)
 		return more;
 	t->consumed += piece.len;
 	*bytes = piece.mem.p;

@@ -214,6 +214,7 @@ step "icapd -n -v asks where the workers will"
 if [ "$(id -u)" -eq 0 ]; then
 	{
 		echo "chroot = \"$tmp\""
+		echo 'spool { directory = "/spool" }'
 		conf | sed "s|$unix|unix:/clamd.sock|"
 	} >"$tmp/root.conf"
 	"$ICAPD" -n -v -f "$tmp/root.conf" >"$tmp/check.out" 2>&1 ||

@@ -12,7 +12,8 @@ set -u
 # shellcheck source=listlib.sh
 . "$(dirname "$0")/listlib.sh"
 
-ENTRIES=100000		# of the large list
+ENTRIES=${ENTRIES:-100000}	# of the large list
+FORMS=12			# it has them in
 
 list_setup
 expressions=no
@@ -29,13 +30,27 @@ cat >"$tmp/lists/ads" <<-'END'
 	address=/dnsmasq.example/0.0.0.0
 	this line is none
 	allowed.example
+	127.0.0.1
+	127.0.0.2
 END
 echo ut1.example >"$tmp/lists/ut1/domains"
 [ "$expressions" = no ] || echo 'casino[0-9]' >"$tmp/lists/ut1/expressions"
 echo allowed.example >"$tmp/lists/allow"
-awk -v n="$ENTRIES" 'BEGIN {
+awk -v n="$ENTRIES" -v forms="$FORMS" 'BEGIN {
+	form[0] = "%s"
+	form[1] = "0.0.0.0 %s"
+	form[2] = "||%s^$important"
+	form[3] = "address=/%s/0.0.0.0"
+	form[4] = "*.%s"
+	form[5] = "http://user@%s:8080/\r"
+	form[6] = "local-zone: \"%s.\" always_nxdomain"
+	form[7] = "%s. 300 IN CNAME ."
+	form[8] = "\t.%s  # why"
+	form[9] = "::\tlocalhost %s"
+	form[10] = "%s.:443"
+	form[11] = "D%%2E%s"
 	for (i = 0; i < n; i++)
-		print "d" i ".large.example"
+		printf(form[i % forms] "\n", "d" i ".large.example")
 }' >"$tmp/lists/large"
 chmod -R a+rX "$tmp/lists"
 
@@ -61,7 +76,7 @@ configuration() {
 		}
 		rule "ut1" {
 			lists = {ut1}
-			redirect = "http://page.example/why?c=%{category}&u=%{url}"
+			redirect = "http://localhost/why?c=%{category}&u=%{url}"
 		}
 		rule "rest" { }
 	}
@@ -89,12 +104,25 @@ blocks ads ads.example:443 -m CONNECT
 blocks ads http://dnsmasq.example/
 blocks ads "http://d$((ENTRIES - 1)).large.example/"
 passes ads "http://d$ENTRIES.large.example/"
+form=0 middle=$((ENTRIES / 2))
+middle=$((middle - middle % FORMS))
+while [ "$form" -lt "$((FORMS - 1))" ]; do
+	blocks ads "http://d$form.large.example/"
+	blocks ads "http://x.D$((middle + form)).Large.example./"
+	form=$((form + 1))
+done
+passes ads http://d11.large.example/
+blocks ads http://d.d11.large.example/
+passes ads http://large.example/
 passes ads http://allowed.example/
 passes ads http://fine.example/
 passes ads http://ads.example/ -H 'X-Authenticated-User: boss'
 ask ads 'http://ut1.example/?a=<b>'
-has "$answer" '^Location: http://page.example/why?c=ut1&u=http%3A%2F%2Fut1.example%2F%3Fa%3D%3Cb%3E' ||
+has "$answer" '^Location: http://localhost/why?c=ut1&u=http%3A%2F%2Fut1.example%2F%3Fa%3D%3Cb%3E' ||
     fail "no redirect: $(cat "$answer")"
+wait_until is_passed ads http://127.0.0.1/x ||
+    fail "the address of the redirect's host is blocked"
+blocks ads http://127.0.0.2/x
 if [ "$expressions" = yes ]; then
 	ask ads http://casino1.example/
 	has "$answer" '^HTTP/1.1 302 ' || fail "the expression is not used"
@@ -145,7 +173,7 @@ for entry in first.update.example second.update.example; do
 	has_updated || fail "icapctl: $(cat "$tmp/update.out")"
 	blocks ads "http://$entry/"
 done
-has "$tmp/update.out" '^ads/ads: updated, 8 entries, 1 line refused, first .*/ads:7: more than a domain or URL$' ||
+has "$tmp/update.out" '^ads/ads: updated, 10 entries, 1 line refused, first .*/ads:7: more than a domain or URL$' ||
     fail "ads: $(cat "$tmp/update.out")"
 has "$tmp/update.out" "^ads/large: unchanged, $ENTRIES entries$" ||
     fail "large: $(cat "$tmp/update.out")"
@@ -208,7 +236,7 @@ json=
 blocks ads http://second.update.example/
 mv "$tmp/lists/good" "$tmp/lists/ads"
 ctl_update 0
-has "$tmp/update.out" '^ads/ads: unchanged, 8 entries' ||
+has "$tmp/update.out" '^ads/ads: unchanged, 10 entries' ||
     fail "ads: $(cat "$tmp/update.out")"
 
 step "a list that goes away leaves the old one in use"
@@ -268,39 +296,18 @@ icapd_stop TERM
 . "$(dirname "$0")/squidlib.sh"
 need curl curl
 
-squid_config() {
-	cat <<-END
-	http_port 127.0.0.1:$1
-	visible_hostname localhost
-	pid_filename $tmp/squid/squid.pid
-	coredump_dir $tmp/squid
-	cache_log $tmp/squid/cache.log
-	access_log none
-	cache deny all
-	cache_mem 0 MB
-	memory_cache_shared off
-	pinger_enable off
-	netdb_filename none
-	max_filedescriptors 1024
-	shutdown_lifetime 0 seconds
-	dns_nameservers 127.0.0.1
-	hosts_file $tmp/hosts
-	http_access allow all
-	icap_enable on
-	icap_preview_enable on
-	icap_service_failure_limit -1
-	icap_service req reqmod_precache icap://127.0.0.1:$icapd_port/ads bypass=off
-	adaptation_access req allow all
-	adaptation_send_client_ip on
-	END
-	if [ "$(id -u)" -eq 0 ]; then
-		echo "cache_effective_user $(squid_user)"
-	fi
+HUGE=100000000		# bytes of a download
+
+# Names that have no address here are asked for too.
+squid_access="hosts_file $tmp/hosts
+http_access allow all"
+
+squid_more() {
+	squid_icap ads req resp
 }
 
-# via OPTION... URL: curl through Squid; -p for tunnels
 via() {
-	curl -q -sS --max-time 60 -x "http://127.0.0.1:$squid_port" "$@" 9>&-
+	squid_curl "$@"
 }
 
 step "Squid: pages that are allowed"
@@ -312,6 +319,9 @@ squid_start
 via -o "$tmp/body" "http://fine.example:$origin_port/size/5000/1" ||
     fail "curl ended with $?"
 "$origin" -g 5000 1 | cmp - "$tmp/body" || fail "it came changed"
+via -o "$tmp/body" "http://fine.example:$origin_port/size/$HUGE/2" ||
+    fail "curl ended with $?"
+"$origin" -g "$HUGE" 2 | cmp - "$tmp/body" || fail "it came changed"
 via -o "$tmp/body" "http://allowed.example:$origin_port/size/50/1" ||
     fail "curl ended with $?"
 "$origin" -g 50 1 | cmp - "$tmp/body" || fail "it came changed"
@@ -331,7 +341,7 @@ step "Squid: a redirect"
 via -D "$tmp/head" -o /dev/null "http://ut1.example/x" ||
     fail "curl ended with $?"
 has "$tmp/head" '^HTTP/1.1 302 ' || fail "no 302: $(cat "$tmp/head")"
-has "$tmp/head" '^Location: http://page.example/why?c=ut1&u=http%3A%2F%2Fut1.example%2Fx' ||
+has "$tmp/head" '^Location: http://localhost/why?c=ut1&u=http%3A%2F%2Fut1.example%2Fx' ||
     fail "another place: $(cat "$tmp/head")"
 
 step "Squid: CONNECT is refused by its host"

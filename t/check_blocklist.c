@@ -4,8 +4,11 @@
  * is found then, and what becomes of databases that are old, damaged or
  * replaced while somebody looks.
  */
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+
+#include <arpa/inet.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../services/blocklist_hosts.h"
 #include "../services/blocklist_read.h"
 #include "../services/blocklist_share.h"
 #include "../services/blocklist_store.h"
@@ -641,9 +645,116 @@ START_TEST(shared)
 }
 END_TEST
 
+/* ---- hosts of redirects -------------------------------------------------- */
+
+/* What the name has now; NULL: it cannot be found. */
+static const char	*answer[3];
+
+static int
+on_look_up(const char *name, unsigned char (*address)[16], unsigned int max,
+    const char **why)
+{
+	unsigned int	 n;
+
+	ck_assert_str_eq(name, "page.example");
+	*why = "try again";
+	if (answer[0] == NULL)
+		return -1;
+	for (n = 0; n < max && answer[n] != NULL; n++)
+		ck_assert_int_eq(inet_pton(AF_INET6, answer[n], address[n]),
+		    1);
+	return (int)n;
+}
+
+static bool
+has_host(const struct blocklist_hosts *h, const char *url)
+{
+	static struct weburl	 u;
+
+	ck_assert_int_eq(weburl_parse(&u, unit_slice(url), unit_slice("")),
+	    0);
+	return blocklist_hosts_has(h, &u);
+}
+
+START_TEST(hosts)
+{
+	struct blocklist_hosts	*h = blocklist_hosts_new("x", on_look_up);
+	static struct weburl	 u;
+	int			 i;
+
+	ck_assert_ptr_nonnull(h);
+	for (i = 0; i < 2; i++) {
+		ck_assert_int_eq(weburl_parse(&u,
+		    unit_slice("http://page.example/x"), unit_slice("")), 0);
+		ck_assert_int_eq(blocklist_hosts_add(h, &u), 0);
+		/* which needs no look-up */
+		ck_assert_int_eq(weburl_parse(&u,
+		    unit_slice("http://192.0.2.9/x"), unit_slice("")), 0);
+		ck_assert_int_eq(blocklist_hosts_add(h, &u), 0);
+	}
+	ck_assert(!has_host(h, "http://192.0.2.1/"));
+	answer[0] = "::ffff:192.0.2.1";
+	answer[1] = "2001:db8::1";
+	blocklist_hosts_look_up(h);
+	ck_assert(has_host(h, "http://192.0.2.1/"));
+	ck_assert(has_host(h, "192.0.2.1:443"));
+	ck_assert(has_host(h, "http://3221225985/x"));
+	ck_assert(has_host(h, "http://[2001:DB8:0::1]:80/"));
+	ck_assert(has_host(h, "http://[::ffff:192.0.2.1]/"));
+	ck_assert(!has_host(h, "http://192.0.2.2/"));
+	ck_assert(!has_host(h, "http://[2001:db8::2]/"));
+	ck_assert(!has_host(h, "http://300.1.1.1/"));
+	ck_assert(!has_host(h, "http://page.example/"));
+	ck_assert_str_eq(notices.s, "");
+	/* what is known stays, and is lamented once */
+	answer[0] = NULL;
+	blocklist_hosts_look_up(h);
+	blocklist_hosts_look_up(h);
+	ck_assert(has_host(h, "http://192.0.2.1/"));
+	ck_assert_str_eq(notices.s, "blocklist \"x\": page.example, the host "
+	    "of a redirect: try again; the addresses known of it are 2\n");
+	/* another one replaces it, and the next failure is told again */
+	answer[0] = "::ffff:192.0.2.2";
+	answer[1] = NULL;
+	blocklist_hosts_look_up(h);
+	ck_assert(has_host(h, "http://192.0.2.2/"));
+	ck_assert(!has_host(h, "http://192.0.2.1/"));
+	ck_assert(!has_host(h, "http://[2001:db8::1]/"));
+	answer[0] = NULL;
+	blocklist_hosts_look_up(h);
+	ck_assert_ptr_nonnull(strstr(notices.s, "known of it are 1\n"));
+	blocklist_hosts_free(h);
+}
+END_TEST
+
+/* A worker sees what the one that watches has found. */
+START_TEST(hosts_shared)
+{
+	struct blocklist_hosts	*h = blocklist_hosts_new("x", on_look_up);
+	static struct weburl	 u;
+	int			 status;
+	pid_t			 pid;
+
+	ck_assert_int_eq(weburl_parse(&u, unit_slice("page.example"),
+	    unit_slice("")), 0);
+	ck_assert_int_eq(blocklist_hosts_add(h, &u), 0);
+	if ((pid = fork()) == 0) {
+		answer[0] = "::ffff:192.0.2.1";
+		blocklist_hosts_look_up(h);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert(has_host(h, "http://192.0.2.1/"));
+	blocklist_hosts_free(h);
+}
+END_TEST
+
 static void
 add(TCase *tc)
 {
+	tcase_add_test(tc, hosts);
+	tcase_add_test(tc, hosts_shared);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	tcase_set_timeout(tc, 60);
 	unit_add_rows(tc, reading, lists);

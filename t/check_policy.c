@@ -373,6 +373,37 @@ START_TEST(changed)
 }
 END_TEST
 
+/*
+ * The host of a redirect is not blocked by its address either, once the one
+ * that polls has found it; localhost is in the hosts file.
+ */
+START_TEST(page_address)
+{
+	static struct opened	 o;
+
+	put("bad", "127.0.0.1\n127.0.0.2\nlocalhost\n");
+	open_with(&o, "rule r { redirect = 'http://localhost:8080/%{url}' }");
+	ck_assert_str_eq(o.errors.s, "");
+	ck_assert_str_eq(ask_for(&o, "GET http://127.0.0.1/x", NULL),
+	    "302 http://localhost:8080/http%3A%2F%2F127.0.0.1%2Fx");
+	svc_blocklist.poll(o.instance);
+	ck_assert_str_eq(notices.s, "");
+	ck_assert_str_eq(ask_for(&o, "GET http://127.0.0.1/x", NULL), "pass");
+	ck_assert_str_eq(ask_for(&o, "CONNECT 127.0.0.1:443", NULL), "pass");
+	ck_assert_str_eq(ask_for(&o, "GET http://localhost/", NULL), "pass");
+	ck_assert_str_eq(ask_for(&o, "CONNECT 127.0.0.2:443", NULL),
+	    "403 bad");
+	opened_fini(&o);
+	/* a literal one needs nobody */
+	open_with(&o, "rule r { redirect = 'http://127.0.0.2/' }");
+	ck_assert_str_eq(ask_for(&o, "GET http://127.0.0.2:8080/", NULL),
+	    "pass");
+	ck_assert_str_eq(ask_for(&o, "GET http://127.0.0.1/", NULL),
+	    "302 http://127.0.0.2/");
+	opened_fini(&o);
+}
+END_TEST
+
 /* A list that goes away, or empties, leaves the old one in place. */
 START_TEST(gone)
 {
@@ -421,6 +452,7 @@ add(TCase *tc)
 	tcase_add_loop_test(tc, response_type, 0, 4);
 	tcase_add_test(tc, page);
 	unit_add_rows(tc, fault, faults);
+	tcase_add_test(tc, page_address);
 	tcase_add_test(tc, changed);
 	tcase_add_loop_test(tc, gone, 0, 3);
 }

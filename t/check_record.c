@@ -209,6 +209,45 @@ START_TEST(ecs_has_its_fields)
 }
 END_TEST
 
+/* A bad verdict came late, or none at all, which is a failure. */
+START_TEST(what_was_cut_is_told)
+{
+	struct record		 a;
+	struct record_log	 log = { .form = RECORD_ECS,
+				    .cut = RECORD_CUT_DEFAULT };
+
+	sample(&a);
+	format(&a, &log);
+	ck_assert_ptr_null(strstr(out, "icap.cut"));
+	ck_assert_ptr_null(strstr(out, "icap.released"));
+	a.cut = true;
+	a.released = 5000;
+	a.why = "cut after 5000 bytes";
+	format(&a, &log);
+	ck_assert_ptr_nonnull(strstr(out, "\"icap.cut\":true,"
+	    "\"icap.released.bytes\":5000,"));
+	ck_assert_ptr_nonnull(strstr(out, "\"event.reason\":"
+	    "\"cut after 5000 bytes\""));
+	ck_assert_ptr_nonnull(strstr(out, "\"event.type\":[\"access\","
+	    "\"denied\"]"));
+	ck_assert(record_is_wanted(&a, RECORD_BLOCKED));
+	ck_assert(!record_is_wanted(&a, RECORD_ERRORS));
+	a.blocked = false;
+	ck_assert(record_is_wanted(&a, RECORD_ERRORS));
+	format(&a, &log);
+	ck_assert_ptr_nonnull(strstr(out, "\"event.outcome\":\"failure\""));
+	log.form = RECORD_TEXT;
+	format(&a, &log);
+	ck_assert_ptr_nonnull(strstr(out, " CUT why=\"cut after 5000 bytes\""));
+	/* a good verdict after a trickle */
+	a.cut = false;
+	log.form = RECORD_ECS;
+	format(&a, &log);
+	ck_assert_ptr_null(strstr(out, "icap.cut"));
+	ck_assert_ptr_nonnull(strstr(out, "\"icap.released.bytes\":5000,"));
+}
+END_TEST
+
 /* One value after the other is replaced by every byte there is. */
 START_TEST(no_byte_gets_out_of_its_value)
 {
@@ -529,6 +568,7 @@ add(TCase *tc)
 	unit_add_rows(tc, bad_formats_are_refused_with_a_reason, bad_formats);
 	unit_add_rows(tc, bytes_are_escaped_and_cut, escapes);
 	tcase_add_test(tc, ecs_has_its_fields);
+	tcase_add_test(tc, what_was_cut_is_told);
 	tcase_add_test(tc, no_byte_gets_out_of_its_value);
 	tcase_add_test(tc, numbers_and_times);
 	tcase_add_test(tc, an_odd_byte_shows_wherever_it_stands);

@@ -156,6 +156,10 @@ static const struct {
 	{ "none", false, ON_ERROR_PASS },
 };
 
+/* How the service gets the body. */
+static const char *const	 ways[] = { "read", "next", "want:0 next fd",
+				    "want:100000 read" };
+
 /* Bytes that two calls may release of a body that was read to its end. */
 static size_t
 expected(size_t len, size_t size)
@@ -200,8 +204,9 @@ play(size_t client, size_t length, size_t size, size_t verdict)
 	a->ask.len = lengths[length];
 	a->ask.body = unit_pattern(a->ask.len);
 	a->on_error = verdicts[verdict].on_error;
-	(void)snprintf(words, sizeof(words), "read release:%zu release:%zu %s",
-	    wanted[size], wanted[size], verdicts[verdict].words);
+	(void)snprintf(words, sizeof(words), "%s release:%zu release:%zu %s",
+	    ways[(client + length + verdict) % ROWS(ways)], wanted[size],
+	    wanted[size], verdicts[verdict].words);
 	a->script[0] = words;
 	adapt_run(a);
 	if (verdicts[verdict].good)

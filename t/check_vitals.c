@@ -107,19 +107,19 @@ show(struct text *t)
 
 	memset(t, 0, sizeof(*t));
 	for (i = 0; i < vitals_backends(vitals); i++) {
-		if (!vitals_is_shown(vitals, &vitals->backend[i].use,
+		if (!vitals_is_shown(vitals, &vitals->backend[i].is,
 		    &needed))
 			continue;
 		vital_read(&vitals->backend[i].state, &s);
-		text_addf(t, "%s %s %s%s%s%s;", vitals->backend[i].service,
-		    vitals->backend[i].name, vital_state_name(
+		text_addf(t, "%s %s %s%s%s%s;", vitals->backend[i].is.service,
+		    vitals->backend[i].is.name, vital_state_name(
 		    (enum backend_state)s.state), needed ? "" : " free",
 		    s.why[0] != '\0' ? " " : "", s.why);
 	}
 	for (i = 1; i < vitals_numbers(vitals); i++)
-		if (vitals_is_shown(vitals, &vitals->number[i].use, NULL))
-			text_addf(t, "%s %s;", vitals->number[i].service,
-			    vitals->number[i].name);
+		if (vitals_is_shown(vitals, &vitals->number[i].is, NULL))
+			text_addf(t, "%s %s;", vitals->number[i].is.service,
+			    vitals->number[i].is.name);
 }
 
 static void
@@ -231,6 +231,37 @@ START_TEST(reload_keeps_and_hides)
 	free(bad);
 	free(new);
 	free(last);
+}
+END_TEST
+
+START_TEST(places_of_a_service_are_together)
+{
+	struct want	*old = want_new(), *new = want_new();
+	unsigned short	 place[VITALS_BACKENDS];
+
+	begin();
+	(void)want_backend(old, "a", "1", true);
+	(void)want_backend(old, "gone", "1", true);
+	(void)want_backend(old, "b", "1", true);
+	ck_assert_int_eq(vitals_add(vitals, &old->all), 0);
+	ck_assert_uint_eq(vitals_list_backends(vitals, place), 0);
+	(void)want_backend(new, "a", "1", true);
+	(void)want_backend(new, "b", "1", true);
+	(void)want_backend(new, "a", "2", true);
+	(void)want_counter(new, "a", "n");
+	(void)want_gauge(new, "b", "g");
+	ck_assert_int_eq(vitals_add(vitals, &new->all), 0);
+	vitals_show(vitals, &new->all);
+	ck_assert_uint_eq(vitals_list_backends(vitals, place), 3);
+	ck_assert_uint_eq(place[0], 0);
+	ck_assert_uint_eq(place[1], 3);
+	ck_assert_uint_eq(place[2], 2);
+	ck_assert_uint_eq(vitals_list_numbers(vitals, place), 2);
+	ck_assert_uint_eq(place[0], 1);
+	ck_assert_uint_eq(place[1], 2);
+	end();
+	free(old);
+	free(new);
 }
 END_TEST
 
@@ -402,6 +433,7 @@ add(TCase *tc)
 	tcase_add_test(tc, processes_count_together);
 	tcase_add_test(tc, nobody_has_to_ask_for_a_handle);
 	tcase_add_test(tc, reload_keeps_and_hides);
+	tcase_add_test(tc, places_of_a_service_are_together);
 	tcase_add_test(tc, ready_is_who_has_what_it_needs);
 	tcase_add_test(tc, time_is_that_of_the_state);
 	tcase_add_test(tc, writer_that_was_killed_is_passed_over);

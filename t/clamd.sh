@@ -6,6 +6,7 @@
 # comes after setup.
 
 # Skips the test where there is no clamd; makes $tmp/eicar and the signature.
+# Its socket is $clamd_socket, which may be set to another one then.
 clamd_setup() {
 	clamd=$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v clamd) ||
 	    skip "no clamd here (Debian: apt-get install clamav-daemon)"
@@ -18,6 +19,7 @@ clamd_setup() {
 	printf %s "$eicar" >"$tmp/eicar"
 	[ "$(wc -c <"$tmp/eicar")" -eq 68 ] || fail "EICAR is wrong"
 	mkdir "$tmp/db"
+	clamd_socket=$tmp/clamd.sock
 	echo "Eicar-Test:0:*:$(hex "$tmp/eicar")" >"$tmp/db/test.ndb"
 }
 
@@ -31,13 +33,13 @@ signature() {
 }
 
 # More lines of its configuration are in the file $clamd_more; its threads are
-# four, or $clamd_threads.
+# four, or $clamd_threads, and the largest file it scans has $clamd_max or 200M bytes.
 clamd_config() {
 	cat <<-END
 	DatabaseDirectory $tmp/db
-	LocalSocket $tmp/clamd.sock
+	LocalSocket $clamd_socket
 	Foreground yes
-	MaxFileSize 200M
+	MaxFileSize ${clamd_max:-200M}
 	MaxScanSize 400M
 	StreamMaxLength 1M
 	MaxThreads ${clamd_threads:-4}
@@ -47,7 +49,7 @@ clamd_config() {
 }
 
 clamd_start() {
-	rm -f "$tmp/clamd.sock"
+	rm -f "$clamd_socket"
 	clamd_config >"$tmp/clamd.conf"
 	start clamd "$clamd" -c "$tmp/clamd.conf"
 	clamd_pid=$started_pid
@@ -56,7 +58,7 @@ clamd_start() {
 }
 
 clamd_is_up() {
-	[ -S "$tmp/clamd.sock" ] && has "$tmp/clamd.out" 'Self checking' ||
+	[ -S "$clamd_socket" ] && has "$tmp/clamd.out" 'Self checking' ||
 	    ! is_running "$clamd_pid"
 }
 
@@ -77,7 +79,7 @@ clamd_tcp_start() {
 			echo "TCPAddr 127.0.0.1"
 			[ $has_ipv6 = no ] || echo "TCPAddr ::1"
 		} >"$clamd_more"
-		rm -f "$tmp/clamd.sock"
+		rm -f "$clamd_socket"
 		clamd_config >"$tmp/clamd.conf"
 		start clamd "$clamd" -c "$tmp/clamd.conf"
 		clamd_pid=$started_pid
@@ -90,4 +92,9 @@ clamd_tcp_start() {
 		forget "$clamd_pid"
 	done
 	fail "clamd finds no free port"
+}
+
+# How many connections it has, waiting ones too.
+clamd_connections() {
+	count /proc/net/unix " $clamd_socket$"
 }

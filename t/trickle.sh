@@ -167,6 +167,15 @@ finish
 logged ' pass 200 unchanged .* UNSCANNED why="timeout: '
 kill -CONT "$clamd_pid"
 
+step "a part stays one when the worker is killed"
+stopped
+begin once 'part 5000\nbroken' RESPMOD "$clean"
+wait_until has "$tmp/it.out" '^   line 4:' || fail "nothing came"
+# shellcheck disable=SC2046 # pids
+kill -KILL $(icapd_workers)
+finish
+kill -CONT "$clamd_pid"
+
 step "what becomes too large on its way is cut"
 # it comes slowly: icapt has sent only half when the first bytes are back
 cat >"$tmp/it.it" <<'END'

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef SERVICES_BLOCKLIST_HOSTS_H
+#define SERVICES_BLOCKLIST_HOSTS_H
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "weburl.h"
+
+/* Most addresses of all names together; the others are not known. */
+#define BLOCKLIST_ADDRESSES_MAX	64
+
+/* Names whose addresses all processes of the daemon know. */
+struct blocklist_hosts;
+
+/*
+ * Finds at most max addresses of a name, IPv4 as IPv4-mapped IPv6.  Returns
+ * their number, or -1 and *why, a static text.  It may block.
+ */
+typedef int	 blocklist_look_up(const char *name,
+		    unsigned char (*address)[16], unsigned int max,
+		    const char **why);
+
+/*
+ * Before the fork.  section is for the log; look_up NULL asks the system.
+ * Returns NULL with errno.
+ */
+struct blocklist_hosts *blocklist_hosts_new(const char *section,
+	    blocklist_look_up *look_up);
+void	 blocklist_hosts_free(struct blocklist_hosts *h);
+
+/* Adds the host of a URL, once, unless it is an address.  Returns 0, or -1. */
+int	 blocklist_hosts_add(struct blocklist_hosts *h,
+	    const struct weburl *u);
+
+/*
+ * Looks all of them up.  One that cannot be found keeps the addresses it had;
+ * that is said once.  Only one process may do so.
+ */
+void	 blocklist_hosts_look_up(struct blocklist_hosts *h);
+
+/* Is the host of that URL an address that one of them has? */
+bool	 blocklist_hosts_has(const struct blocklist_hosts *h,
+	    const struct weburl *u);
+
+#endif
