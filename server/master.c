@@ -1180,12 +1180,13 @@ master_run(const struct master_setup *setup)
 		master_wait(&m, master_next(&m, next));
 		master_tick(&m);
 	}
+	/* nobody is served any more; the logger still writes it */
+	log_info("stopped");
 	master_stop_helpers(&m);
 	if (m.upgrade != 0) {
 		(void)kill(m.upgrade, SIGTERM);
 		(void)close(m.upgrade_fd);
 	}
-	log_info("stopped");
 	master_fini(&m);
 	return m.end;
 }

@@ -16,10 +16,11 @@
 #	BENCH_SECONDS	of each run (1)
 #	BENCH_SIZES	of bodies, bytes (10240 1048576)
 #	BENCH_CLIENTS	at the same time (1 4)
-# Prints a table: medians over the rounds; of each server also the processor
-# time it takes itself, in per cent of clamd's in the same run, and its rate
-# in proportion to that of clamd alone in the same round, with the lowest and
-# the highest of each. Where others use the machine the rates say little.
+# Prints a table of medians over the rounds, and of each server, with the
+# lowest and the highest: its rate and its speed, which is the inverse of the
+# median time of a scan, in proportion to those of clamd alone in the same
+# round; and the processor time it takes itself in per cent of what clamd takes
+# in the same run. Where others use the machine, the rates say little.
 
 set -u
 # shellcheck source=../lib.sh
@@ -173,9 +174,10 @@ table() {
 		n = sorted(list, a)
 		return n % 2 ? a[(n + 1) / 2] : (a[n / 2] + a[n / 2 + 1]) / 2
 	}
-	function spread(list, form,	a, n) {
+	function shown(list, form,	a, n) {
 		n = sorted(list, a)
-		return sprintf(form, a[1], a[n])
+		return sprintf(form " (" form "-" form ")", middle(list),
+		    a[1], a[n])
 	}
 	{
 		k = sprintf("%8d %7d  %-12s", $1, $2, $3)
@@ -186,27 +188,31 @@ table() {
 		own[k] = own[k] " " $6
 		clamd[k] = clamd[k] " " $7
 		socket = $3 ~ /stream/ ? "stream" : "fildes"
-		if ($3 ~ /^clamd/)
+		if ($3 ~ /^clamd/) {
 			alone[socket] = $4
+			middle_alone[socket] = $5
+		}
 		ratio[k] = ratio[k] " " $4 / alone[socket]
+		speed[k] = speed[k] " " middle_alone[socket] / $5
 		adds[k] = adds[k] " " $6 / $7 * 100
 	}
 	END {
-		printf("%8s %7s  %-12s %8s %7s %7s %7s  %-18s %s\n",
+		printf("%50s  %s\n%8s %7s  %-12s %8s %8s %7s %7s  " \
+		    "%-17s %-17s %s\n", "", "against clamd alone",
 		    "bytes", "clients", "", "scans/s", "p50 us", "CPU us",
-		    "clamd", "CPU/clamd\047s, %", "rate/clamd alone")
+		    "clamd", "rate", "speed", "CPU, %")
 		for (i = 1; i <= keys; i++) {
 			k = order[i]
-			printf("%s %8.1f %7.0f %7.0f %7.0f  ", k,
+			printf("%s %8.1f %8.0f %7.0f %7.0f  ", k,
 			    middle(rate[k]), middle(p50[k]), middle(own[k]),
 			    middle(clamd[k]))
 			if (k ~ /clamd/) {
 				print ""
 				continue
 			}
-			printf("%-18s %.2f (%s)\n", sprintf("%.1f (%s)",
-			    middle(adds[k]), spread(adds[k], "%.1f-%.1f")),
-			    middle(ratio[k]), spread(ratio[k], "%.2f-%.2f"))
+			printf("%-17s %-17s %s\n",
+			    shown(ratio[k], "%.2f"), shown(speed[k], "%.2f"),
+			    shown(adds[k], "%.1f"))
 		}
 	}' "$tsv"
 }
