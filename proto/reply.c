@@ -112,6 +112,37 @@ reply_add(struct reply *r, const char *name, struct slice value)
 }
 
 int
+reply_add_text(struct reply *r, const char *name, const char *text)
+{
+	struct slice	 value = { text, strlen(text) };
+
+	return reply_add(r, name, value);
+}
+
+#define DIGITS_MAX	20	/* of a number of 64 bits */
+
+/* A decimal number; printf would take a thousand instructions for it. */
+static struct slice
+reply_format_uint(char digits[DIGITS_MAX], uint64_t n)
+{
+	struct slice	 s = { digits + DIGITS_MAX, 0 };
+
+	do {
+		digits[DIGITS_MAX - ++s.len] = (char)('0' + n % 10);
+		s.p--;
+	} while ((n /= 10) > 0);
+	return s;
+}
+
+int
+reply_add_uint(struct reply *r, const char *name, uint64_t n)
+{
+	char	 digits[DIGITS_MAX];
+
+	return reply_add(r, name, reply_format_uint(digits, n));
+}
+
+int
 reply_addf(struct reply *r, const char *name, const char *fmt, ...)
 {
 	char		 text[1024];
@@ -140,23 +171,13 @@ reply_add_lines(struct reply *r, const char *lines, size_t len)
 		reply_put(r, lines, len);
 }
 
-/* A decimal number; printf would take a thousand instructions for it. */
-static void
-reply_put_uint(struct reply *r, size_t n)
-{
-	char	 digits[20];
-	size_t	 i = sizeof(digits);
-
-	do
-		digits[--i] = (char)('0' + n % 10);
-	while ((n /= 10) > 0);
-	reply_put(r, digits + i, sizeof(digits) - i);
-}
-
 void
 reply_end(struct reply *r, enum encap_entity hdr, size_t hdr_len,
     enum encap_entity body)
 {
+	char		 digits[DIGITS_MAX];
+	struct slice	 offset;
+
 	reply_puts(r, "Encapsulated: ");
 	if (hdr_len == 0) {
 		reply_puts(r, encap_name(body));
@@ -167,7 +188,8 @@ reply_end(struct reply *r, enum encap_entity hdr, size_t hdr_len,
 	reply_puts(r, "=0, ");
 	reply_puts(r, encap_name(body));
 	reply_puts(r, "=");
-	reply_put_uint(r, hdr_len);
+	offset = reply_format_uint(digits, hdr_len);
+	reply_put(r, offset.p, offset.len);
 	reply_puts(r, "\r\n\r\n");
 }
 

@@ -37,6 +37,8 @@ void	 reply_start(struct reply *r, int status, const char *istag,
  * value may hold, or does not fit, is left out and returns -1; else 0.
  */
 int	 reply_add(struct reply *r, const char *name, struct slice value);
+int	 reply_add_text(struct reply *r, const char *name, const char *text);
+int	 reply_add_uint(struct reply *r, const char *name, uint64_t n);
 int	 reply_addf(struct reply *r, const char *name, const char *fmt, ...)
 	    __attribute__((format(printf, 3, 4)));
 

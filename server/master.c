@@ -961,6 +961,7 @@ master_relieve(struct master *m, unsigned int k)
 	    now - board_slot(m->board, (unsigned int)i)->since >=
 	    PARK_IDLE_MS) {
 		m->head->parks++;
+		which.sival_ptr = NULL;	/* the whole of it is sent */
 		which.sival_int = (int)board_slot(m->board,
 		    (unsigned int)i)->connections;
 		(void)sigqueue(m->roster.place[i].pid, WORKER_PARK, which);
@@ -1179,12 +1180,13 @@ master_run(const struct master_setup *setup)
 		master_wait(&m, master_next(&m, next));
 		master_tick(&m);
 	}
+	/* nobody is served any more; the logger still writes it */
+	log_info("stopped");
 	master_stop_helpers(&m);
 	if (m.upgrade != 0) {
 		(void)kill(m.upgrade, SIGTERM);
 		(void)close(m.upgrade_fd);
 	}
-	log_info("stopped");
 	master_fini(&m);
 	return m.end;
 }

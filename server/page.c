@@ -315,7 +315,7 @@ html_recent(struct page *p, const struct snapshot *s)
 	page_addf(p, "<section><h2>Last errors and blocks</h2>");
 	if (top == 0)
 		page_addf(p, "<p class=\"dim\">None since the start.</p>");
-	page_addf(p, "<table><tbody>\n");
+	page_addf(p, "<table class=\"told\"><tbody>\n");
 	for (k = top; k > 0 && k + RING_RECENTS > top; k--) {
 		r = &table[(k - 1) % RING_RECENTS];
 		copy = *r;

@@ -992,8 +992,11 @@ format_recent(char *dst, size_t size, const struct record *a)
 		line_lit(&l, ": ");
 		line_escape(&l, text_slice(a->note[0].value), 60);
 	}
-	line_lit(&l, ": ");
-	line_escape(&l, http_start_line(a->req_head), 120);
+	if (a->req_head.len > 0 || a->path.len > 0) {
+		line_lit(&l, ": ");
+		line_escape(&l, a->req_head.len > 0 ?
+		    http_start_line(a->req_head) : a->path, 120);
+	}
 	return l.len;
 }
 

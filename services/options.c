@@ -3,11 +3,17 @@
  * The reply to OPTIONS: what a service can do, said so that every surveyed
  * client takes it (conformance.md 0a, A14).  Called by session.c.
  */
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "options.h"
+
+static void
+two_digits(char *dst, int n)
+{
+	dst[0] = (char)('0' + n / 10 % 10);
+	dst[1] = (char)('0' + n % 10);
+}
 
 /* RFC 9110 5.6.7; not strftime, which speaks the locale's language. */
 static void
@@ -16,13 +22,20 @@ options_add_date(struct reply *r, time_t now)
 	static const char	 days[] = "SunMonTueWedThuFriSat";
 	static const char	 months[] =
 	    "JanFebMarAprMayJunJulAugSepOctNovDec";
+	char			 text[] = "Sun, 06 Nov 1994 08:49:37 GMT";
 	struct tm		 tm;
 
 	if (gmtime_r(&now, &tm) == NULL)
 		return;
-	(void)reply_addf(r, "Date", "%.3s, %02d %.3s %d %02d:%02d:%02d GMT",
-	    days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon,
-	    tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	memcpy(text, days + 3 * tm.tm_wday, 3);
+	two_digits(text + 5, tm.tm_mday);
+	memcpy(text + 8, months + 3 * tm.tm_mon, 3);
+	two_digits(text + 12, (tm.tm_year + 1900) / 100);
+	two_digits(text + 14, (tm.tm_year + 1900) % 100);
+	two_digits(text + 17, tm.tm_hour);
+	two_digits(text + 20, tm.tm_min);
+	two_digits(text + 23, tm.tm_sec);
+	(void)reply_add_text(r, "Date", text);
 }
 
 static const char *
@@ -56,7 +69,7 @@ options_add_service(struct reply *r, const struct txn_plan *plan)
 		}
 		(void)reply_addf(r, "Service", "icapd chain: %s", names);
 	}
-	(void)reply_addf(r, "Service-ID", "%s", plan->path);
+	(void)reply_add_text(r, "Service-ID", plan->path);
 }
 
 /* Adds a list, and "*" if it has to stand in this one. */
@@ -108,7 +121,7 @@ options_add_preview(struct reply *r, const struct txn_plan *plan)
 	options_add_list(r, "Transfer-Complete",
 	    plan->transfer_complete, star && plan->preview < 0);
 	if (plan->preview >= 0)
-		(void)reply_addf(r, "Preview", "%ld", plan->preview);
+		(void)reply_add_uint(r, "Preview", (uint64_t)plan->preview);
 	options_add_list(r, "Transfer-Preview", plan->transfer_preview,
 	    star && plan->preview >= 0);
 }
@@ -120,15 +133,15 @@ options_format(struct reply *r, const struct options *o)
 
 	reply_start(r, 200, o->istag, o->close);
 	options_add_date(r, o->now);
-	(void)reply_addf(r, "Methods", "%s", options_methods(plan->methods));
+	(void)reply_add_text(r, "Methods", options_methods(plan->methods));
 	options_add_service(r, plan);
-	(void)reply_addf(r, "Max-Connections", "%u", o->max_connections);
-	(void)reply_addf(r, "Options-TTL", "%u", plan->options_ttl);
+	(void)reply_add_uint(r, "Max-Connections", o->max_connections);
+	(void)reply_add_uint(r, "Options-TTL", plan->options_ttl);
 	/* g3 refuses the service over a word it did not offer (C175) */
-	(void)reply_addf(r, "Allow", "204, 206%s",
-	    o->offers_trailers ? ", trailers" : "");
+	(void)reply_add_text(r, "Allow", o->offers_trailers ?
+	    "204, 206, trailers" : "204, 206");
 	options_add_preview(r, plan);
 	if (plan->x_include != NULL)
-		(void)reply_addf(r, "X-Include", "%s", plan->x_include);
+		(void)reply_add_text(r, "X-Include", plan->x_include);
 	reply_end(r, ENCAP_RES_HDR, 0, ENCAP_NULL_BODY);
 }

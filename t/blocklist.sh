@@ -296,39 +296,18 @@ icapd_stop TERM
 . "$(dirname "$0")/squidlib.sh"
 need curl curl
 
-squid_config() {
-	cat <<-END
-	http_port 127.0.0.1:$1
-	visible_hostname localhost
-	pid_filename $tmp/squid/squid.pid
-	coredump_dir $tmp/squid
-	cache_log $tmp/squid/cache.log
-	access_log none
-	cache deny all
-	cache_mem 0 MB
-	memory_cache_shared off
-	pinger_enable off
-	netdb_filename none
-	max_filedescriptors 1024
-	shutdown_lifetime 0 seconds
-	dns_nameservers 127.0.0.1
-	hosts_file $tmp/hosts
-	http_access allow all
-	icap_enable on
-	icap_preview_enable on
-	icap_service_failure_limit -1
-	icap_service req reqmod_precache icap://127.0.0.1:$icapd_port/ads bypass=off
-	adaptation_access req allow all
-	adaptation_send_client_ip on
-	END
-	if [ "$(id -u)" -eq 0 ]; then
-		echo "cache_effective_user $(squid_user)"
-	fi
+HUGE=100000000		# bytes of a download
+
+# Names that have no address here are asked for too.
+squid_access="hosts_file $tmp/hosts
+http_access allow all"
+
+squid_more() {
+	squid_icap ads req resp
 }
 
-# via OPTION... URL: curl through Squid; -p for tunnels
 via() {
-	curl -q -sS --max-time 60 -x "http://127.0.0.1:$squid_port" "$@" 9>&-
+	squid_curl "$@"
 }
 
 step "Squid: pages that are allowed"
@@ -340,6 +319,9 @@ squid_start
 via -o "$tmp/body" "http://fine.example:$origin_port/size/5000/1" ||
     fail "curl ended with $?"
 "$origin" -g 5000 1 | cmp - "$tmp/body" || fail "it came changed"
+via -o "$tmp/body" "http://fine.example:$origin_port/size/$HUGE/2" ||
+    fail "curl ended with $?"
+"$origin" -g "$HUGE" 2 | cmp - "$tmp/body" || fail "it came changed"
 via -o "$tmp/body" "http://allowed.example:$origin_port/size/50/1" ||
     fail "curl ended with $?"
 "$origin" -g 50 1 | cmp - "$tmp/body" || fail "it came changed"

@@ -531,6 +531,8 @@ START_TEST(lines_in_the_ring_are_those_that_were_formatted)
 	for (i = 0; i < 1000; i++) {
 		a.ordinal = (uint64_t)i * i * i;
 		a.blocked = i % 3 == 0;		/* two lines */
+		/* nothing encapsulated: the path says what was asked for */
+		a.req_head.len = i % 2 == 0 ? sizeof(req) - 1 : 0;
 		beside += ring_room(rs, RING_WORKER) == NULL;
 		record_begin(rs, RING_WORKER, &a);
 		record_end(rs, RING_WORKER, &a, &log, 1);
@@ -540,8 +542,12 @@ START_TEST(lines_in_the_ring_are_those_that_were_formatted)
 		ring_copy(rs, RING_WORKER, at, inside, n);
 		ck_assert(memcmp(inside, out, n) == 0);
 		if (a.blocked) {
-			(void)ring_next(rs, RING_WORKER, &pos, &line);
+			at = ring_next(rs, RING_WORKER, &pos, &line);
 			ck_assert_uint_eq(line.log, RING_RECENT);
+			ring_copy(rs, RING_WORKER, at, inside, line.len);
+			inside[line.len] = '\0';
+			ck_assert_ptr_nonnull(strstr(inside, i % 2 == 0 ?
+			    ": GET http://example.com/a" : ": /av?x=1"));
 		}
 		ck_assert_uint_eq(pos, ring_head(rs, RING_WORKER));
 		cursor = ring_cursor(rs, RING_WORKER, 0);

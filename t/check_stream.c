@@ -537,7 +537,10 @@ START_TEST(full_sockets_read_ahead)
 	ck_assert_int_ne(pid = fork(), -1);
 	if (pid == 0) {
 		close(sv[0]);
-		_exit(write_then_read(sv[1], p, len));
+		status = write_then_read(sv[1], p, len);
+		free(p);
+		stream_fini(&s);
+		_exit(status);
 	}
 	s.ahead = drop_ahead;
 	s.ahead_arg = &s;

@@ -3,8 +3,10 @@
 #
 # The way from nothing to Squid with virus scanning, as icapd.conf(5) tells it:
 # the lines are taken from the manual, only ports and paths are ours.  EICAR
-# does not come through, down or up, nor after clamd has died; what is clean
-# does.
+# does not come through, down or up, in small bodies or large ones, whatever
+# becomes of clamd: stopped, killed while it scans, hanging, without its
+# database, or of a mind that it is too much.  What is clean comes through as
+# it was sent.
 
 set -u
 # shellcheck source=lib.sh
@@ -21,44 +23,57 @@ clamd_setup
 manual=${top_srcdir:-$(dirname "$0")/..}/man/icapd.conf.5
 [ -x "$origin" ] || fail "$origin: no such program (make check builds it)"
 
-# The texts of the walk: walk1 for clamd, walk2 for icapd, walk3 for Squid.
+SMALL=30000		# bytes
+MIDDLE=1000000
+LARGE=100000000		# the manual's limits leave room for this
+TOO_LARGE=104857601	# but not for this
+
+# The texts of the walk: walk1 for clamd, walk2 for icapd, walk3 for Squid, and
+# walk4 for a Squid that has the defect told there.
 awk -v dir="$tmp" '
 /^\.Sh / { walk = $0 == ".Sh VIRUS SCANNING" }
 walk && /^\.Ed/ { copy = 0 }
 copy { print >file }
 walk && /^\.Bd / { copy = 1; file = dir "/walk" ++n }
 ' "$manual"
-for n in 1 2 3; do
+for n in 1 2 3 4; do
 	[ -s "$tmp/walk$n" ] || fail "the manual has no text number $n"
 done
 # shellcheck disable=SC2034 # for clamd.sh
 clamd_more=$tmp/walk1
 
-# squid_config PORT
-squid_config() {
-	cat <<-END
-	http_port 127.0.0.1:$1
-	visible_hostname localhost
-	pid_filename $tmp/squid/squid.pid
-	coredump_dir $tmp/squid
-	cache_log $tmp/squid/cache.log
-	access_log none
-	cache deny all
-	cache_mem 0 MB
-	memory_cache_shared off
-	pinger_enable off
-	netdb_filename none
-	max_filedescriptors 1024
-	shutdown_lifetime 0 seconds
-	dns_nameservers 127.0.0.1
-	acl loopback dst 127.0.0.1
-	http_access allow loopback
-	http_access deny all
-	END
+squid_more() {
 	sed "s/127\.0\.0\.1:1344/127.0.0.1:$icapd_port/" "$tmp/walk3"
-	if [ "$(id -u)" -eq 0 ]; then
-		echo "cache_effective_user $(squid_user)"
-	fi
+	cat "$tmp/walk4"
+	# Bad states are what this is about: Squid shall not turn away.
+	echo icap_service_failure_limit -1
+}
+
+# configure [KEY...]: the manual's icapd.conf, with the test's socket
+configure() {
+	sed "s,clamav av { },clamav av { engines = {\"unix:$tmp/clamd.sock\"}\
+ $* }," "$tmp/walk2" >"$tmp/icapd.conf"
+	has "$tmp/icapd.conf" "$tmp/clamd.sock" ||
+	    fail "the manual names no clamav"
+	cat >>"$tmp/icapd.conf" <<-END
+	listen "127.0.0.1:0" { workers = 16 }
+	log "-" { form = text }
+	END
+}
+
+# reload [KEY...]: icapd, with the port that Squid knows
+reload() {
+	configure "$@"
+	reloads=$((reloads + 1))
+	old=$(icapd_workers)
+	kill -HUP "$icapd_pid"
+	wait_until has_reloaded || fail "icapd does not reload"
+	# shellcheck disable=SC2086 # a list of pids
+	wait_until is_gone $old || fail "old workers stay"
+}
+
+has_reloaded() {
+	[ "$(count "$tmp/icapd.err" 'reloaded: generation')" -eq "$reloads" ]
 }
 
 # via STATUS OPTION... URL: curl through Squid gets that status; the body is
@@ -67,101 +82,204 @@ via() {
 	via_status=$1
 	shift
 	rm -f "$tmp/body"
-	got=$(curl -q -sS --max-time 60 -x "http://127.0.0.1:$squid_port" \
-	    -o "$tmp/body" -w '%{http_code}' "$@" 9>&-)
+	got=$(squid_curl -o "$tmp/body" -w '%{http_code}' "$@")
 	[ "$got" = "$via_status" ] ||
 	    fail "curl $*: status $got instead of $via_status"
 	! grep -q -e EICAR-STANDARD "$tmp/body" || fail "EICAR came through"
+}
+
+# clean FILE: comes down and goes up as it is, however it is framed
+clean() {
+	ln -f "$1" "$tmp/served"
+	for framing in $framings; do
+		via 200 "$url/file/$framing"
+		cmp "$1" "$tmp/body" || fail "it was changed"
+	done
+	cksum <"$1" >"$tmp/sum"
+	for framing in 'Expect:' 'Transfer-Encoding: chunked'; do
+		via 200 -H "$framing" --data-binary "@$1" "$url/upload"
+		cmp "$tmp/sum" "$tmp/body" || fail "it was changed"
+	done
+}
+
+# withheld FILE TITLE: a page comes in its place
+withheld() {
+	ln -f "$1" "$tmp/served"
+	for framing in $framings; do
+		via 403 "$url/file/$framing"
+		page "$2"
+	done
+	for framing in 'Expect:' 'Transfer-Encoding: chunked'; do
+		via 403 -H "$framing" --data-binary "@$1" "$url/upload"
+		page "$2"
+	done
 }
 
 page() {
 	has "$tmp/body" "<h1>$1</h1>" || fail "not our page"
 }
 
-# download STATUS FILE: from a web server with this one file
-download() {
-	{
-		printf 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n'
-		printf 'Content-Length: %d\r\n\r\n' "$(wc -c <"$2")"
-		cat "$2"
-	} >"$tmp/reply"
-	start floor "$t_builddir/bench/floor" -r "$tmp/reply" reply
-	floor_pid=$started_pid
-	wait_until has "$tmp/floor.out" '^port [1-9]' ||
-	    fail "the web server is not ready"
-	via "$1" "http://127.0.0.1:$(sed -n 's/^port //p' "$tmp/floor.out")/"
-	end "$floor_pid"
-	forget "$floor_pid"
+# with_eicar FILE: its end is EICAR, so that it is known last
+with_eicar() {
+	cat "$tmp/eicar" >>"$1"
 }
+
+# unscanned: nothing passes, infected or not.  No two bodies are the same, or
+# the cache would know them.
+unscanned() {
+	seed=$((seed + 1))
+	"$origin" -g "$SMALL" "$seed" >"$tmp/new"
+	withheld "$tmp/new" 'Not scanned'
+	with_eicar "$tmp/new"
+	withheld "$tmp/new" 'Not scanned'
+	gzip -c <"$tmp/new" >"$tmp/new.gz"
+	withheld "$tmp/new.gz" 'Not scanned'
+	"$origin" -g "$MIDDLE" "$seed" >"$tmp/new"
+	with_eicar "$tmp/new"
+	withheld "$tmp/new" 'Not scanned'
+}
+
+# infected: a body that nobody has seen yet is found so
+infected() {
+	seed=$((seed + 1))
+	"$origin" -g "$SMALL" "$seed" >"$tmp/new"
+	with_eicar "$tmp/new"
+	withheld "$tmp/new" 'Malware found'
+}
+
+# clamd as it should be, and all is well again
+recover() {
+	clamd_start
+	seed=$((seed + 1))
+	"$origin" -g "$SMALL" "$seed" >"$tmp/new"
+	clean "$tmp/new"
+	infected
+}
+
+# A scan, or what looks after clamd, has come while it stands still.
+is_asked() {
+	[ "$(clamd_connections)" -gt "$connections" ]
+}
+
+# A client that comes again and again, as there are on any proxy; the delay
+# pool has Squid go on with others whenever something arrives for it.
+visit() {
+	while [ ! -e "$tmp/done" ]; do
+		squid_curl -o /dev/null "$url/size/10" || :
+		sleep "$PAUSE"
+	done
+}
+
+framings='size chunked close'
+reloads=0
+seed=100
 
 step "clamd, icapd and Squid start"
 clamd_start
-sed "s,clamav av { },clamav av { engines = {\"unix:$tmp/clamd.sock\"} }," \
-    "$tmp/walk2" >"$tmp/icapd.conf"
-has "$tmp/icapd.conf" "$tmp/clamd.sock" || fail "the manual names no clamav"
-printf "%s\n" 'listen "127.0.0.1:0" { workers = 16 }' 'log "-" { form = text }' >>"$tmp/icapd.conf"
-mkdir -p "$tmp/spool" "$tmp/run"
-chmod 1777 "$tmp/spool"
-start icapd icapd_exec -d -f "$tmp/icapd.conf"
-icapd_pid=$started_pid
-wait_until icapd_is_up || fail "icapd is not ready"
-icapd_port=$(sed -n \
-    's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
-    "$tmp/icapd.err" | head -n 1)
-[ -n "$icapd_port" ] || fail "icapd ended instead of listening"
+configure
+icapd_serve
 squid_start
-origin_start
+origin_start -f "$tmp/served"
 url=http://127.0.0.1:$origin_port
 
-"$origin" -g 30000 3 >"$tmp/clean"
-"$origin" -g 3000000 4 >"$tmp/big"
+step "small bodies"
+"$origin" -g "$SMALL" 3 >"$tmp/small"
+gzip -c <"$tmp/small" >"$tmp/small.gz"
 gzip -c <"$tmp/eicar" >"$tmp/eicar.gz"
-gzip -c <"$tmp/clean" >"$tmp/clean.gz"
-
-step "downloads"
-for file in clean clean.gz; do
-	download 200 "$tmp/$file"
-	cmp "$tmp/$file" "$tmp/body" || fail "it was changed"
-done
-for file in eicar eicar.gz; do
-	download 403 "$tmp/$file"
-	page 'Malware found'
-done
-# Squid 5.7 stops reading from an origin that fills its 64 KiB with one read
-# while its ICAP service waits for the rest: not our test.
-for size in 4000 60000; do
-	via 200 "$url/chunked/$size/5"
-	"$origin" -g $size 5 | cmp - "$tmp/body" || fail "it was changed"
-done
-
-step "uploads"
-for file in clean clean.gz big; do
-	via 200 --data-binary "@$tmp/$file" "$url/upload"
-	cksum <"$tmp/$file" | cmp -s - "$tmp/body" || fail "it was changed"
+for file in small small.gz; do
+	clean "$tmp/$file"
 	via 200 -F "file=@$tmp/$file" "$url/upload"
 done
 for file in eicar eicar.gz; do
-	via 403 --data-binary "@$tmp/$file" "$url/upload"
-	via 403 -H 'Transfer-Encoding: chunked' \
-	    --data-binary "@$tmp/$file" "$url/upload"
+	withheld "$tmp/$file" 'Malware found'
 	via 403 -F "file=@$tmp/$file" "$url/upload"
 	page 'Malware found'
 done
 
-step "clamd dies, and comes back"
+step "$MIDDLE bytes"
+"$origin" -g "$MIDDLE" 4 >"$tmp/middle"
+clean "$tmp/middle"
+with_eicar "$tmp/middle"
+withheld "$tmp/middle" 'Malware found'
+
+step "$LARGE bytes"
+framings='size chunked'
+start visit visit
+visit=$started_pid
+"$origin" -g "$LARGE" 5 >"$tmp/large"
+clean "$tmp/large"
+truncate -s $((LARGE - 68)) "$tmp/large"
+with_eicar "$tmp/large"
+withheld "$tmp/large" 'Malware found'
+rm -f "$tmp/large" "$tmp/served" "$tmp/body"
+: >"$tmp/done"
+reap "$visit"
+
+step "larger than icapd has scanned"
+via 403 "$url/size/$TOO_LARGE"
+page 'Not scanned'
+
+step "clamd refuses for the size"
 end "$clamd_pid"
 forget "$clamd_pid"
-for file in eicar eicar.gz clean.gz; do
-	cat "$tmp/$file" >"$tmp/new"
-	echo more >>"$tmp/new"		# not in the cache
-	download 403 "$tmp/new"
-	page 'Not scanned'
-	via 403 --data-binary "@$tmp/new" "$url/upload"
-done
+clamd_max=10K
 clamd_start
-"$origin" -g 30000 9 >"$tmp/clean"
-download 200 "$tmp/clean"
-download 403 "$tmp/eicar"
+unscanned
+end "$clamd_pid"
+forget "$clamd_pid"
+clamd_max=
+recover
+
+step "clamd hangs"
+reload reply-timeout = 1s
+kill -STOP "$clamd_pid"
+unscanned
+kill -CONT "$clamd_pid"
+reload
+
+step "clamd is killed while it scans"
+for method in down up; do
+	end "$clamd_pid"
+	forget "$clamd_pid"
+	clamd_start
+	kill -STOP "$clamd_pid"
+	connections=$(clamd_connections)
+	seed=$((seed + 1))
+	"$origin" -g "$SMALL" "$seed" >"$tmp/served"
+	with_eicar "$tmp/served"
+	if [ "$method" = down ]; then
+		start mid via 403 "$url/file/size"
+	else
+		start mid via 403 --data-binary "@$tmp/served" "$url/upload"
+	fi
+	wait_until is_asked || fail "clamd is not asked"
+	kill -KILL "$clamd_pid"
+	reap "$clamd_pid"
+	reap "$started_pid"
+	[ "$status" -eq 0 ] || fail "$(cat "$tmp/mid.err")"
+	page 'Not scanned'
+done
+
+step "clamd is not there"
+unscanned
+recover
+
+step "clamd has lost its database"
+mv "$tmp/db/test.ndb" "$tmp/test.ndb"
+kill -USR2 "$clamd_pid"
+wait_until has "$tmp/clamd.err" 'keeping the previous instance' ||
+    fail "clamd does not notice"
+infected
+end "$clamd_pid"
+forget "$clamd_pid"
+rm -f "$tmp/clamd.sock"
+clamd_config >"$tmp/clamd.conf"
+start clamd "$clamd" -c "$tmp/clamd.conf"
+reap "$started_pid"
+[ "$status" -ne 0 ] || fail "clamd starts without one"
+unscanned
+mv "$tmp/test.ndb" "$tmp/db/test.ndb"
+recover
 
 step "the end"
 origin_stop

@@ -33,13 +33,13 @@ signature() {
 }
 
 # More lines of its configuration are in the file $clamd_more; its threads are
-# four, or $clamd_threads.
+# four, or $clamd_threads, and the largest file it scans has $clamd_max or 200M bytes.
 clamd_config() {
 	cat <<-END
 	DatabaseDirectory $tmp/db
 	LocalSocket $clamd_socket
 	Foreground yes
-	MaxFileSize 200M
+	MaxFileSize ${clamd_max:-200M}
 	MaxScanSize 400M
 	StreamMaxLength 1M
 	MaxThreads ${clamd_threads:-4}
@@ -92,4 +92,9 @@ clamd_tcp_start() {
 		forget "$clamd_pid"
 	done
 	fail "clamd finds no free port"
+}
+
+# How many connections it has, waiting ones too.
+clamd_connections() {
+	count /proc/net/unix " $clamd_socket$"
 }

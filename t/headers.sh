@@ -12,6 +12,7 @@ set -u
 . "$(dirname "$0")/squidlib.sh"
 need curl curl
 
+HUGE=100000000		# bytes of a download
 BIG=1073741824		# bytes of the response that must not pass icapd
 
 setup
@@ -21,43 +22,13 @@ case $icapc in
 *) icapc=$PWD/$icapc ;;
 esac
 
-squid_config() {
-	cat <<-END
-	http_port 127.0.0.1:$1
-	visible_hostname localhost
-	pid_filename $tmp/squid/squid.pid
-	coredump_dir $tmp/squid
-	cache_log $tmp/squid/cache.log
-	access_log none
-	cache deny all
-	cache_mem 0 MB
-	memory_cache_shared off
-	pinger_enable off
-	netdb_filename none
-	max_filedescriptors 1024
-	shutdown_lifetime 0 seconds
-	dns_nameservers 127.0.0.1
-	http_access allow all
-	icap_enable on
-	icap_preview_enable on
-	icap_206_enable on
-	icap_service_failure_limit -1
-	icap_service req reqmod_precache icap://127.0.0.1:$icapd_port/tidy bypass=off
-	icap_service resp respmod_precache icap://127.0.0.1:$icapd_port/tidy bypass=off
-	adaptation_access req allow all
-	adaptation_access resp allow all
-	adaptation_send_client_ip on
-	logformat icapt %icap::to %icap::Hs %icap::rm %icap::<st %ru
-	icap_log stdio:$tmp/squid/icap.log icapt
-	END
-	if [ "$(id -u)" -eq 0 ]; then
-		echo "cache_effective_user $(squid_user)"
-	fi
+squid_more() {
+	squid_icap tidy req resp
+	echo icap_206_enable on
 }
 
 via() {
-	curl -q -sS --max-time 60 -x "http://127.0.0.1:$squid_port" "$@" \
-	    9>&- || fail "curl $* ended with $?"
+	squid_curl "$@" || fail "curl $* ended with $?"
 }
 
 step "requests and responses through Squid"
@@ -106,14 +77,7 @@ cat >"$tmp/icapd.conf" <<-'END'
 	service "/tidy" { run = {tidy} }
 END
 origin_start
-mkdir -p "$tmp/spool" "$tmp/run"
-chmod 1777 "$tmp/spool"
-start icapd icapd_exec -d --log-format text -f "$tmp/icapd.conf"
-icapd_pid=$started_pid
-wait_until icapd_is_up || fail "icapd is not ready"
-icapd_port=$(sed -n 's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
-    "$tmp/icapd.err" | head -n 1)
-[ -n "$icapd_port" ] || fail "icapd ended instead of listening"
+icapd_serve --log-format text
 squid_start
 via -D "$tmp/head" -o "$tmp/body" -H 'X-Odd:  two  blanks' \
     "http://127.0.0.1:$origin_port/head"
@@ -131,11 +95,11 @@ has "$tmp/head" '^X-Missing: yes' || fail "a condition does not let through"
 
 step "a large body goes on without passing icapd"
 via -D "$tmp/head" -o "$tmp/body" \
-    "http://127.0.0.1:$origin_port/size/3000000/7"
+    "http://127.0.0.1:$origin_port/size/$HUGE/7"
 has "$tmp/head" '^X-Seen: 200' || fail "no mark: $(cat "$tmp/head")"
-"$origin" -g 3000000 7 | cmp - "$tmp/body" || fail "it came changed"
+"$origin" -g "$HUGE" 7 | cmp - "$tmp/body" || fail "it came changed"
 squid_stop
-has "$tmp/squid/icap.log" '^ICAP_PART_ECHO 206 RESPMOD .*/size/3000000/7' ||
+has "$tmp/squid/icap.log" "^ICAP_PART_ECHO 206 RESPMOD .*/size/$HUGE/7" ||
     fail "no 206: $(cat "$tmp/squid/icap.log")"
 origin_stop
 

@@ -207,6 +207,22 @@ icapd_start() {
 	chmod 1777 "$tmp/spool"
 	start icapd icapd_exec --host 127.0.0.1 --port 0 "$@" echo
 	icapd_pid=$started_pid
+	icapd_ready
+}
+
+# icapd_serve [OPTION...]: the daemon as $tmp/icapd.conf says, which has it
+# listen on 127.0.0.1:0; sets the same.
+# shellcheck disable=SC2120
+icapd_serve() {
+	mkdir -p "$tmp/spool" "$tmp/run"
+	chmod 1777 "$tmp/spool"
+	start icapd icapd_exec -d "$@" -f "$tmp/icapd.conf"
+	icapd_pid=$started_pid
+	icapd_ready
+}
+
+# Waits for it, and asks its log for the port.
+icapd_ready() {
 	wait_until icapd_is_up || fail "icapd is not ready"
 	icapd_port=$(sed -n \
 	    's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
@@ -278,11 +294,12 @@ complaints() {
 	    "$tmp/icapd.err" || :
 }
 
-# origin_start: the HTTP origin server; sets origin_port.  It ends when file
-# descriptor 9, the other end of its standard input, is closed.
+# origin_start [OPTION...]: the HTTP origin server; sets origin_port.  It ends
+# when file descriptor 9, the other end of its standard input, is closed.
+# shellcheck disable=SC2120
 origin_start() {
 	[ -p "$tmp/origin.in" ] || mkfifo "$tmp/origin.in"
-	start origin "$origin"
+	start origin "$origin" "$@"
 	origin_pid=$started_pid
 	exec 9>"$tmp/origin.in"
 	wait_until has "$tmp/origin.out" '^port [1-9]' ||

@@ -22,15 +22,8 @@ list_setup() {
 
 # icapd as $tmp/icapd.conf says
 icapd_configured() {
-	mkdir -p "$tmp/spool" "$tmp/run" "$tmp/board"
-	chmod 1777 "$tmp/spool"
-	start icapd icapd_exec -d --log-format text -f "$tmp/icapd.conf"
-	icapd_pid=$started_pid
-	wait_until icapd_is_up || fail "icapd is not ready"
-	icapd_port=$(sed -n \
-	    's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
-	    "$tmp/icapd.err" | head -n 1)
-	[ -n "$icapd_port" ] || fail "icapd ended instead of listening"
+	mkdir -p "$tmp/board"
+	icapd_serve --log-format text
 }
 
 # ask SERVICE URL [OPTION...]: the ICAP answer is in $answer

@@ -12,6 +12,8 @@
  *			    prints "held" and "gone" on standard output
  *	/barrier/K/SEED    30000 + SEED bytes of SEED, once K clients have come
  *	/status/204, 304    no body
+ *	/file/size, /file/chunked, /file/close
+ *			    the file named by -f, as it is at that moment
  *	/head		    the head of the request, as text
  *
  * Any request body is read, and POST and PUT answer with its POSIX checksum
@@ -22,6 +24,7 @@
  */
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -29,6 +32,7 @@
 #include <ctype.h>
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -65,6 +69,13 @@ struct origin_request {
 	char	 head[4096];		/* for /head */
 };
 
+/* Where a body comes from: the state is the pattern's, or the chunks' only. */
+struct origin_body {
+	uint64_t size;
+	uint64_t state;
+	int	 fd;			/* of a file, or -1 */
+};
+
 struct origin_sum {
 	uint32_t crc;
 	uint64_t size;
@@ -87,10 +98,14 @@ static int	 body_take(struct origin_client *, uint64_t,
 		    struct origin_sum *);
 static int	 reply_object(int, struct origin_request *, const char *,
 		    uint64_t, uint64_t);
+static int	 reply_file(int, struct origin_request *, const char *);
+static int	 reply_body(int, struct origin_request *, const char *,
+		    struct origin_body *);
 static int	 reply_sum(int, struct origin_request *, struct origin_sum *);
 static int	 reply_head(int, struct origin_request *);
 static int	 reply_status(int, struct origin_request *, const char *);
-static int	 send_pattern(int, uint64_t *, uint64_t, int);
+static int	 send_body(int, struct origin_body *, uint64_t, int);
+static int	 body_fill(struct origin_body *, unsigned char *, size_t);
 static int	 send_text(int, const char *);
 static int	 send_all(int, const void *, size_t);
 static void	 hold(int);
@@ -108,6 +123,8 @@ static pthread_cond_t barrier_open = PTHREAD_COND_INITIALIZER;
 static uint64_t barrier_count;		/* clients that wait */
 static uint64_t barrier_round;		/* times it has opened */
 
+static const char *file_name;		/* of /file/, or NULL */
+
 int
 main(int argc, char *argv[])
 {
@@ -115,7 +132,9 @@ main(int argc, char *argv[])
 		generate(argv[2], argv[3]);
 		return 0;
 	}
-	if (argc != 1)
+	if (argc == 3 && strcmp(argv[1], "-f") == 0)
+		file_name = argv[2];
+	else if (argc != 1)
 		usage();
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		err(1, "signal");
@@ -127,20 +146,22 @@ main(int argc, char *argv[])
 static void
 usage(void)
 {
-	fprintf(stderr, "usage: origin [-g size seed]\n");
+	fprintf(stderr, "usage: origin [-f file | -g size seed]\n");
 	exit(2);
 }
 
 static void
 generate(const char *sizestr, const char *seedstr)
 {
-	uint64_t size, seed, state;
+	struct origin_body body;
+	uint64_t seed;
 
-	if (number_parse(sizestr, 10, &size) == -1 ||
+	if (number_parse(sizestr, 10, &body.size) == -1 ||
 	    number_parse(seedstr, 10, &seed) == -1)
 		usage();
-	state = pattern_init(seed);
-	if (send_pattern(STDOUT_FILENO, &state, size, 0) == -1)
+	body.state = pattern_init(seed);
+	body.fd = -1;
+	if (send_body(STDOUT_FILENO, &body, body.size, 0) == -1)
 		err(1, "write");
 }
 
@@ -260,6 +281,8 @@ client_serve(struct origin_client *c)
 		rc = reply_object(c->fd, &req, "chunked", size, seed);
 	else if (path_parse(req.path, "/close/", &size, &seed) == 0)
 		rc = reply_object(c->fd, &req, "close", size, seed);
+	else if (strncmp(req.path, "/file/", 6) == 0 && file_name != NULL)
+		rc = reply_file(c->fd, &req, req.path + 6);
 	else if (path_parse(req.path, "/hold/", &size, &seed) == 0)
 		rc = reply_object(c->fd, &req, "hold", size, seed);
 	else if (path_parse(req.path, "/barrier/", &size, &seed) == 0) {
@@ -463,8 +486,33 @@ static int
 reply_object(int fd, struct origin_request *req, const char *kind,
     uint64_t size, uint64_t seed)
 {
+	struct origin_body body = { size, pattern_init(seed), -1 };
+
+	return reply_body(fd, req, kind, &body);
+}
+
+static int
+reply_file(int fd, struct origin_request *req, const char *kind)
+{
+	struct origin_body body = { 0, pattern_init(1), -1 };
+	struct stat st;
+	int rc;
+
+	if ((body.fd = open(file_name, O_RDONLY | O_CLOEXEC)) == -1)
+		return reply_status(fd, req, "404 Not Found");
+	if (fstat(body.fd, &st) == -1)
+		err(1, "fstat");
+	body.size = (uint64_t)st.st_size;
+	rc = reply_body(fd, req, kind, &body);
+	close(body.fd);
+	return rc;
+}
+
+static int
+reply_body(int fd, struct origin_request *req, const char *kind,
+    struct origin_body *body)
+{
 	char head[512], framing[64];
-	uint64_t state = pattern_init(seed);
 	int is_chunked = strcmp(kind, "chunked") == 0 && req->minor == 1;
 	int is_close = !is_chunked && (strcmp(kind, "close") == 0 ||
 	    strcmp(kind, "chunked") == 0);
@@ -477,7 +525,7 @@ reply_object(int fd, struct origin_request *req, const char *kind,
 		snprintf(framing, sizeof(framing), "Connection: close\r\n");
 	else
 		snprintf(framing, sizeof(framing), "Content-Length: %ju\r\n",
-		    (uintmax_t)size);
+		    (uintmax_t)body->size);
 	snprintf(head, sizeof(head), "HTTP/1.1 200 OK\r\n"
 	    "Content-Type: application/octet-stream\r\n"
 	    "Cache-Control: no-store\r\n%s\r\n", framing);
@@ -487,7 +535,7 @@ reply_object(int fd, struct origin_request *req, const char *kind,
 		return -1;
 	if (strcmp(req->method, "HEAD") == 0)
 		return 0;
-	if (send_pattern(fd, &state, is_hold ? size / 2 : size,
+	if (send_body(fd, body, is_hold ? body->size / 2 : body->size,
 	    is_chunked) == -1)
 		return -1;
 	if (is_hold) {
@@ -542,11 +590,11 @@ reply_status(int fd, struct origin_request *req, const char *status)
 }
 
 /*
- * Sends the next size bytes of the pattern, as they are or as chunks.  The
- * chunk sizes come from the pattern too: a reader meets small and large ones.
+ * Sends the next size bytes of a body, as they are or as chunks.  The chunk
+ * sizes come from the pattern too: a reader meets small and large ones.
  */
 static int
-send_pattern(int fd, uint64_t *state, uint64_t size, int is_chunked)
+send_body(int fd, struct origin_body *body, uint64_t size, int is_chunked)
 {
 	unsigned char piece[PIECE];
 	char line[32];
@@ -555,9 +603,10 @@ send_pattern(int fd, uint64_t *state, uint64_t size, int is_chunked)
 
 	while (size > 0) {
 		if (is_chunked)
-			want = (*state >> 32) % sizeof(piece) + 1;
+			want = (body->state >> 32) % sizeof(piece) + 1;
 		n = (size_t)(size < want ? size : want);
-		pattern_fill(state, piece, n);
+		if (body_fill(body, piece, n) == -1)
+			return -1;
 		snprintf(line, sizeof(line), "%zx\r\n", n);
 		if (is_chunked && send_text(fd, line) == -1)
 			return -1;
@@ -568,6 +617,22 @@ send_pattern(int fd, uint64_t *state, uint64_t size, int is_chunked)
 		size -= n;
 	}
 	return is_chunked ? send_text(fd, "0\r\n\r\n") : 0;
+}
+
+/* The next n bytes; n is what the chunks of a file are cut by. */
+static int
+body_fill(struct origin_body *body, unsigned char *piece, size_t n)
+{
+	ssize_t got;
+
+	pattern_fill(&body->state, piece, n);
+	while (body->fd != -1 && n > 0) {
+		if ((got = read(body->fd, piece, n)) <= 0)
+			return -1;	/* it has become shorter */
+		piece += got;
+		n -= (size_t)got;
+	}
+	return 0;
 }
 
 static int

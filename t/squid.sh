@@ -17,53 +17,25 @@ set -u
 
 CLIENTS=50		# in parallel
 BIG=3000000		# bytes: more than any buffer or preview on the way
+HUGE=100000000		# bytes: as long as downloads are
 service="echo"		# what Squid is told to ask
 
 need curl curl
 setup
 
-# squid_config PORT
-squid_config() {
+squid_more() {
+	squid_icap "$service" req resp
 	cat <<-END
-	http_port 127.0.0.1:$1
-	visible_hostname localhost
-	pid_filename $tmp/squid/squid.pid
-	coredump_dir $tmp/squid
-	cache_log $tmp/squid/cache.log
-	access_log stdio:$tmp/squid/access.log
-	cache deny all
-	cache_mem 0 MB
-	memory_cache_shared off
-	pinger_enable off
-	netdb_filename none
-	max_filedescriptors 1024
-	shutdown_lifetime 0 seconds
-	dns_nameservers 127.0.0.1
-	acl loopback dst 127.0.0.1
-	http_access allow loopback
-	http_access deny all
-	forwarded_for delete
-	quick_abort_min 0 KB
-	quick_abort_max 0 KB
-	icap_enable on
 	icap_preview_enable $preview
 	icap_206_enable on
 	icap_persistent_connections on
 	server_persistent_connections off
-	icap_service_failure_limit -1
 	force_request_body_continuation allow all
-	icap_service req reqmod_precache icap://127.0.0.1:$icapd_port/$service bypass=off
-	icap_service resp respmod_precache icap://127.0.0.1:$icapd_port/$service bypass=off
-	adaptation_access req allow all
-	adaptation_access resp allow all
-	adaptation_send_client_ip on
+	forwarded_for delete
+	quick_abort_min 0 KB
+	quick_abort_max 0 KB
 	adaptation_send_username on
-	logformat icapt %icap::to %icap::Hs %icap::rm %rm %ru
-	icap_log stdio:$tmp/squid/icap.log icapt
 	END
-	if [ "$(id -u)" -eq 0 ]; then
-		echo "cache_effective_user $(squid_user)"
-	fi
 }
 
 # sent METHOD URL: icapd will have to print this request, once.
@@ -71,10 +43,9 @@ sent() {
 	echo "$1 $2 HTTP/1.1" >>"$tmp/sent"
 }
 
-# via OPTION... URL: curl through Squid, bounded so that a hang is a failure.
+# via OPTION... URL: curl through Squid
 via() {
-	curl -q -sS --max-time 60 -x "http://127.0.0.1:$squid_port" "$@" \
-	    9>&- || fail "curl $* ended with $?"
+	squid_curl "$@" || fail "curl $* ended with $?"
 }
 
 # expect_status FILE STATUS: the last head that curl stored with -D.
@@ -131,6 +102,7 @@ browse() {
 	download "$url/size/$BIG/7" "$BIG" 7
 	download "$url/chunked/$BIG/8" "$BIG" 8
 	download "$url/close/$BIG/9" "$BIG" 9
+	download "$url/size/$HUGE/10" "$HUGE" 10
 
 	step "HEAD"
 	for path in "size/$BIG" "chunked/$BIG" size/0 status/204; do
@@ -270,21 +242,13 @@ browse() {
 
 # testd_start: icapd with services for tests, among them $service
 testd_start() {
-	mkdir -p "$tmp/spool" "$tmp/run"
-	chmod 1777 "$tmp/spool"
-	cat >"$tmp/testd.conf" <<-END
+	cat >"$tmp/icapd.conf" <<-END
 	listen "127.0.0.1:0" {
 		workers = 8
 	}
 	service "/$service" { run = {$service} }
 	END
-	start icapd icapd_exec -d -f "$tmp/testd.conf"
-	icapd_pid=$started_pid
-	wait_until icapd_is_up || fail "testd is not ready"
-	icapd_port=$(sed -n \
-	    's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
-	    "$tmp/icapd.err" | head -n 1)
-	[ -n "$icapd_port" ] || fail "testd ended instead of listening"
+	icapd_serve
 }
 
 # changed URL SIZE SEED: arrives as $service makes it

@@ -123,7 +123,7 @@ if "$ICAPD" -l | grep -q '^blocklist'; then
 	icapd_stop TERM
 fi
 
-ICAPD=$t_builddir/testd
+ICAPD=${TESTD:-$t_builddir/testd}
 case $ICAPD in
 /*) ;;
 *) ICAPD=$PWD/$ICAPD ;;

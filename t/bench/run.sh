@@ -7,8 +7,9 @@
 # every reply. icapd and c-icap write their access logs; "no-log" is icapd
 # without. Run by `make bench` in the build folder; nothing leaves the
 # loopback. Prints tables and says of each goal whether it is reached; leaves
-# bench.tsv (every single run), bench.txt (what is printed) and, where gnuplot
-# is installed, rate.svg and rate.png in t/bench of the build folder.
+# bench.tsv (every single run), bench.txt (what is printed), readme.txt (what
+# t/bench/readme.sh puts into README) and, where gnuplot is installed, rate.svg
+# and rate.png in t/bench of the build folder.
 #
 # The environment may set
 #	BENCH_QUICK=1	one short round, under a minute, for a first look
@@ -31,10 +32,12 @@ if [ "${BENCH_QUICK:-}" = 1 ]; then
 	rounds=${BENCH_ROUNDS:-1} seconds=${BENCH_SECONDS:-0.4}
 	connections="1 64" many=200 entries=100000
 	sizes="0 4K 64K 1M 16M" heads="0 30 60"
+	more="16 256" list_sizes="1000 10000"
 else
 	rounds=${BENCH_ROUNDS:-5} seconds=${BENCH_SECONDS:-1}
 	connections="1 64 512" many=1000 entries=1000000
 	sizes="0 1K 4K 16K 64K 256K 1M 4M 16M 64M" heads="0 10 20 40 60"
+	more="16 128 256 1000 2000" list_sizes="1000 10000 100000 1000000"
 fi
 WORKERS=8
 CICAP_PORTS="23444 31444 27444 25444"	# c-icap cannot take a free one
@@ -60,7 +63,7 @@ progress() {
 # --- the processes ---------------------------------------------------------
 
 # Set by eval for each server.
-port_ours='' main_ours='' pids_ours=''
+port_ours=
 ru_port='' ru_pids='' ce_port=''
 
 pin_server='' pin_client=''
@@ -93,20 +96,29 @@ server_end() {
 	for se_name in "$@"; do
 		eval "se_pid=\${main_$se_name:-}"
 		[ -n "$se_pid" ] || continue
-		end "$se_pid"
-		forget "$se_pid"
+		# its workers end with it; to look at 2000 takes a minute
+		kill -TERM "$se_pid"
+		reap "$se_pid"
 		eval "main_$se_name= pids_$se_name="
 	done
 }
 
-# ours_launch WORKERS [FILE]: icapd with the service echo, and with an access
-# log where a file is named; waits for nothing.
+# ours_launch WORKERS [FILE]: icapd with the service echo and a chain of three
+# that has nothing to change, and with an access log where a file is named;
+# waits for nothing.
 ours_launch() {
 	mkdir -p "$tmp/spool" "$tmp/run"
 	chmod 1777 "$tmp/spool"
 	cat >"$tmp/icapd.conf" <<-END
 	listen "127.0.0.1:0" { workers = $1 }
+	headers drop {
+		rule "x" { action = remove name = X-Nobody-Sends-This }
+	}
+	headers mark {
+		rule "x" { action = set name = X-Mark value = 1 status = {599} }
+	}
 	service "/echo" { run = {echo} }
+	service "/chain" { run = {drop, mark, echo} }
 	${2:+log "$2" { \}}
 	END
 	rm -f "$tmp/icapd.err"
@@ -236,6 +248,8 @@ value() {
 	awk -v name="$1" '$1 == name { print $2 }' "$tmp/result"
 }
 
+path="echo"	# of the service that is asked
+
 # run CASE LABEL SERVER COMMAND [OPTION...]: a line of bench.tsv
 run() {
 	ru_case=$1 ru_label=$2 ru_server=$3 ru_command=$4
@@ -249,7 +263,7 @@ run() {
 	ru_before=$(cpu $ru_pids)
 	# shellcheck disable=SC2086	# words
 	if ! $pin_client "$icapc" "$ru_command" --terse -d "$seconds" "$@" \
-	    "icap://127.0.0.1:$ru_port/echo" >"$tmp/result" \
+	    "icap://127.0.0.1:$ru_port/$path" >"$tmp/result" \
 	    2>"$tmp/result.err"; then
 		note "$ru_case, $ru_label: $(head -n 1 "$tmp/result.err")"
 		echo bad >>"$tmp/bad"
@@ -323,18 +337,21 @@ compare() {
 		versus preview reply - respmod -c 8 -s 64K --preview 1K \
 		    --expect 204
 		versus connect close cicap respmod -c 8 --close --expect 204
+		path="chain"
+		versus chain reply - respmod -c 8 --expect 204
+		path="echo"
 		round=$((round + 1))
 	done
 	server_end ours quiet reply close relay options cicap
 }
 
-# lists_start SERVICE: like ours_start, with a block list of so many domains
+# lists_start SERVICE [ENTRIES]: like ours_start, with a block list of so many domains
 # behind the path that is asked for, or (SERVICE plain) with echo, whose
 # preview is the same.
 lists_start() {
 	mkdir -p "$tmp/spool" "$tmp/run"
 	chmod 1777 "$tmp/spool"
-	sh "$(dirname "$0")/mklist.sh" "$entries" >"$tmp/list"
+	sh "$(dirname "$0")/mklist.sh" "${2:-$entries}" >"$tmp/list"
 	chmod 644 "$tmp/list"
 	cat >"$tmp/lists.conf" <<-END
 	listen "127.0.0.1:0" { workers = $WORKERS }
@@ -357,12 +374,16 @@ lists_start() {
 	server_is "$1" "$icapd_port" "$icapd_pid"
 }
 
-# A request for a page that is in no list of so many domains, against echo.
-compare_lists() {
+has_lists() {
 	"$ICAPD" -l | grep -q '^blocklist' || {
 		note "this icapd is built without blocklist"
-		return
+		return 1
 	}
+}
+
+# A request for a page that is in no list of so many domains, against echo.
+compare_lists() {
+	has_lists || return 0
 	lists_start large
 	lists_start plain
 	round=1
@@ -396,9 +417,8 @@ compare_connections() {
 
 # dirty: private dirty memory of each worker of icapd, KiB
 dirty() {
-	for di_pid in $pids_ours; do
-		[ "$di_pid" = "$main_ours" ] ||
-		    awk '/^Private_Dirty/ { print $2 }' \
+	for di_pid in $(icapd_workers); do
+		awk '/^Private_Dirty/ { print $2 }' \
 		    "/proc/$di_pid/smaps_rollup" 2>/dev/null
 	done
 }
@@ -522,9 +542,21 @@ system_calls() {
 	calls echo-64K -s 64K --no-204
 }
 
-# How cost grows, of icapd alone: one run each.
+# How cost grows: one run each.
 growth() {
 	round=1
+	growth_messages
+	growth_lists
+	for gr_n in $more; do
+		progress "$gr_n connections"
+		ours_start "$gr_n"
+		floor_start reply -w "$gr_n" reply
+		versus "204-c$gr_n" reply - respmod -c "$gr_n" --expect 204
+		server_end ours reply
+	done
+}
+
+growth_messages() {
 	ours_start "$WORKERS"
 	for gr_size in $sizes; do
 		run "body-$gr_size" icapd ours respmod -c 8 -s "$gr_size" \
@@ -540,10 +572,17 @@ growth() {
 		run "fields-$gr_n" icapd ours respmod -c 8 --expect 204 "$@"
 	done
 	server_end ours
-	[ "$many" -ge 1000 ] || return 0
-	ours_start 2000
-	run 204-c2000 icapd ours respmod -c 2000 --expect 204
-	server_end ours
+}
+
+growth_lists() {
+	has_lists || return 0
+	for gr_n in $list_sizes; do
+		progress "a list of $gr_n"
+		lists_start large "$gr_n"
+		run "domains-$gr_n" icapd large reqmod -c 8 \
+		    -u http://www.d7.small.example/index.html --expect 204
+		server_end large
+	done
 }
 
 # --- what comes out --------------------------------------------------------
@@ -609,14 +648,15 @@ medians() {
 	}' "$tsv"
 }
 
+# What was run once beside rounds of the others belongs to table_growth.
 table() {
-	awk -F '\t' '
+	awk -F '\t' -v rounds="$rounds" '
 	function range(lo, hi, mid) {
 		return mid > 0 ? sprintf("+-%.0f%%",
 		    (hi - lo) / 2 / mid * 100) : ""
 	}
-	$2 ~ /^ratio-/ { next }
-	$1 ~ /^(body|fields)-|-c2000/ { next }
+	$2 ~ /^ratio-/ || ($3 == 1 && rounds > 1) { next }
+	$1 ~ /^(body|fields|domains)-/ { next }
 	!head++ {
 		printf("%-11s %-7s %9s %6s %9s %6s %9s %9s %8s %9s\n",
 		    "case", "server", "rate/s", "", "CPU us", "", "p50 us",
@@ -631,8 +671,8 @@ table() {
 		    $12)
 		last = $1
 	}' "$tmp/medians"
-	awk -F '\t' '
-	$2 !~ /^ratio-/ { next }
+	awk -F '\t' -v rounds="$rounds" '
+	$2 !~ /^ratio-/ || ($3 == 1 && rounds > 1) { next }
 	!head++ {
 		printf("\n%-11s %-16s %6s %13s %6s %13s\n", "case",
 		    "icapd against", "rate", "(range)", "CPU", "(range)")
@@ -645,12 +685,13 @@ table() {
 }
 
 table_growth() {
-	awk -F '\t' '
-	$2 != "icapd" || $1 !~ /^(body|fields)-|-c2000/ { next }
+	awk -F '\t' -v rounds="$rounds" '
+	$2 ~ /^ratio-/ { next }
+	$1 !~ /^(body|fields|domains)-/ && ($3 > 1 || rounds == 1) { next }
 	!head++ {
-		printf("\nicapd alone, one run each\n%-11s %9s %9s %11s " \
-		    "%9s\n", "case", "rate/s", "CPU us", "ns per KiB",
-		    "p99 us")
+		printf("\nhow it grows, one run each\n%-15s %-6s %9s %9s " \
+		    "%11s %9s\n", "case", "server", "rate/s", "CPU us",
+		    "ns per KiB", "p99 us")
 	}
 	{
 		kib = ""
@@ -664,7 +705,8 @@ table_growth() {
 			if (n > 0)
 				kib = sprintf("%.0f", $7 * 1000 / n)
 		}
-		printf("%-11s %9.1f %9.2f %11s %9.1f\n", $1, $4, $7, kib, $11)
+		printf("%-15s %-6s %9.1f %9.2f %11s %9.1f\n", $1, $2, $4, $7,
+		    kib, $11)
 	}' "$tmp/medians"
 	[ ! -s "$tmp/memory" ] || awk -F '\t' '
 	BEGIN {
@@ -797,6 +839,60 @@ plot() {
 	done
 }
 
+# table_readme: the figures that README shows, indented for it.
+table_readme() {
+	machine | sed 's/^/	/'
+	echo
+	awk -F '\t' '
+	BEGIN {
+		n = split("204 kept alive|204-c64 of 64 connections|" \
+		    "options OPTIONS|preview preview, then 204|" \
+		    "connect a connection each|chain chain of three, 204|" \
+		    "echo-64K 64 KiB body back|echo-1M 1 MB body back", row,
+		    "|")
+		split("icapd floor c-icap", server, " ")
+	}
+	$2 !~ /^ratio-/ {
+		rate[$1, $2] = $4
+		cpu[$1, $2] = $7
+	}
+	END {
+		printf("\t%-24s %26s  %23s\n", "", "transactions a second",
+		    "CPU us of a transaction")
+		printf("\t%-24s %8s %8s %8s  %7s %7s %7s\n", "", "icapd",
+		    "floor", "c-icap", "icapd", "floor", "c-icap")
+		for (i = 1; i <= n; i++) {
+			c = name = row[i]
+			sub(/ .*/, "", c)
+			sub(/^[^ ]* /, "", name)
+			if (c ~ /^204/)
+				name = "204, " name
+			if (!((c, "icapd") in rate))
+				continue
+			printf("\t%-24s", name)
+			for (k = 1; k <= 3; k++)
+				printf(" %8s", cell(rate, c, server[k], 0))
+			printf(" ")
+			for (k = 1; k <= 3; k++)
+				printf(" %7s", cell(cpu, c, server[k], 1))
+			print ""
+		}
+	}
+	function cell(figures, c, s, digits) {
+		if (!((c, s) in figures))
+			return "-"
+		return sprintf("%.*f", digits, figures[c, s])
+	}' "$tmp/medians"
+	[ ! -s "$tmp/memory" ] || awk -F '\t' '
+	!head++ { print "" }
+	{
+		printf("\t%d workers: there in %d ms, %d KiB of private " \
+		    "memory each after 204s\n", $1, $2, $4)
+	}' "$tmp/memory"
+	[ ! -s "$tmp/calls" ] ||
+	    printf '\ta kept-alive 204: %s system calls\n' "$(called 204)"
+}
+
 report() {
 	machine
 	echo
@@ -818,7 +914,6 @@ log=$tmp/access.json
 : >"$log"
 chmod 666 "$log"
 cicap_find
-note "chain of three: not measured yet"
 
 # shellcheck disable=SC2015	# a part that fails ends the script by itself
 {
@@ -832,6 +927,7 @@ note "chain of three: not measured yet"
 progress ""
 medians >"$tmp/medians"
 plot
+table_readme >"$out/readme.txt"
 report >"$out/bench.txt"
 cat "$out/bench.txt"
 [ ! -e "$tmp/bad" ] || fail "some replies were missing or wrong, see the notes"
