@@ -35,6 +35,9 @@
 /* How often the outcome of a command is looked for, milliseconds. */
 #define TICK		20
 
+/* So long the process that updates may take to start, milliseconds. */
+#define WATCH_START	3000
+
 /* For a command, if -t does not say otherwise, seconds. */
 #define PATIENCE	120
 
@@ -638,8 +641,9 @@ print_source(const struct board_source *s)
 	if (failed)
 		(void)fprintf(fp, ", the old one stays in use: %s", s->why);
 	else if (s->name[0] != '\0')
-		(void)fprintf(fp, ", %llu entries",
-		    (unsigned long long)s->entries);
+		(void)fprintf(fp, ", %llu %s",
+		    (unsigned long long)s->entries, s->entries == 1 ?
+		    "entry" : "entries");
 	if (!failed && s->refused > 0)
 		(void)fprintf(fp, ", %llu line%s refused, first %s",
 		    (unsigned long long)s->refused, s->refused == 1 ? "" :
@@ -692,15 +696,29 @@ print_sources(const struct ctl *c)
 	return status;
 }
 
+/* Is there a process that does it?  After a start it is the last to come. */
+static bool
+has_watch(struct ctl *c)
+{
+	int64_t	 end = stream_now() + WATCH_START;
+
+	do {
+		c->generation = c->head->generation;
+		c->watch = __atomic_load_n(&c->head->watch[
+		    c->generation % 2], __ATOMIC_ACQUIRE);
+		if (is_alive(c->watch))
+			return true;
+		(void)poll(NULL, 0, TICK);
+	} while (stream_now() < end);
+	return false;
+}
+
 static int
 ctl_update(struct ctl *c)
 {
 	int	 i;
 
-	c->generation = c->head->generation;
-	c->watch = __atomic_load_n(&c->head->watch[c->generation % 2],
-	    __ATOMIC_ACQUIRE);
-	if (c->watch == 0)
+	if (!has_watch(c))
 		fail(EXIT_FAILED, "no service has anything to update");
 	if (c->nnames == 0)
 		(void)set_targets(c, NULL);

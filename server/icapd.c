@@ -17,6 +17,7 @@
 #include "../services/notice.h"
 #include "../services/registry.h"
 #include "conf.h"
+#include "conf_diff.h"
 #include "log.h"
 #include "start.h"
 #include "watch.h"
@@ -243,6 +244,18 @@ reload(void *arg, struct conf **next, char *why, size_t size)
 }
 
 static void
+say_change(const char *line)
+{
+	log_info("reload: %s", line);
+}
+
+static void
+compare(const struct conf *old, const struct conf *next)
+{
+	conf_diff(old, next, say_change);
+}
+
+static void
 release(void *arg, struct conf *conf)
 {
 	(void)arg;
@@ -290,6 +303,7 @@ icapd_main(int argc, char *argv[], const struct service *const services[])
 	start.argv = argv;
 	start.conf = conf;
 	start.reload = reload;
+	start.compare = compare;
 	start.release = release;
 	start.arg = &args;
 	return start_run(&start);

@@ -482,6 +482,8 @@ master_reload(struct master *m)
 		master_say_reload(m, BOARD_RELOAD_BAD, why);
 		return;
 	}
+	if (m->setup->compare != NULL)
+		m->setup->compare(m->gen->conf, conf);
 	m->next = master_new_generation(m, conf);
 }
 

@@ -58,6 +58,10 @@ struct master_setup {
 	int		(*reload)(void *arg, struct conf **next, char *why,
 			    size_t size);
 
+	/* Says what the new one changes, before it is tried.  May be NULL. */
+	void		(*compare)(const struct conf *old,
+			    const struct conf *next);
+
 	/* Nobody uses that configuration any more.  May be NULL. */
 	void		(*release)(void *arg, struct conf *conf);
 

@@ -515,6 +515,7 @@ start_master(struct starting *st)
 	setup.ready = start_ready;
 	if (st->start->reload != NULL)
 		setup.reload = start_reload;
+	setup.compare = st->start->compare;
 	setup.release = start_release;
 	setup.upgrade = start_upgrade;
 	setup.arg = st;

@@ -10,6 +10,8 @@ struct start {
 	struct conf	*conf;
 	int		(*reload)(void *arg, struct conf **next, char *why,
 			    size_t size);	/* or NULL */
+	void		(*compare)(const struct conf *old,
+			    const struct conf *next);
 	void		(*release)(void *arg, struct conf *conf);
 	void		*arg;
 };

@@ -103,9 +103,9 @@ section() {
 	clamav "$s_name" {
 		engines = {"$s_engine"}
 		on-unscanned = $s_policy
-		connect-timeout = 1s
-		reply-timeout = 2s
-		scan-timeout = 20s
+		connect-timeout = 5s
+		reply-timeout = 10s
+		scan-timeout = 30s
 		keep = 5
 		max-size = 110M
 		$*

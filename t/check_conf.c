@@ -13,6 +13,7 @@
 #include "../services/list.h"
 #include "../services/registry.h"
 #include "../server/arena.h"
+#include "../server/conf_diff.h"
 #include "../server/conf_key.h"
 #include "unit.h"
 
@@ -344,9 +345,76 @@ START_TEST(test_two)
 }
 END_TEST
 
+static char	 told[4096];
+
+static void
+tell(const char *line)
+{
+	(void)strlcat(told, line, sizeof(told));
+	(void)strlcat(told, "\n", sizeof(told));
+}
+
+static const struct {
+	const char	*from;
+	const char	*to;
+	const char	*told;
+} changes[] = {
+	{ "a = 1\n", "a = 1\n", "nothing in the configuration has changed\n" },
+	{ "a = 1\nb = 2\n", "b = 2\n\na = 1\n",
+	    "nothing in the configuration has changed\n" },
+	{ "a = 1\n", "a = 2\n", "a = 2, was 1\n" },
+	{ "x \"a\" {\n\tk = {u, v}\n}\nx \"b\" {\n\tk = {}\n}\n",
+	    "x \"a\" {\n\tk = {u}\n}\nx \"b\" {\n\tk = {v}\n}\n",
+	    "x \"a\": k = {u}, was {u, v}\nx \"b\": k = {v}, was {}\n" },
+	/* a section as a whole, with those inside */
+	{ "x \"a\" {\n\tk = 1\n}\n", "x \"b\" {\n\tk = 1\n\ty {\n\tz = 1\n"
+	    "\t}\n}\n", "x \"b\" is new\nx \"a\" is gone\n" },
+	{ "x {\n\ty {\n\tz = 1\n\t}\n}\n", "x {\n\ty {\n\tz = 2\n\t}\n}\n",
+	    "x y: z = 2, was 1\n" },
+	/* the same twice: each stands for one */
+	{ "x {\n\tk = 1\n}\nx {\n\tk = 2\n}\n", "x {\n\tk = 1\n}\n",
+	    "x is gone\n" },
+	{ "", "k = 1\n", "k = 1, is new\n" },
+	{ "k = 1\n", "", "k = 1, is gone\n" },
+	{ "", "", "nothing in the configuration has changed\n" },
+	{ "}\n", "a = 1\n", "" },
+};
+
+START_TEST(changes_are_told)
+{
+	char	*from = strdup(changes[_i].from), *to = strdup(changes[_i].to);
+
+	told[0] = '\0';
+	conf_diff_texts(from, to, tell);
+	ck_assert_str_eq(told, changes[_i].told);
+	free(from);
+	free(to);
+}
+END_TEST
+
+START_TEST(many_changes_are_counted)
+{
+	char		 from[] = "", to[2000] = "", line[16];
+	unsigned int	 i, n = 0;
+
+	for (i = 0; i < 50; i++) {
+		(void)snprintf(line, sizeof(line), "k%u = 1\n", i);
+		(void)strlcat(to, line, sizeof(to));
+	}
+	told[0] = '\0';
+	conf_diff_texts(from, to, tell);
+	for (i = 0; told[i] != '\0'; i++)
+		n += told[i] == '\n';
+	ck_assert_uint_eq(n, 31);
+	ck_assert_ptr_nonnull(strstr(told, "and 20 more\n"));
+}
+END_TEST
+
 static void
 add(TCase *tc)
 {
+	unit_add_rows(tc, changes_are_told, changes);
+	tcase_add_test(tc, many_changes_are_counted);
 	unit_add_rows(tc, test_value, values);
 	tcase_add_test(tc, test_defaults);
 	tcase_add_test(tc, test_fields);

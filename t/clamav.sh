@@ -48,14 +48,14 @@ stream=stream:$tmp/clamd.sock
 		section $name-small $policy "$unix" "max-size = 1000" |
 		    sed '/max-size = 110M/d'
 		section $name-hang $policy "$unix" "cache = no" |
-		    sed 's/reply-timeout = 2s/reply-timeout = 300ms/'
+		    sed 's/reply-timeout = .*/reply-timeout = 300ms/'
 		section $name-hang-stream $policy "$stream" "cache = no" |
-		    sed 's/reply-timeout = 2s/reply-timeout = 300ms/'
+		    sed 's/reply-timeout = .*/reply-timeout = 300ms/'
 	done
 	section two block "unix:$tmp/none.sock\", \"$unix" "cache = no"
 	section cached block "$unix"
 	section slow block "$unix" "cache = no" |
-	    sed 's/reply-timeout = 2s/reply-timeout = 20s/'
+	    sed 's/timeout = .*/timeout = 1m/'
 	section types block "$unix" 'skip-types = {"image/*"}'
 	section only block "$unix" 'only-types = {"text/*"}'
 } >"$tmp/icapd.conf"

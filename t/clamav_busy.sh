@@ -51,11 +51,11 @@ pages="template = \"$tmp/page.txt\" unscanned-template = \"$tmp/page.txt\""
 		esac
 		section $kind block "$engine" "cache = no $pages"
 		section hasty-$kind block "$engine" "cache = no $pages" |
-		    sed 's/reply-timeout = 2s/reply-timeout = 300ms/'
+		    sed 's/reply-timeout = .*/reply-timeout = 300ms/'
 		section slow-$kind block "$engine" "cache = no" |
-		    sed 's/= 2s/= 1m/; s/= 20s/= 1m/'
+		    sed 's/timeout = .*/timeout = 1m/'
 		section pass-$kind pass "$engine" "cache = no" |
-		    sed 's/= 2s/= 1m/; s/= 20s/= 1m/'
+		    sed 's/timeout = .*/timeout = 1m/'
 	done
 } >"$tmp/icapd.conf"
 # a session that is kept takes one of the places

@@ -89,11 +89,15 @@ other=unix:$tmp/clamd2.sock
 	section third block \
 	    "unix:$tmp/none\", \"[::1]:1\", \"localhost:$clamd_port" \
 	    "cache = no"
-	section over block "$other\", \"127.0.0.1:$clamd_port" "cache = no"
-	section back block "127.0.0.1:$clamd_port\", \"$other" "cache = no"
+	{
+		section over block "$other\", \"127.0.0.1:$clamd_port" \
+		    "cache = no"
+		section back block "127.0.0.1:$clamd_port\", \"$other" \
+		    "cache = no"
+	} | sed 's/reply-timeout = .*/reply-timeout = 2s/'
 	section slow block "127.0.0.1:$clamd_port" \
 	    "cache = no template = \"$tmp/page.txt\"" |
-	    sed 's/reply-timeout = 2s/reply-timeout = 20s/'
+	    sed 's/timeout = .*/timeout = 1m/'
 } >"$tmp/icapd.conf"
 av_start
 paths="av name cached second third over back"

@@ -33,7 +33,7 @@ signature() {
 }
 
 # More lines of its configuration are in the file $clamd_more; its threads are
-# four, or $clamd_threads, and the largest file it scans has $clamd_max or 200M bytes.
+# four, or $clamd_threads, and a file may have 200M, or $clamd_max.
 clamd_config() {
 	cat <<-END
 	DatabaseDirectory $tmp/db

@@ -304,6 +304,31 @@ says Preview 78
 [ "$(istag)" != "$one" ] || fail "the ISTag of /one has not changed"
 options /two/three
 [ "$(istag)" = "$two" ] || fail "the ISTag of /two/three has changed"
+
+step "a reload says what it changes, and nothing else"
+changes() {
+	sed -n -e 's/\\"/"/g' \
+	    -e 's/.*"message":"reload: \(.*\)","ecs.version.*/\1/p' \
+	    "$tmp/icapd.err"
+}
+kill -HUP "$icapd_pid"
+wait_until has "$tmp/icapd.err" 'generation 2 replaces 1' || fail "no reload"
+[ "$(changes)" = "nothing in the configuration has changed" ] ||
+    fail "$(changes)"
+{
+	sed '/"\/one"/s/preview = 78/preview = 79/' "$tmp/x.conf"
+	echo 'service "/new" { run = {echo} }'
+} >"$tmp/y.conf"
+mv "$tmp/y.conf" "$tmp/x.conf"
+kill -HUP "$icapd_pid"
+wait_until has "$tmp/icapd.err" 'generation 3 replaces 2' || fail "no reload"
+changes >"$tmp/got"
+cat >"$tmp/want" <<'END'
+nothing in the configuration has changed
+service "/one": preview = 79, was 78
+service "/new" is new
+END
+diff "$tmp/want" "$tmp/got" || fail "other changes"
 icapd_stop TERM
 
 say "ok"

@@ -131,11 +131,10 @@ is_running() {
 	esac
 }
 
-# is_gone PID...: none of them runs.
+# is_gone PID...: none of them runs. One ps for all: there may be hundreds.
 is_gone() {
-	for t_one in "$@"; do
-		! is_running "$t_one" || return 1
-	done
+	! ps -o stat= -p "$(echo "$*" | tr -s ' ' ,)" 2>/dev/null |
+	    grep -q '^[^Z]'
 }
 
 # children PID: its children, zombies too.

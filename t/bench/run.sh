@@ -30,12 +30,12 @@ out=${BENCH_OUT:-$t_builddir/bench}
 only=${BENCH_ONLY:-compare lists connections memory calls growth}
 if [ "${BENCH_QUICK:-}" = 1 ]; then
 	rounds=${BENCH_ROUNDS:-1} seconds=${BENCH_SECONDS:-0.4}
-	connections="1 64" many=200 entries=100000
+	connections="1 64" many=200 entries=100000 million=100K
 	sizes="0 4K 64K 1M 16M" heads="0 30 60"
 	more="16 256" list_sizes="1000 10000"
 else
 	rounds=${BENCH_ROUNDS:-5} seconds=${BENCH_SECONDS:-1}
-	connections="1 64 512" many=1000 entries=1000000
+	connections="1 64 512" many=1000 entries=1000000 million=1M
 	sizes="0 1K 4K 16K 64K 256K 1M 4M 16M 64M" heads="0 10 20 40 60"
 	more="16 128 256 1000 2000" list_sizes="1000 10000 100000 1000000"
 fi
@@ -391,7 +391,7 @@ compare_lists() {
 		for cl_server in large plain; do
 			cl_label=icapd
 			[ "$cl_server" = large ] || cl_label=plain
-			run "list-$entries" "$cl_label" "$cl_server" reqmod \
+			run "list-$million" "$cl_label" "$cl_server" reqmod \
 			    -c 8 -u http://www.d7.small.example/index.html \
 			    --expect 204
 		done
@@ -794,7 +794,7 @@ machine() {
 	    "$(date -u +%Y-%m-%d)," \
 	    "$(getconf _NPROCESSORS_ONLN) processors," \
 	    "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)," \
-	    "Linux $(uname -r)"
+	    "Linux $(uname -r), load average $load before"
 	echo "$rounds rounds of $seconds s, $WORKERS workers and 8" \
 	    "connections where no other number is said${pin_server:+, pinned}"
 	[ -z "$has_cicap" ] ||
@@ -841,13 +841,14 @@ plot() {
 
 # table_readme: the figures that README shows, indented for it.
 table_readme() {
-	machine | sed 's/^/	/'
+	machine | fold -s -w 70 | sed 's/^/	/; s/ *$//'
 	echo
 	awk -F '\t' '
 	BEGIN {
-		n = split("204 kept alive|204-c64 of 64 connections|" \
+		n = split("204 kept alive|204-c64 64 connections|" \
 		    "options OPTIONS|preview preview, then 204|" \
-		    "connect a connection each|chain chain of three, 204|" \
+		    "connect connection each|chain chain of three, 204|" \
+		    "list-1M list of a million, 204|" \
 		    "echo-64K 64 KiB body back|echo-1M 1 MB body back", row,
 		    "|")
 		split("icapd floor c-icap", server, " ")
@@ -857,9 +858,9 @@ table_readme() {
 		cpu[$1, $2] = $7
 	}
 	END {
-		printf("\t%-24s %26s  %23s\n", "", "transactions a second",
-		    "CPU us of a transaction")
-		printf("\t%-24s %8s %8s %8s  %7s %7s %7s\n", "", "icapd",
+		printf("\t%-22s %26s  %20s\n", "", "transactions a second",
+		    "CPU us for each")
+		printf("\t%-22s %8s %8s %8s  %6s %6s %6s\n", "", "icapd",
 		    "floor", "c-icap", "icapd", "floor", "c-icap")
 		for (i = 1; i <= n; i++) {
 			c = name = row[i]
@@ -869,12 +870,12 @@ table_readme() {
 				name = "204, " name
 			if (!((c, "icapd") in rate))
 				continue
-			printf("\t%-24s", name)
+			printf("\t%-22s", name)
 			for (k = 1; k <= 3; k++)
 				printf(" %8s", cell(rate, c, server[k], 0))
 			printf(" ")
 			for (k = 1; k <= 3; k++)
-				printf(" %7s", cell(cpu, c, server[k], 1))
+				printf(" %6s", cell(cpu, c, server[k], 1))
 			print ""
 		}
 	}
@@ -913,6 +914,7 @@ tsv=$out/bench.tsv
 log=$tmp/access.json
 : >"$log"
 chmod 666 "$log"
+load=$(cut -d ' ' -f 1 /proc/loadavg)
 cicap_find
 
 # shellcheck disable=SC2015	# a part that fails ends the script by itself
