@@ -89,12 +89,19 @@ other=unix:$tmp/clamd2.sock
 	section third block \
 	    "unix:$tmp/none\", \"[::1]:1\", \"localhost:$clamd_port" \
 	    "cache = no"
-	{
-		section over block "$other\", \"127.0.0.1:$clamd_port" \
-		    "cache = no"
-		section back block "127.0.0.1:$clamd_port\", \"$other" \
-		    "cache = no"
-	} | sed 's/reply-timeout = .*/reply-timeout = 2s/'
+	for name in over back hang-over hang-back; do
+		case $name in
+		*over) pair="$other\", \"127.0.0.1:$clamd_port" ;;
+		*back) pair="127.0.0.1:$clamd_port\", \"$other" ;;
+		esac
+		case $name in
+		hang-*) timeout='reply-timeout = 5s' ;;
+		*) timeout='reply-timeout = 1m' ;;
+		esac
+		section $name block "$pair" "cache = no" |
+		    sed "s/reply-timeout = .*/$timeout/
+		    s/scan-timeout = .*/scan-timeout = 1m/"
+	done
 	section slow block "127.0.0.1:$clamd_port" \
 	    "cache = no template = \"$tmp/page.txt\"" |
 	    sed 's/timeout = .*/timeout = 1m/'
@@ -182,9 +189,9 @@ unscanned down "$tmp/eicar"
 step "one hangs"
 clamd_start
 kill -STOP "$other_pid"
-infected over "$tmp/eicar"
-clean over "$tmp/clean"
-clean back "$tmp/clean"
+infected hang-over "$tmp/eicar"
+clean hang-over "$tmp/clean"
+clean hang-back "$tmp/clean"
 kill -CONT "$other_pid"
 
 step "with both gone nothing is clean"
