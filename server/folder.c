@@ -74,6 +74,8 @@ check(int fd, const struct stat *st, const struct priv *priv)
 	if ((st->st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return "others can write to it";
 	if (fstatat(fd, "..", &above, 0) == -1 ||
+	    (above.st_uid != 0 && above.st_uid != geteuid() &&
+	    (!priv->is_drop || above.st_uid != priv->uid)) ||
 	    ((above.st_mode & (S_IWGRP | S_IWOTH)) != 0 &&
 	    (above.st_mode & S_ISVTX) == 0))
 		return "others can put another one in its place";

@@ -53,14 +53,18 @@ vitals_take_backend(struct vitals *v, const struct vital_name *is)
 {
 	struct vitals_label	 l = label(is);
 	struct vitals_backend	*b;
+	/* once: workers could write to it */
+	const unsigned int	 n = v->nbackends;
 
-	for (b = v->backend; b < v->backend + v->nbackends; b++)
+	if (n > VITALS_BACKENDS)
+		return NULL;
+	for (b = v->backend; b < v->backend + n; b++)
 		if (is_same(&b->is, &l))
 			return b;
-	if (v->nbackends == VITALS_BACKENDS)
+	if (n == VITALS_BACKENDS)
 		return NULL;
 	b->is = l;
-	__atomic_store_n(&v->nbackends, v->nbackends + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&v->nbackends, n + 1, __ATOMIC_RELEASE);
 	return b;
 }
 
@@ -71,18 +75,21 @@ vitals_take_number(struct vitals *v, const struct vital_name *is,
 {
 	struct vitals_label	 l = label(is);
 	struct vitals_number	*n;
+	unsigned int		 last = v->nnumbers;
 
-	if (v->nnumbers == 0)
-		v->nnumbers = 1;
-	for (n = v->number + 1; n < v->number + v->nnumbers; n++)
+	if (last > VITALS_NUMBERS)
+		return NULL;
+	if (last == 0)
+		last = 1;
+	for (n = v->number + 1; n < v->number + last; n++)
 		if (n->is_gauge == is_gauge && is_same(&n->is, &l))
 			return n;
-	if (v->nnumbers == VITALS_NUMBERS)
+	if (last == VITALS_NUMBERS)
 		return NULL;
 	n->is = l;
 	vital_copy(n->help, sizeof(n->help), is->help);
 	n->is_gauge = is_gauge;
-	__atomic_store_n(&v->nnumbers, v->nnumbers + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&v->nnumbers, last + 1, __ATOMIC_RELEASE);
 	return n;
 }
 

@@ -652,7 +652,9 @@ blocklist_poll(void *instance)
 	    (b->looked_up != 0 && now.tv_sec < b->looked_up + HOSTS_PERIOD))
 		return;
 	blocklist_hosts_look_up(b->hosts);
-	b->looked_up = now.tv_sec;
+	/* counted from its end: a dead name server is not asked all the time */
+	if (clock_gettime(CLOCK_MONOTONIC, &now) == 0)
+		b->looked_up = now.tv_sec;
 }
 
 static void

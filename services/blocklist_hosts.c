@@ -163,10 +163,12 @@ share(struct blocklist_hosts *h)
 {
 	struct shared	*s = h->shared;
 	uint64_t	 half[2];
-	uint32_t	 n = 0;
+	uint32_t	 number, n = 0;
 	unsigned int	 i, k;
 
-	atomic_fetch_add(&s->number, 1);
+	/* one that died in here has left it odd */
+	number = atomic_load(&s->number) | 1;
+	atomic_store(&s->number, number);
 	for (i = 0; i < h->n; i++)
 		for (k = 0; k < h->host[i].n &&
 		    n < BLOCKLIST_ADDRESSES_MAX; k++) {
@@ -175,7 +177,7 @@ share(struct blocklist_hosts *h)
 			atomic_store(&s->address[n++][1], half[1]);
 		}
 	atomic_store(&s->n, n);
-	atomic_fetch_add(&s->number, 1);
+	atomic_store(&s->number, number + 1);
 }
 
 void

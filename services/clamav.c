@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../proto/chars.h"
@@ -387,10 +388,40 @@ is_skipped(struct scan *s)
 }
 
 static enum verdict
+examine(struct scan *s)
+{
+	int	 n;
+
+	if ((n = is_skipped(s)) == -1)
+		return VERDICT_FAILED;
+	if (n == 1) {
+		txn_note(s->txn, "skipped", "type");
+		return VERDICT_UNCHANGED;	/* the administrator says so */
+	}
+	/* what will not be scanned need not be waited for */
+	if (s->av->trickle > 0 && !is_encoded(s))
+		txn_release_every(s->txn, s->av->trickle, s->av->trickle_ms,
+		    s->av->trickle_max);
+	n = declared_size(s) > s->av->max_size ? 1 : receive(s);
+	if (n == -1)
+		return VERDICT_FAILED;
+	if (n == 1)
+		set_verdict(s, CLAMD_TOO_LARGE, "larger than max-size");
+	else if (s->size == 0)
+		return VERDICT_UNCHANGED;	/* there is nothing in it */
+	else if (is_encoded(s))
+		set_verdict(s, CLAMD_ENCODED, "Content-Encoding");
+	else
+		scan_body(s);
+	return reply(s);
+}
+
+static enum verdict
 clamav_serve(struct txn *txn, void *instance)
 {
 	struct scan	 s;
-	int		 n;
+	enum verdict	 verdict;
+	char		*type = NULL;
 
 	memset(&s, 0, sizeof(s));
 	s.av = instance;
@@ -399,28 +430,15 @@ clamav_serve(struct txn *txn, void *instance)
 	if (!txn_has_body(txn))
 		return VERDICT_UNCHANGED;	/* there is nothing in it */
 	s.type = message_header(txn, "Content-Type");
-	if ((n = is_skipped(&s)) == -1)
-		return VERDICT_FAILED;
-	if (n == 1) {
-		txn_note(txn, "skipped", "type");
-		return VERDICT_UNCHANGED;	/* the administrator says so */
+	/* what is released has the head edited, and the type lies in it */
+	if (s.type.len > 0) {
+		if ((type = strndup(s.type.p, s.type.len)) == NULL)
+			return txn_fail(txn, "no memory");
+		s.type.p = type;
 	}
-	/* what will not be scanned need not be waited for */
-	if (s.av->trickle > 0 && !is_encoded(&s))
-		txn_release_every(txn, s.av->trickle, s.av->trickle_ms,
-		    s.av->trickle_max);
-	n = declared_size(&s) > s.av->max_size ? 1 : receive(&s);
-	if (n == -1)
-		return VERDICT_FAILED;
-	if (n == 1)
-		set_verdict(&s, CLAMD_TOO_LARGE, "larger than max-size");
-	else if (s.size == 0)
-		return VERDICT_UNCHANGED;	/* there is nothing in it */
-	else if (is_encoded(&s))
-		set_verdict(&s, CLAMD_ENCODED, "Content-Encoding");
-	else
-		scan_body(&s);
-	return reply(&s);
+	verdict = examine(&s);
+	free(type);
+	return verdict;
 }
 
 static void

@@ -569,17 +569,20 @@ wait_for(const struct clamd *c, int fd, short events, int64_t deadline)
 	for (;;) {
 		due = c->due != NULL ? c->due(c->due_arg) : -1;
 		left = deadline - clamd_now();
-		if (left <= 0) {
-			errno = ETIMEDOUT;
-			return 0;
-		}
+		if (left < 0)
+			left = 0;
 		if (due == -1 || due > 60000)
 			due = 60000;
+		/* once at least: the time may have gone into what was due */
 		n = poll(&pfd, 1, left < due ? (int)left : due);
 		if (n > 0)
 			return pfd.revents;
 		if (n == -1 && errno != EINTR)
 			return -1;
+		if (left == 0) {
+			errno = ETIMEDOUT;
+			return 0;
+		}
 	}
 }
 

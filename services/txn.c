@@ -705,8 +705,11 @@ txn_put(struct txn *t, const void *src, size_t size)
 		return spool_append(t->capture, src, size);
 	if (size <= WRITTEN_MAX - t->written.len)
 		return bytes_add(&t->written, src, size);
-	if (!t->started && txn_start_early(t) == -1)
-		return -1;
+	/* once it has begun, src may lie where the body is received */
+	if (!t->started)
+		return bytes_add(&t->written, src, size) == -1 ||
+		    txn_start_early(t) == -1 ? -1 :
+		    txn_flush_written(t, false);
 	if (txn_flush_written(t, false) == -1)
 		return -1;
 	if (size > WRITTEN_MAX)
@@ -1056,7 +1059,10 @@ txn_run_step(struct txn *t, const struct txn_step *step)
 	verdict = txn_check_step(t, verdict);
 	if (verdict != VERDICT_EDITED && verdict != VERDICT_REWRITTEN) {
 		/* what it did to the message does not count */
-		bytes_free(&t->head);
+		if (t->started && t->sent.p == NULL)
+			t->sent = t->head;	/* but was sent: the log's */
+		else
+			bytes_free(&t->head);
 		t->head = before;
 	} else
 		bytes_free(&before);
@@ -1229,6 +1235,8 @@ txn_fini(struct txn *t)
 		bytes_free(&t->written);
 	if (t->head.p != NULL)
 		bytes_free(&t->head);
+	if (t->sent.p != NULL)
+		bytes_free(&t->sent);
 	if (t->response.p != NULL)
 		bytes_free(&t->response);
 	if (t->peeked.p != NULL)

@@ -58,9 +58,12 @@ vital_copy(char *dst, size_t size, const char *src)
 		n = chars_utf8(src, len);
 		if (i + (n > 0 ? n : 1) >= size)
 			break;
-		if (n == 0 || (unsigned char)*src < 0x20 || *src == 0x7f) {
+		/* C0, DEL and C1: a terminal may act on each of them */
+		if (n == 0 || (unsigned char)*src < 0x20 || *src == 0x7f ||
+		    (n == 2 && (unsigned char)src[0] == 0xc2 &&
+		    (unsigned char)src[1] < 0xa0)) {
 			dst[i++] = '?';
-			n = 1;
+			n = n == 0 ? 1 : n;
 		} else {
 			memcpy(dst + i, src, n);
 			i += n;
@@ -114,7 +117,8 @@ state_set(struct vital_state *s, enum backend_state state, const char *why)
 	uint32_t		 mine;
 
 	vital_read(s, &now);
-	if (now.state == (uint32_t)state && strcmp(now.why, why) == 0)
+	if (now.turn % 2 == 0 && now.state == (uint32_t)state &&
+	    strcmp(now.why, why) == 0)
 		return;
 	mine = state_take(s);
 	if (s->state != (uint32_t)state)
