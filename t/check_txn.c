@@ -550,7 +550,7 @@ static const struct client clients[] = {
 
 static const size_t lengths[] = { 0, 1, 1024, 3000, 20000, 150000, 400000 };
 
-enum outcome { SAME, EDIT, UPPER, PREFIX };
+enum outcome { SAME, EDIT, UPPER, PREFIX, ALL };
 
 static const struct {
 	const char	*script[ADAPT_STEPS];
@@ -569,6 +569,7 @@ static const struct {
 	{ { "fd upper rewritten" }, UPPER, SIZE_MAX },
 	{ { "read:1 write:+ rest rewritten" }, PREFIX, 1 },
 	{ { "peek:5000 read:1 peek:5000 write:+ rest rewritten" }, PREFIX, 1 },
+	{ { "read:1 write:+ pass rewritten" }, ALL, SIZE_MAX },
 	{ { "read unchanged", "upper rewritten" }, UPPER, SIZE_MAX },
 	{ { "upper rewritten", "read unchanged" }, UPPER, SIZE_MAX },
 	{ { "upper rewritten", "copy rewritten", "fd unchanged" }, UPPER,
@@ -606,7 +607,7 @@ expected_body(enum outcome outcome, const char *body, size_t len,
 	if (outcome == UPPER)
 		for (i = 0; i < len; i++)
 			p[i] = (char)(p[i] - 'a' + 'A');
-	if (outcome == PREFIX) {
+	if (outcome == PREFIX || outcome == ALL) {
 		if (len == 0)
 			*want = 1;
 		p[0] = '+';
@@ -625,7 +626,7 @@ expected_status(const struct client *c, enum outcome outcome, bool asks,
 
 	if (outcome == SAME)
 		return ok204 || in_preview ? 204 : 200;
-	if (outcome == UPPER)
+	if (outcome == UPPER || outcome == ALL)
 		return 200;
 	return ok206 && (ok204 || (in_preview && asks)) ? 206 : 200;
 }

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,14 +107,19 @@ script_read(struct txn *t, size_t most, int (*put)(int))
 }
 
 static int
-script_next(struct txn *t)
+script_next(struct txn *t, bool write)
 {
 	struct digest	 d = { .n = 0 };
 	const char	*p;
 	ssize_t		 n;
 
-	while ((n = txn_next(t, &p)) > 0)
+	while ((n = txn_next(t, &p)) > 0) {
 		digest_add(&d, p, (size_t)n);
+		if (write && txn_write(t, p, (size_t)n) == -1) {
+			saw("write -1");
+			return -1;
+		}
+	}
 	saw("next %zu %s%s", d.n, d.first, n == -1 ? " -1" : "");
 	return n == -1 ? -1 : 0;
 }
@@ -270,7 +276,9 @@ script_word(struct txn *t, const char *word, char *arg)
 	if (strcmp(word, "fill") == 0)
 		return script_fill(t, number(arg));
 	if (strcmp(word, "next") == 0)
-		return script_next(t);
+		return script_next(t, false);
+	if (strcmp(word, "pass") == 0)
+		return script_next(t, true);
 	if (strcmp(word, "want") == 0) {
 		txn_want_fd(t, number(arg));
 		return 0;

@@ -13,6 +13,7 @@
  *	upper copy rest		read all and write it, in capitals or as it
  *				is; the rest is the original's
  *	next			all there are, without a copy
+ *	pass			the same, written as they lie there
  *	want:N fd		a descriptor is wanted; the body as one
  *	set:N=V add:N=V remove:N line:TEXT	edit the head
  *	respond:STATUS=TEXT	a response (no "=": without a body)

@@ -39,7 +39,10 @@ section() {
 # In one go, or bit by bit.
 once='trickle = "5000/10ms" trickle-max = 5000'
 bits='trickle = "500/10ms" trickle-max = 5000'
+mkdir "$tmp/heads"
+chmod 1777 "$tmp/heads"
 {
+	echo "log \"$tmp/heads/log\" { format = \"%is %<ho\" }"
 	cat <<-'END'
 	listen "127.0.0.1:0" { workers = 8 defer-accept = off }
 	log "-" { form = text }
@@ -156,6 +159,10 @@ for service in once bits stream; do
 	finish
 done
 logged ' once 200 unchanged '
+
+# the head that left is logged, though the verdict is unchanged
+[ "$(grep -c 'HTTP/1\.1 200 OK$' "$tmp/heads/log")" -ge 3 ] ||
+    fail "the heads are not in the log: $(cat "$tmp/heads/log")"
 
 step "what could not be scanned is cut, or passes"
 stopped
