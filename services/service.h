@@ -333,7 +333,8 @@ int	 txn_body_fd(struct txn *txn, uint64_t *size);
 /*
  * Sends up to size bytes of the original before the verdict, as far as it
  * was read, lest the client gives up waiting.  With the first of them the
- * reply begins, with the head as it is now.  Afterwards VERDICT_UNCHANGED
+ * reply begins, with the head as it is now but for one field: like any edit,
+ * that ends what points into the head.  Afterwards VERDICT_UNCHANGED
  * sends the rest and ends it well; with any other verdict it ends in the
  * middle of a chunk, and the connection by a reset.  Who has bytes of it can
  * keep and use them: this is for services whose user has asked for it.
