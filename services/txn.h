@@ -102,7 +102,7 @@ struct txn {
 	struct reply_body	 reply_body;
 	struct txn_release	 release;
 	struct bytes		 head;		/* edited; empty: as it came */
-	struct bytes		 sent;		/* where http_out is, if not there */
+	struct bytes		 sent;		/* or where http_out is */
 	struct bytes		 response;	/* of txn_respond() */
 	size_t			 response_head;	/* length of its head */
 	struct bytes		 peeked;
