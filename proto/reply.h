@@ -17,9 +17,9 @@
  */
 struct reply {
 	int		 status;
-	char		 head[REPLY_HEAD_MAX];
-	size_t		 len;
 	bool		 overflow;	/* a header did not fit */
+	size_t		 len;
+	char		 head[REPLY_HEAD_MAX];	/* last: most is not touched */
 };
 
 /* The reason phrase that goes with a status; never empty. */

@@ -61,8 +61,6 @@ report_init(struct report *r, struct view *v, unsigned int i,
 		if (r->log[k].form == RECORD_CUSTOM &&
 		    record_has_local(r->log[k].format))
 			r->wants_local = true;
-	if ((r->service_of = calloc(conf->nplans + 1, 1)) == NULL)
-		fatal(EXIT_SICK, "calloc");
 	for (k = 0; k < conf->nplans; k++)
 		r->service_of[k] = (unsigned char)tally_find_service(
 		    view_tally(v), conf->plan[k].path);

@@ -18,7 +18,6 @@ struct report {
 	unsigned int		 nlogs;		/* of transactions */
 	struct record_log	 log[CONF_LOGS_MAX];
 	bool			 wants_local;	/* a format has %la or %lp */
-	unsigned char		*service_of;	/* by index of the plan */
 	int64_t			 offset;	/* wall clock - monotonic, us */
 	int64_t			 offset_until;
 	uint64_t		 last_id;
@@ -38,6 +37,9 @@ struct report {
 	int64_t			 heads;		/* came in, as far as known */
 	int64_t			 replied;
 	struct record		 record;
+
+	/* by index of the plan; its end is seldom used */
+	unsigned char		 service_of[CONF_PLANS_MAX];
 };
 
 /* Prepares r in worker number i; buries its predecessor's transaction. */

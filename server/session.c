@@ -9,6 +9,7 @@
  * A kept-alive 204 is one recv(2) and one sendmsg(2); everything on that way
  * is memory.
  */
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <errno.h>
@@ -68,9 +69,10 @@ session_init(struct session *ss)
 {
 	const struct limits	*limits = &ss->conf->limits;
 
-	ss->fields = reallocarray(NULL, limits->fields,
-	    sizeof(*ss->fields));
-	if (ss->fields == NULL || stream_init(&ss->stream, limits->head +
+	/* pages of its own: in the heap it would dirty those it was cut from */
+	ss->fields = mmap(NULL, limits->fields * sizeof(*ss->fields),
+	    PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (ss->fields == MAP_FAILED || stream_init(&ss->stream, limits->head +
 	    limits->http_heads + BODY_WINDOW + BODY_RESERVE) == -1)
 		return -1;
 	report_init(&ss->report, view_get(), ss->number, ss->conf);
@@ -353,7 +355,7 @@ session_options(struct session *ss)
 	struct request	*r = &ss->request;
 	struct options	 o;
 	struct body	 body;
-	struct reply	 reply;
+	struct reply	*reply = &ss->txn.reply;	/* nothing is running */
 	bool		 drained;
 
 	r->has_preview = false;			/* has no meaning here (C142) */
@@ -369,8 +371,8 @@ session_options(struct session *ss)
 	o.offers_trailers = (r->allow & ALLOW_TRAILERS) != 0;
 	o.now = time(NULL);
 	o.close = r->close || session_closing(ss);
-	options_format(&reply, &o);
-	if (reply_send(&reply, &ss->stream) == -1) {
+	options_format(reply, &o);
+	if (reply_send(reply, &ss->stream) == -1) {
 		session_count(ss, 0, "client went away while we wrote");
 		return false;
 	}

@@ -26,7 +26,6 @@ struct session {
 	unsigned int		 pool;		/* of the listener */
 	const struct conf_listen *listen;	/* the same */
 
-	struct report		 report;
 	int			 fd;
 	struct stream_fd	 sf;
 	struct stream		 stream;
@@ -37,6 +36,7 @@ struct session {
 	struct txn		*running;	/* &txn while a plan runs */
 	bool			 reset;		/* the connection's end */
 	struct txn		 txn;		/* its end is seldom used */
+	struct report		 report;
 };
 
 /*

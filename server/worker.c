@@ -34,6 +34,9 @@
 /* After running out of descriptors or memory in accept, milliseconds. */
 #define SICK_PAUSE_MS	100
 
+/* Bytes of the smallest page of memory; an alignment, nothing depends on it. */
+#define WORKER_PAGE	4096
+
 static struct session_signals	 worker_signals = { 0, 0, -1 };
 static int			 worker_listener = -1;
 static int			 worker_null = -1;
@@ -270,8 +273,11 @@ worker_stop_services(const struct conf *conf)
 void
 worker_run(const struct worker *w)
 {
-	/* here, not on the stack: most of it is never touched */
-	static struct session ss;
+	/*
+	 * Here, not on the stack: most of it is never touched.  What is
+	 * touched begins together, and on a page of its own.
+	 */
+	static _Alignas(WORKER_PAGE) struct session ss;
 	bool		 with_names;
 
 	ss.conf = w->conf;
