@@ -112,8 +112,19 @@ http_next_field(struct slice head, size_t *pos, struct http_field *f)
 		f->value.p = colon + 1;
 	} else
 		f->value.len = 0;
+	f->name = slice_trim(f->name);
 	f->value = slice_trim(f->value);
 	return true;
+}
+
+bool
+http_find_next(struct slice head, const char *name, size_t *pos,
+    struct http_field *f)
+{
+	while (http_next_field(head, pos, f))
+		if (slice_is_nocase(f->name, name))
+			return true;
+	return false;
 }
 
 bool
@@ -122,10 +133,8 @@ http_find(struct slice head, const char *name, struct slice *value)
 	struct http_field	 f;
 	size_t			 pos = 0;
 
-	while (http_next_field(head, &pos, &f))
-		if (slice_is_nocase(f.name, name)) {
-			*value = f.value;
-			return true;
-		}
-	return false;
+	if (!http_find_next(head, name, &pos, &f))
+		return false;
+	*value = f.value;
+	return true;
 }

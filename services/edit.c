@@ -128,6 +128,32 @@ txn_response_header(const struct txn *t, const char *name, size_t *len)
 	return find_header(head_of(t, true), name, len);
 }
 
+static const char *
+find_next_header(struct slice head, const char *name, size_t *pos,
+    size_t *len)
+{
+	struct http_field	 f;
+
+	*len = 0;
+	if (!http_find_next(head, name, pos, &f))
+		return NULL;
+	return slice_out(f.value, len);
+}
+
+const char *
+txn_next_request_header(const struct txn *t, const char *name, size_t *pos,
+    size_t *len)
+{
+	return find_next_header(head_of(t, false), name, pos, len);
+}
+
+const char *
+txn_next_response_header(const struct txn *t, const char *name, size_t *pos,
+    size_t *len)
+{
+	return find_next_header(head_of(t, true), name, pos, len);
+}
+
 const char *
 txn_icap_header(const struct txn *t, const char *name, size_t *len)
 {
@@ -151,13 +177,11 @@ txn_service_path(const struct txn *t)
 	return t->plan->path;
 }
 
-/* A blank before the colon hides nothing from us. */
 static bool
 is_framing(struct slice name)
 {
 	size_t	 i;
 
-	name = slice_trim(name);
 	for (i = 0; i < sizeof(framing) / sizeof(framing[0]); i++)
 		if (slice_is_nocase(name, framing[i]))
 			return true;
