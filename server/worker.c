@@ -203,9 +203,9 @@ worker_serve(struct session *ss, const struct worker *w)
 			(void)close(fd);
 		else if (w->relief == 0) {
 			board_tell_short(w->board, w->number, w->ready);
-			priv_title("worker %u [busy]", w->number);
+			priv_title_state("busy");
 			session_run(ss, fd);
-			priv_title("worker %u [idle]", w->number);
+			priv_title_state("idle");
 		} else if (worker_is_overdue(ss, fd)) {
 			ss->slot->overload++;
 			session_refuse_busy(ss, fd);
