@@ -702,7 +702,9 @@ struct look_up {
 	bool				 is_connect;
 	const struct blocklist_rule	*rule;		/* found */
 	unsigned int			 list;		/* for which list */
-	bool				 gave_up;	/* an expression has */
+	/* of expressions that gave up */
+	const struct blocklist_rule	*maybe;
+	bool				 is_open;	/* more than one */
 };
 
 static struct slice
@@ -758,9 +760,12 @@ is_exempt(const struct look_up *l)
 	return blocklist_hosts_has(l->b->hosts, &l->url);
 }
 
-/* The first rule for one of these lists, or (0) for any URL. */
-static bool
-find_rule(struct look_up *l, uint64_t lists)
+/*
+ * The first rule for one of these lists, or (0) for any URL, and which list it
+ * is then; NULL where there is none.
+ */
+static const struct blocklist_rule *
+find_rule(const struct look_up *l, uint64_t lists, unsigned int *list)
 {
 	const struct blocklist_rule	*r;
 	unsigned int			 i;
@@ -771,53 +776,79 @@ find_rule(struct look_up *l, uint64_t lists)
 			continue;
 		if (!blocklist_rule_applies(r, l->txn, l->type))
 			continue;
-		l->rule = r;
 		if (!r->any)
 			lists &= r->lists;
-		for (l->list = 0; l->list < l->b->sources.nlists; l->list++)
-			if ((lists >> l->list & 1) != 0)
+		for (*list = 0; *list < l->b->sources.nlists; (*list)++)
+			if ((lists >> *list & 1) != 0)
 				break;
-		return true;
+		return r;
 	}
-	return false;
+	return NULL;
 }
 
-/* Does an expression of lists that allow (or of those that do not) match? */
+/* Does it match the URL?  1 or 0, or -1 where it gave up. */
+static int
+match(const struct look_up *l, const struct expr *e)
+{
+	char	 text[sizeof(l->url.text) + 8];
+	int	 n;
+
+	/* as squidGuard's: the whole URL */
+	n = snprintf(text, sizeof(text), "%s%.*s%s",
+	    l->is_connect ? "" : "http://", (int)l->url.len, l->url.text,
+	    l->url.len == l->url.host_len ? "/" : "");
+	return expr_match(e, text, (size_t)n);
+}
+
+/*
+ * Finds the rule for the first expression that matches.  One that gave up
+ * leaves open whether its rule is the one, unless that is found anyway.
+ */
+static void
+find_expression(struct look_up *l)
+{
+	const struct expression		*e;
+	const struct blocklist_rule	*r;
+	unsigned int			 i, list;
+	int				 result;
+
+	for (i = 0; i < l->b->nexpressions && l->rule == NULL; i++) {
+		e = &l->b->expression[i];
+		if (l->b->sources.list[e->list].allow ||
+		    (result = match(l, e->expr)) == 0 ||
+		    (r = find_rule(l, UINT64_C(1) << e->list, &list)) == NULL)
+			continue;
+		if (result == 1) {
+			l->rule = r;
+			l->list = list;
+		} else if (l->maybe == NULL)
+			l->maybe = r;
+		else if (l->maybe != r)
+			l->is_open = true;
+	}
+}
+
+/* Does an expression of a list that allows match? */
 static bool
-find_expression(struct look_up *l, bool allow)
+is_allowed(const struct look_up *l)
 {
 	const struct expression	*e;
-	char			 text[sizeof(l->url.text) + 8];
 	unsigned int		 i;
-	int			 n = -1;
 
 	for (i = 0; i < l->b->nexpressions; i++) {
 		e = &l->b->expression[i];
-		if (l->b->sources.list[e->list].allow != allow)
-			continue;
-		/* as squidGuard's: the whole URL */
-		if (n == -1)
-			n = snprintf(text, sizeof(text), "%s%.*s%s",
-			    l->is_connect ? "" : "http://", (int)l->url.len,
-			    l->url.text,
-			    l->url.len == l->url.host_len ? "/" : "");
-		switch (expr_match(e->expr, text, (size_t)n)) {
-		case 1:
-			if (allow || find_rule(l, UINT64_C(1) << e->list))
-				return true;
-			break;
-		case -1:
-			l->gave_up = true;
-			break;
-		default:
-			break;
-		}
+		if (l->b->sources.list[e->list].allow &&
+		    match(l, e->expr) == 1)
+			return true;
 	}
 	return false;
 }
 
-/* Finds the rule, if there is one. */
-static void
+/*
+ * Finds the rule, if there is one.  Returns 0, or -1 where that depends on an
+ * expression that gave up.
+ */
+static int
 look_up(struct look_up *l)
 {
 	struct blocklist_match	 m[BLOCKLIST_MATCHES_MAX];
@@ -829,18 +860,19 @@ look_up(struct look_up *l)
 	for (i = 0; i < n; i++)
 		all |= m[i].lists;
 	if ((all & l->b->allow) != 0)
-		return;
-	for (i = 0; i < n; i++)
-		if (find_rule(l, m[i].lists))
-			break;
-	if (l->rule == NULL && !find_expression(l, false))
-		(void)find_rule(l, 0);
+		return 0;
+	for (i = 0; i < n && l->rule == NULL; i++)
+		l->rule = find_rule(l, m[i].lists, &l->list);
 	if (l->rule == NULL)
-		return;
-	l->gave_up = false;
-	if (find_expression(l, true))
+		find_expression(l);
+	if (l->rule == NULL)
+		l->rule = find_rule(l, 0, &l->list);
+	if ((l->rule != NULL || l->maybe != NULL) && is_allowed(l)) {
 		l->rule = NULL;
-	l->gave_up = false;
+		return 0;
+	}
+	return l->is_open || (l->maybe != NULL && l->maybe != l->rule) ?
+	    -1 : 0;
 }
 
 /* The URL as it may be shown: what was asked for, cut. */
@@ -970,12 +1002,9 @@ blocklist_serve(struct txn *txn, void *instance)
 	if (is_exempt(&l))
 		return VERDICT_UNCHANGED;
 	find_type(&l);
-	look_up(&l);
-	if (l.rule != NULL)
-		return decide(&l);
-	if (l.gave_up)
+	if (look_up(&l) == -1)
 		return txn_fail(txn, "an expression came to its limit");
-	return VERDICT_UNCHANGED;
+	return l.rule != NULL ? decide(&l) : VERDICT_UNCHANGED;
 }
 
 extern const struct service svc_blocklist;

@@ -225,6 +225,73 @@ START_TEST(decision)
 }
 END_TEST
 
+/*
+ * An expression that gives up leaves the decision to on-error, unless it does
+ * not depend on it; one that allows and gives up allows nothing.
+ */
+static const struct {
+	const char	*rules;
+	const char	*host;
+	const char	*expect;
+} limits[] = {
+	{ "", "x", "fail an expression came to its limit" },
+	{ "rule a { lists = {slow} }", "x",
+	    "fail an expression came to its limit" },
+	{ "rule a { lists = {slow} } rule b { lists = {any} action = log }",
+	    "x", "fail an expression came to its limit" },
+	{ "rule a { lists = {slow} } rule b { lists = {any} action = allow }",
+	    "x", "fail an expression came to its limit" },
+	{ "rule a { lists = {slow} } rule b { lists = {late} action = log }",
+	    "late", "fail an expression came to its limit" },
+	/* the same whether it matches or not */
+	{ "rule b { lists = {any} action = log } rule a { lists = {slow} }",
+	    "x", "log " },
+	{ "", "late", "403 late" },
+	{ "rule a { lists = {late} }", "x", "pass" },
+	{ "rule a { lists = {late} }", "late", "403 late" },
+	{ "rule a { lists = {slow} users = {joe} }", "x", "pass" },
+	/* a domain comes before expressions */
+	{ "", "ads", "403 ads" },
+	{ "", "okay", "pass" },
+	{ "", "good", "pass" },
+};
+
+START_TEST(limit)
+{
+	static struct opened	 o;
+	static struct adapt	 a;
+	char			 text[2048], head[5000], command[256];
+	size_t			 n;
+
+	if (!expr_is_built_in())
+		return;
+	(void)snprintf(command, sizeof(command), "mkdir %s/slow %s/late "
+	    "%s/okay", folder, folder, folder);
+	ck_assert_int_eq(system(command), 0);
+	put("slow/expressions", "(a+)+b|(a|aa)+c\n");
+	put("late/expressions", "^http://late\\.\n");
+	put("okay/expressions", "^http://okay\\.\n");
+	(void)snprintf(text, sizeof(text), "cache = '%s/cache'\n"
+	    "list slow { path = {'%s/slow'} } list late { path = {'%s/late'} }"
+	    "list okay { path = {'%s/okay', '%s/good'} allow = true }"
+	    "list more { path = {'%s/slow'} allow = true }"
+	    "list ads { path = {'%s/ads'} } %s", folder, folder, folder,
+	    folder, folder, folder, folder, limits[_i].rules);
+	opened_init(&o, &svc_blocklist, text);
+	ck_assert_str_eq(o.errors.s, "");
+	memset(&a, 0, sizeof(a));
+	n = (size_t)snprintf(head, sizeof(head), "GET http://%s%s.example/",
+	    limits[_i].host, strcmp(limits[_i].host, "good") == 0 ?
+	    ".ads" : "");
+	memset(head + n, 'a', 4000);
+	(void)snprintf(head + n + 4000, sizeof(head) - n - 4000,
+	    "!c HTTP/1.1\r\n\r\n");
+	a.ask.head = head;
+	ck_assert_str_eq(ask(&o, &a), limits[_i].expect);
+	opened_fini(&o);
+}
+END_TEST
+
 START_TEST(response_type)
 {
 	static struct opened	 o;
@@ -449,6 +516,7 @@ add(TCase *tc)
 {
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	unit_add_rows(tc, decision, decisions);
+	unit_add_rows(tc, limit, limits);
 	tcase_add_loop_test(tc, response_type, 0, 4);
 	tcase_add_test(tc, page);
 	unit_add_rows(tc, fault, faults);
