@@ -43,6 +43,31 @@ letters() {
 	head -c "$1" /dev/zero | tr '\0' a
 }
 
+step "a URL that is too long, or whose host is not sure, is not passed"
+printf '%s\n' ads.example url.example/bad >"$tmp/ads"
+chmod a+r "$tmp/ads"
+cat >"$tmp/icapd.conf" <<-END
+run-dir = "$tmp/board"
+listen "127.0.0.1:0" { workers = 2 }
+log "$log" { form = text }
+blocklist ads {
+	cache = "$tmp/cache"
+	list "ads" { path = {"$tmp/ads"} }
+}
+service "/ads" { run = {ads} }
+END
+icapd_configured
+passes ads "http://url.example/$(letters 8183)/../good"
+blocks ads "http://url.example/$(letters 8184)/../bad"
+refuses 'a URL that is too long' ads \
+    "http://url.example/$(letters 8185)/../bad"
+blocks ads "http://www.ads.example/$(letters 8191)"
+refuses 'a URL that is too long' ads "http://fine.example/$(letters 8192)"
+refuses 'a backslash before an @' ads 'http://fine.example\@ads.example/'
+refuses 'more than one Host field' ads http://fine.example/ \
+    -E 'Host: ads.example'
+icapd_stop TERM
+
 step "an expression that gives up does not decide, nor does a rule behind it"
 if [ "$expressions" = yes ]; then
 	mkdir "$tmp/slow"
