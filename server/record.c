@@ -1118,7 +1118,8 @@ record_end(struct rings *rs, unsigned int i, const struct record *a,
 		lines++;
 	}
 	/* a client that goes away is no news */
-	if (a->blocked || (level != LOG_LEVEL_INFO && a->status != 0)) {
+	if (a->blocked || a->died ||
+	    (level != LOG_LEVEL_INFO && a->status != 0)) {
 		line[lines].log = RING_RECENT;
 		line[lines].level = (uint8_t)level;
 		line[lines].kind = a->blocked ? RING_BLOCKED : RING_ACCESS;

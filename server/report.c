@@ -200,8 +200,8 @@ report_heads(struct report *r, const struct request *request,
 	if (request->has_preview)
 		a->preview = (int64_t)request->preview;
 	report_find_identity(a, &request->header);
-	if (r->nlogs > 0)
-		record_begin(view_rings(r->view), r->ring, a);
+	/* without a log, too: the one who dies in it is counted and shown */
+	record_begin(view_rings(r->view), r->ring, a);
 }
 
 void
