@@ -11,6 +11,9 @@
 
 #include "blocklist_rule.h"
 
+/* Longest group or media type that is compared, bytes. */
+#define TEXT_MAX	1024
+
 static const char *const variables[] = {
 	"category", "client", "host", "list", "rule", "url", "user"
 };
@@ -259,7 +262,7 @@ has_pattern(char *const *pattern, unsigned int n, const char *text)
 static bool
 has_text(char *const *pattern, unsigned int n, struct slice text)
 {
-	char	 copy[256];
+	char	 copy[TEXT_MAX];
 
 	if (text.len == 0 || text.len >= sizeof(copy))
 		return false;
@@ -327,14 +330,20 @@ bool
 blocklist_rule_applies(const struct blocklist_rule *r, struct txn *txn,
     struct slice type)
 {
+	const char	*user;
+
 	if (r->ntypes > 0 && !has_text(r->type, r->ntypes, type))
 		return false;
 	if (r->nclients > 0 && !network_has(r->client, r->nclients,
 	    txn_client_address(txn)))
 		return false;
-	if (r->nusers > 0 &&
-	    !has_pattern(r->user, r->nusers, txn_user(txn)))
-		return false;
+	if (r->nusers > 0) {
+		/* nobody is not any user */
+		user = txn_user(txn);
+		if (user[0] == '\0' ||
+		    !has_pattern(r->user, r->nusers, user))
+			return false;
+	}
 	if (r->ngroups > 0 && !has_group(r, txn_groups(txn)))
 		return false;
 	return r->nwhen == 0 || is_now(r);
