@@ -7,8 +7,8 @@
  *
  * The order of decisions: a host that a block page lives on, and what a list
  * allows, passes; then the longest match that some rule is for; then
- * expressions; then rules for any URL.  A URL that cannot be found out is a
- * failure, never a pass.
+ * expressions; then rules for any URL.  A URL that cannot be found out, or
+ * that recipients would read in different ways, is a failure, never a pass.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -59,6 +59,7 @@ struct blocklist {
 	uint64_t		 allow;		/* set of lists */
 	struct blocklist_rule	*rule;
 	unsigned int		 nrules;
+	bool			 has_types;	/* a rule asks for them */
 	struct service_template	**page;
 	unsigned int		 npages;
 	char			**exempt;	/* hosts, normal form */
@@ -393,6 +394,7 @@ open_rules(struct blocklist *b, const struct service_setup *setup)
 		if (blocklist_rule_init(&b->rule[b->nrules], setup, cfg,
 		    &b->sources) == -1)
 			result = -1;
+		b->has_types = b->has_types || b->rule[b->nrules].ntypes > 0;
 		own = page;
 		if (open_page(b, setup, cfg_getstr(cfg, "template"),
 		    &own) == -1)
@@ -834,16 +836,28 @@ refresh(struct blocklist *b)
 
 /* ---- a transaction ------------------------------------------------------- */
 
+/* The forms of a URL that expressions see. */
+#define NFORMS	2
+
+struct form {
+	size_t	 len;
+	char	 text[WEBURL_TEXT_MAX];
+};
+
 struct look_up {
 	struct blocklist		*b;
 	struct txn			*txn;
-	struct weburl			 url;
 	struct slice			 target;	/* as it was sent */
 	struct slice			 type;
 	bool				 is_connect;
 	const struct blocklist_rule	*rule;		/* found */
 	unsigned int			 list;		/* for which list */
-	bool				 gave_up;	/* an expression has */
+	/* of expressions that gave up */
+	const struct blocklist_rule	*maybe;
+	bool				 is_open;	/* more than one */
+	unsigned int			 nforms;	/* 0: not made yet */
+	struct form			 form[NFORMS];
+	struct weburl			 url;
 };
 
 static struct slice
@@ -854,36 +868,74 @@ get(const char *p, size_t len)
 	return s;
 }
 
-/* Is there a URL at all? */
-static int
+/* What is asked for.  NULL, or why that is not known. */
+static const char *
 find_url(struct look_up *l)
 {
-	struct slice	 host;
+	struct slice	 host = { "", 0 };
 	const char	*p;
-	size_t		 len;
+	size_t		 len, pos = 0;
 
 	p = txn_method(l->txn, &len);
 	l->is_connect = slice_is(get(p, len), "CONNECT");
 	p = txn_uri(l->txn, &len);
 	l->target = get(p, len);
-	p = txn_request_header(l->txn, "Host", &len);
-	host = get(p, len);
-	return weburl_parse(&l->url, l->target, host);
+	if ((p = txn_next_request_header(l->txn, "Host", &pos, &len)) !=
+	    NULL) {
+		host = get(p, len);
+		/* RFC 9112 3.2: no request has two, and who knows which */
+		if (txn_next_request_header(l->txn, "Host", &pos, &len) !=
+		    NULL)
+			return "more than one Host field";
+	}
+	return weburl_parse(&l->url, l->target, host) == -1 ?
+	    l->url.why : NULL;
 }
 
-/* The media type, without its parameters. */
-static void
+/* Is there a comma outside of quotes? */
+static bool
+is_list(struct slice s)
+{
+	bool	 is_quoted = false;
+	size_t	 i;
+
+	for (i = 0; i < s.len; i++)
+		if (s.p[i] == '"')
+			is_quoted = !is_quoted;
+		else if (is_quoted && s.p[i] == '\\')
+			i++;
+		else if (!is_quoted && s.p[i] == ',')
+			return true;
+	return false;
+}
+
+/*
+ * The media type, without its parameters.  NULL, or why it is not known;
+ * some take the first of several, others the last (RFC 9110 8.3).
+ */
+static const char *
 find_type(struct look_up *l)
 {
 	const char	*p, *end;
-	size_t		 len;
+	struct slice	 s;
+	size_t		 len, pos = 0;
 
-	if (!txn_is_response(l->txn) ||
-	    (p = txn_response_header(l->txn, "Content-Type", &len)) == NULL)
-		return;
-	if ((end = memchr(p, ';', len)) != NULL)
-		len = (size_t)(end - p);
-	l->type = slice_trim(get(p, len));
+	if (!txn_is_response(l->txn) || !l->b->has_types)
+		return NULL;
+	while ((p = txn_next_response_header(l->txn, "Content-Type", &pos,
+	    &len)) != NULL) {
+		s = get(p, len);
+		if (is_list(s))
+			return "more than one Content-Type";
+		if ((end = memchr(p, ';', len)) != NULL)
+			s.len = (size_t)(end - p);
+		s = slice_trim(s);
+		if (l->type.p != NULL && (s.len != l->type.len ||
+		    strncasecmp(s.p, l->type.p, s.len) != 0))
+			return "more than one Content-Type";
+		l->type = s;
+	}
+	return NULL;
 }
 
 static bool
@@ -899,9 +951,12 @@ is_exempt(const struct look_up *l)
 	return blocklist_hosts_has(l->b->hosts, &l->url);
 }
 
-/* The first rule for one of these lists, or (0) for any URL. */
-static bool
-find_rule(struct look_up *l, uint64_t lists)
+/*
+ * The first rule for one of these lists, or (0) for any URL, and which list it
+ * is then; NULL where there is none.
+ */
+static const struct blocklist_rule *
+find_rule(const struct look_up *l, uint64_t lists, unsigned int *list)
 {
 	const struct blocklist_rule	*r;
 	unsigned int			 i;
@@ -912,53 +967,107 @@ find_rule(struct look_up *l, uint64_t lists)
 			continue;
 		if (!blocklist_rule_applies(r, l->txn, l->type))
 			continue;
-		l->rule = r;
 		if (!r->any)
 			lists &= r->lists;
-		for (l->list = 0; l->list < l->b->sources.nlists; l->list++)
-			if ((lists >> l->list & 1) != 0)
+		for (*list = 0; *list < l->b->sources.nlists; (*list)++)
+			if ((lists >> *list & 1) != 0)
 				break;
-		return true;
+		return r;
 	}
-	return false;
+	return NULL;
 }
 
-/* Does an expression of lists that allow (or of those that do not) match? */
+/*
+ * The URL as squidGuard's expressions see it, as it was sent, and its normal
+ * form if that is another one.
+ */
+static void
+make_forms(struct look_up *l)
+{
+	static const enum weburl_form	 form[NFORMS] = {
+		WEBURL_SENT, WEBURL_NORMAL
+	};
+	struct form			*f = l->form;
+	unsigned int			 i;
+
+	for (i = 0; i < NFORMS; i++)
+		f[i].len = weburl_format(&l->url, form[i], l->is_connect,
+		    f[i].text);
+	l->nforms = f[0].len == f[1].len &&
+	    strncasecmp(f[0].text, f[1].text, f[0].len) == 0 ? 1 : NFORMS;
+}
+
+/*
+ * Does it match one form of the URL, or (all) each of them?  1 or 0, or -1
+ * where it gave up.
+ */
+static int
+match(struct look_up *l, const struct expr *e, bool all)
+{
+	unsigned int	 i;
+	int		 result, open = 0;
+
+	if (l->nforms == 0)
+		make_forms(l);
+	for (i = 0; i < l->nforms; i++) {
+		result = expr_match(e, l->form[i].text, l->form[i].len);
+		if (result == -1)
+			open = -1;
+		else if (result == !all)
+			return result;
+	}
+	return open == -1 ? -1 : all;
+}
+
+/*
+ * Finds the rule for the first expression that matches.  One that gave up
+ * leaves open whether its rule is the one, unless that is found anyway.
+ */
+static void
+find_expression(struct look_up *l)
+{
+	const struct expression		*e;
+	const struct blocklist_rule	*r;
+	unsigned int			 i, list;
+	int				 result;
+
+	for (i = 0; i < l->b->nexpressions && l->rule == NULL; i++) {
+		e = &l->b->expression[i];
+		if (l->b->sources.list[e->list].allow ||
+		    (result = match(l, e->expr, false)) == 0 ||
+		    (r = find_rule(l, UINT64_C(1) << e->list, &list)) == NULL)
+			continue;
+		if (result == 1) {
+			l->rule = r;
+			l->list = list;
+		} else if (l->maybe == NULL)
+			l->maybe = r;
+		else if (l->maybe != r)
+			l->is_open = true;
+	}
+}
+
+/* Does an expression of a list that allows match? */
 static bool
-find_expression(struct look_up *l, bool allow)
+is_allowed(struct look_up *l)
 {
 	const struct expression	*e;
-	char			 text[sizeof(l->url.text) + 8];
 	unsigned int		 i;
-	int			 n = -1;
 
 	for (i = 0; i < l->b->nexpressions; i++) {
 		e = &l->b->expression[i];
-		if (l->b->sources.list[e->list].allow != allow)
-			continue;
-		/* as squidGuard's: the whole URL */
-		if (n == -1)
-			n = snprintf(text, sizeof(text), "%s%.*s%s",
-			    l->is_connect ? "" : "http://", (int)l->url.len,
-			    l->url.text,
-			    l->url.len == l->url.host_len ? "/" : "");
-		switch (expr_match(e->expr, text, (size_t)n)) {
-		case 1:
-			if (allow || find_rule(l, UINT64_C(1) << e->list))
-				return true;
-			break;
-		case -1:
-			l->gave_up = true;
-			break;
-		default:
-			break;
-		}
+		if (l->b->sources.list[e->list].allow &&
+		    match(l, e->expr, true) == 1)
+			return true;
 	}
 	return false;
 }
 
-/* Finds the rule, if there is one. */
-static void
+/*
+ * Finds the rule, if there is one.  Returns 0, or -1 where that depends on an
+ * expression that gave up.
+ */
+static int
 look_up(struct look_up *l)
 {
 	struct blocklist_match	 m[BLOCKLIST_MATCHES_MAX];
@@ -970,18 +1079,19 @@ look_up(struct look_up *l)
 	for (i = 0; i < n; i++)
 		all |= m[i].lists;
 	if ((all & l->b->allow) != 0)
-		return;
-	for (i = 0; i < n; i++)
-		if (find_rule(l, m[i].lists))
-			break;
-	if (l->rule == NULL && !find_expression(l, false))
-		(void)find_rule(l, 0);
+		return 0;
+	for (i = 0; i < n && l->rule == NULL; i++)
+		l->rule = find_rule(l, m[i].lists, &l->list);
 	if (l->rule == NULL)
-		return;
-	l->gave_up = false;
-	if (find_expression(l, true))
+		find_expression(l);
+	if (l->rule == NULL)
+		l->rule = find_rule(l, 0, &l->list);
+	if ((l->rule != NULL || l->maybe != NULL) && is_allowed(l)) {
 		l->rule = NULL;
-	l->gave_up = false;
+		return 0;
+	}
+	return l->is_open || (l->maybe != NULL && l->maybe != l->rule) ?
+	    -1 : 0;
 }
 
 /* The URL as it may be shown: what was asked for, cut. */
@@ -1023,15 +1133,31 @@ respond(const struct look_up *l, const struct service_var *vars)
 	return VERDICT_REPLACED;
 }
 
+/* A part of X-Violations-Found, which blanks divide. */
+static void
+format_part(char *dst, size_t size, const char *src)
+{
+	size_t	 i;
+
+	for (i = 0; src[i] != '\0' && i + 1 < size; i++)
+		dst[i] = src[i] > ' ' && src[i] < 0x7f ? src[i] : '_';
+	dst[i] = '\0';
+}
+
+/*
+ * The lines that others send folded, as one: how many, of what, what it is,
+ * its number, and what became of it (0: left as it is, 1: repaired, 2: kept
+ * back, which a redirect does as well).
+ */
 static void
 tell(const struct look_up *l, const char *category, const char *url,
     const char *action)
 {
-	char	 text[SHOWN_MAX + 512];
+	char	 part[2][SHOWN_MAX + 1], text[sizeof(part) + 16];
 
-	/* the lines that others send folded, as one */
-	(void)snprintf(text, sizeof(text), "1\t%s\t%s\t0\t%s", url, category,
-	    l->rule->action == BLOCKLIST_REDIRECT ? "2" : "1");
+	format_part(part[0], sizeof(part[0]), url);
+	format_part(part[1], sizeof(part[1]), category);
+	(void)snprintf(text, sizeof(text), "1 %s %s 0 2", part[0], part[1]);
 	(void)txn_reply_header(l->txn, "X-Violations-Found", text);
 	(void)txn_reply_header(l->txn, "X-Response-Info", action);
 	(void)txn_reply_header(l->txn, "X-Response-Desc", category);
@@ -1100,23 +1226,22 @@ static enum verdict
 blocklist_serve(struct txn *txn, void *instance)
 {
 	struct look_up	 l;
+	const char	*why;
 
-	memset(&l, 0, offsetof(struct look_up, url));
-	memset(&l.target, 0, sizeof(l) - offsetof(struct look_up, target));
+	/* what is behind is large, and written before it is read */
+	memset(&l, 0, offsetof(struct look_up, form));
 	l.b = instance;
 	l.txn = txn;
 	refresh(l.b);
-	if (find_url(&l) == -1)
-		return txn_fail(txn, "no URL to look for");
+	if ((why = find_url(&l)) != NULL)
+		return txn_fail(txn, why);
 	if (is_exempt(&l))
 		return VERDICT_UNCHANGED;
-	find_type(&l);
-	look_up(&l);
-	if (l.rule != NULL)
-		return decide(&l);
-	if (l.gave_up)
+	if ((why = find_type(&l)) != NULL)
+		return txn_fail(txn, why);
+	if (look_up(&l) == -1)
 		return txn_fail(txn, "an expression came to its limit");
-	return VERDICT_UNCHANGED;
+	return l.rule != NULL ? decide(&l) : VERDICT_UNCHANGED;
 }
 
 extern const struct service svc_blocklist;

@@ -132,7 +132,7 @@ find(struct blocklist_db *db, const char *key, size_t len, bool *has_urls)
 	return lists;
 }
 
-/* Ends of the parts of a path: before each slash, the "?" and each "&". */
+/* Ends of the parts of a path: before each slash, ";", the "?" and each "&". */
 static unsigned int
 find_cuts(const struct weburl *u, size_t *cut)
 {
@@ -143,7 +143,8 @@ find_cuts(const struct weburl *u, size_t *cut)
 	for (i = u->host_len + 1; i < u->len && n < CUTS_MAX; i++) {
 		if (u->text[i] == '?')
 			is_query = true;
-		else if (is_query ? u->text[i] != '&' : u->text[i] != '/')
+		else if (u->text[i] != ';' &&
+		    u->text[i] != (is_query ? '&' : '/'))
 			continue;
 		cut[n++] = i;
 	}
