@@ -26,8 +26,9 @@
 #include "blocklist_hosts.h"
 #include "service.h"
 
-/* A call waits so long for answers, seconds. */
-#define PATIENCE	1
+/* A call waits so long for answers, nanoseconds; most come at once. */
+#define PATIENCE	200000000
+#define SECOND		1000000000
 
 struct shared {
 	_Atomic uint32_t	 number;	/* odd: it is being written */
@@ -272,7 +273,9 @@ blocklist_hosts_look_up(struct blocklist_hosts *h)
 	bool		 changed = false;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += PATIENCE;
+	until.tv_nsec += PATIENCE;
+	until.tv_sec += until.tv_nsec / SECOND;
+	until.tv_nsec %= SECOND;
 	for (; h->next < h->n; h->next++) {
 		if (!has_answer(&h->question, h->host[h->next].name, &until))
 			break;

@@ -41,8 +41,9 @@ int	 blocklist_hosts_add(struct blocklist_hosts *h,
 /*
  * Looks them up, one after the other; one that cannot be found keeps the
  * addresses it had, which is said once.  Returns true when all of them have
- * been looked up; or false after a second, as nobody knows how long a name
- * server takes: the look-up goes on meanwhile, and so does the next call.
+ * been looked up; or false after a fifth of a second, as nobody knows how long
+ * a name server takes: the look-up goes on meanwhile, and so does the next
+ * call.
  * Only one process may do so.
  */
 bool	 blocklist_hosts_look_up(struct blocklist_hosts *h);
