@@ -27,7 +27,7 @@
 #include "../services/service.h"
 #include "unit.h"
 
-#define MANY	100000		/* entries of the large list */
+#define MANY	1000000		/* entries of the large list */
 
 static char		 folder[64];
 static struct text	 notices;
@@ -386,32 +386,101 @@ START_TEST(finding)
 }
 END_TEST
 
-/* Many entries, many times: each is found, its neighbours are not. */
+/*
+ * A million entries in every form there is, some of them twice: each is found,
+ * what is next to it is not.  ~ stands for its number, \1 and \2 for its upper
+ * and lower half in hexadecimal, \3 to \5 for its lower bytes.
+ */
+static const struct {
+	const char	*line;
+	const char	*url;
+	const char	*expect;	/* NULL: there is something */
+} forms[] = {
+	{ "d~.example", "http://www.D~.Example./", "a:d~.example " },
+	{ "0.0.0.0 x.d~.example d~.example", "d~.example:443",
+	    "a:d~.example " },
+	{ "||d~.example^$important", "d~.example", "a:d~.example " },
+	{ "address=/d~.example/0.0.0.0", "d~.example", "a:d~.example " },
+	{ "*.d~.example", "http://user@d~.example:8080/",
+	    "a:d~.example " },
+	{ "http://user@d~.example:8080/\r", "d~.example", "a:d~.example " },
+	{ "local-zone: \"d~.example.\" always_nxdomain", "d~.example",
+	    "a:d~.example " },
+	{ "d~.example. 300 IN CNAME .", "d~.example", "a:d~.example " },
+	{ "\t.D~.EXAMPLE  # why", "d~.example", "a:d~.example " },
+	{ "::\tlocalhost d~.example", "d~.example", "a:d~.example " },
+	{ "d~.example.:443", "d~.example", "a:d~.example " },
+	{ "%44~%2Eexample", "d~.exampl%65", "a:d~.example " },
+	{ "xn--bcher-kva~.example", "xn--bcher-kva~.example",
+	    "a:xn--bcher-kva~.example " },
+	{ "d~.example/x/%2DY/", "http://d~.example/x/-y/z?q",
+	    "a:d~.example/x/-y " },
+	{ "d~.example/x?q=1", "http://d~.example/x?q=1&r",
+	    "a:d~.example/x?q=1 " },
+	{ "d~.example/x", "http://d~.example/xx", "" },
+	{ "10.\3.\4.\5", "http://10.\3.\4.\5/", NULL },
+	{ "2001:db8::\1:\2", "http://[2001:DB8:0::\1:\2]:80/", NULL },
+	{ "||d~.example^\n@@||d~.example^", "d~.example", "" },
+	{ "two words~\nd~.example", "d~.example", "a:d~.example " },
+	{ "!d~.example", "d~.example", "" },
+};
+
+static const char *
+fill(const char *pattern, unsigned int i)
+{
+	static char	 text[4][256];
+	static int	 next;
+	char		*p;
+	size_t		 n, size = sizeof(text[0]);
+
+	next = (next + 1) % 4;
+	p = text[next];
+	for (n = 0; *pattern != '\0'; pattern++)
+		if (*pattern == '~')
+			n += (size_t)snprintf(p + n, size - n, "%u", i);
+		else if (*pattern == 1 || *pattern == 2)
+			n += (size_t)snprintf(p + n, size - n, "%x",
+			    *pattern == 1 ? i >> 16 : i & 0xffff);
+		else if (*pattern >= 3 && *pattern <= 5)
+			n += (size_t)snprintf(p + n, size - n, "%u",
+			    i >> (8 * (5 - *pattern)) & 0xff);
+		else
+			p[n++] = *pattern;
+	p[n] = '\0';
+	return p;
+}
+
 START_TEST(finding_many)
 {
+	const char		*many = getenv("ENTRIES"), *found, *expect;
 	struct blocklist_fault	 fault;
 	struct blocklist_db	 db;
-	char			 url[64], expect[64];
+	unsigned int		 n = MANY, i, f;
 	FILE			*fp;
-	int			 fd, i, k;
+	int			 fd;
 
+	if (many != NULL)
+		n = (unsigned int)strtoul(many, NULL, 10);
 	ck_assert_ptr_nonnull(fp = fopen(path_of("a"), "w"));
-	for (k = 0; k < 2; k++)
-		for (i = 0; i < MANY; i += 1 + k)
-			(void)fprintf(fp, "x%d.d%d.example\n", i, i % 7);
+	for (i = 0; i < n; i++) {
+		f = i % ROWS(forms);
+		(void)fprintf(fp, "%s\n", fill(forms[f].line, i));
+		if (i % 5 == 0)
+			(void)fprintf(fp, "%s\n", fill(forms[f].line, i));
+	}
 	ck_assert_int_eq(fclose(fp), 0);
 	use_lists(1);
 	ck_assert_int_ne(fd = open_db(&db, NULL, &fault), -1);
-	/* lines, as the log and icapctl say */
-	ck_assert_uint_eq(db.trailer.entries, MANY + (MANY + 1) / 2);
-	for (i = 0; i < MANY; i++) {
-		(void)snprintf(url, sizeof(url), "www.x%d.d%d.example", i,
-		    i % 7);
-		(void)snprintf(expect, sizeof(expect), "a:%s ", url + 4);
-		unit_must(strcmp(find(&db, url), expect) == 0);
-		(void)snprintf(url, sizeof(url), "x%d.d%d.example", i,
-		    (i + 1) % 7);
-		unit_must(strcmp(find(&db, url), "") == 0);
+	for (i = 0; i < n; i++) {
+		f = i % ROWS(forms);
+		found = find(&db, fill(forms[f].url, i));
+		expect = forms[f].expect;
+		if (expect != NULL ? strcmp(found, fill(expect, i)) != 0 :
+		    strncmp(found, "a:", 2) != 0)
+			ck_abort_msg("%s: %s", fill(forms[f].url, i), found);
+		/* which is of another form */
+		found = find(&db, fill(forms[f].url, i + n));
+		unit_must(found[0] == '\0');
 	}
 	blocklist_db_close(&db);
 	(void)close(fd);
@@ -1002,7 +1071,7 @@ add(TCase *tc)
 	tcase_add_test(tc, hosts_slow);
 	tcase_add_test(tc, hosts_shared);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 240);
 	unit_add_rows(tc, reading, lists);
 	tcase_add_loop_test(tc, reading_long, 0, 3);
 	tcase_add_test(tc, reading_nul);
