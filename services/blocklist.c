@@ -43,8 +43,14 @@
 
 struct expression {
 	struct expr	*expr;
+	char		*text;		/* by which it is known again */
+	size_t		 len;
 	unsigned int	 list;
+	bool		 is_taken;	/* it is the next set's, too */
 };
+
+/* Expressions compared to find one again; most lists keep their order. */
+#define AGAIN_MAX	256
 
 struct blocklist {
 	const char		*name;
@@ -73,6 +79,7 @@ struct blocklist {
 	unsigned int		 settling;
 	time_t			 looked_up;	/* hosts; monotonic */
 	bool			 is_failing;
+	bool			 is_kept_back;	/* from the workers */
 
 	/* for people */
 	time_t			 loaded;	/* the database in use */
@@ -85,6 +92,7 @@ static const cfg_opt_t list_options[] = {
 	CFG_STR_LIST("path", NULL, CFGF_NODEFAULT),
 	CFG_STR("category", NULL, CFGF_NONE),
 	CFG_BOOL("allow", cfg_false, CFGF_NONE),
+	CFG_BOOL("empty", cfg_false, CFGF_NONE),
 	CFG_END()
 };
 
@@ -115,43 +123,116 @@ static const cfg_opt_t options[] = {
 
 /* ---- expressions --------------------------------------------------------- */
 
+/* But for those that the next set has as well. */
 static void
 free_expressions(struct expression *e, unsigned int n)
 {
 	unsigned int	 i;
 
 	for (i = 0; i < n; i++)
-		expr_free(e[i].expr);
+		if (!e[i].is_taken) {
+			expr_free(e[i].expr);
+			free(e[i].text);
+		}
 	free(e);
 }
 
-/* Compiles those of the database.  Returns 0, or -1 with the old ones. */
+/* The same expression in the set that is there, from number *from on. */
+static struct expression *
+find_again(struct blocklist *b, const char *text, size_t len,
+    unsigned int *from)
+{
+	struct expression	*e;
+	unsigned int		 i;
+
+	for (i = *from; i < b->nexpressions && i < *from + AGAIN_MAX; i++) {
+		e = &b->expression[i];
+		if (e->len == len && memcmp(e->text, text, len) == 0) {
+			*from = i + 1;
+			return e;
+		}
+	}
+	return NULL;
+}
+
+/* Most changes of lists are none of theirs. */
+static bool
+is_same_set(struct blocklist *b)
+{
+	const char	*text;
+	unsigned int	 i, list;
+	size_t		 len;
+
+	if (b->db.trailer.expressions != b->nexpressions)
+		return false;
+	for (i = 0; i < b->nexpressions; i++) {
+		text = blocklist_db_get_expression(&b->db, i, &len, &list);
+		if (text == NULL || list != b->expression[i].list ||
+		    len != b->expression[i].len ||
+		    memcmp(text, b->expression[i].text, len) != 0)
+			return false;
+	}
+	return true;
+}
+
+static int
+compile_expression(struct expression *e, const char *text, size_t len,
+    unsigned int flags)
+{
+	char	 why[EXPR_WHY_MAX];
+
+	e->expr = expr_new(text, len, EXPR_NOCASE | flags, why);
+	e->text = malloc(len + 1);
+	e->len = len;
+	if (e->expr == NULL || e->text == NULL)
+		return -1;
+	memcpy(e->text, text, len);
+	return 0;
+}
+
+/*
+ * The set of a database.  What is compiled already is taken over as it is: the
+ * memory of that is the master's, which all processes share.  Returns 0, or -1
+ * with the set as it was.
+ */
 static int
 load_expressions(struct blocklist *b, unsigned int flags)
 {
 	unsigned int		 n = (unsigned int)b->db.trailer.expressions;
-	struct expression	*new = NULL;
-	char			 why[EXPR_WHY_MAX];
+	struct expression	*new = NULL, *old;
 	const char		*text;
-	unsigned int		 i;
+	unsigned int		 i, list, from = 0;
 	size_t			 len;
+	int			 result = 0;
 
+	if (is_same_set(b))
+		return 0;
 	if (n > 0 && (new = calloc(n, sizeof(*new))) == NULL)
 		return -1;
 	for (i = 0; i < n; i++) {
-		text = blocklist_db_get_expression(&b->db, i, &len,
-		    &new[i].list);
-		if (text == NULL || new[i].list >= b->sources.nlists ||
-		    (new[i].expr = expr_new(text, len,
-		    EXPR_NOCASE | flags, why)) == NULL) {
-			free_expressions(new, n);
-			return -1;
-		}
+		text = blocklist_db_get_expression(&b->db, i, &len, &list);
+		if (text == NULL || list >= b->sources.nlists)
+			break;
+		if ((old = find_again(b, text, len, &from)) != NULL) {
+			old->is_taken = true;
+			new[i] = *old;
+		} else if (compile_expression(&new[i], text, len,
+		    flags) == -1)
+			break;
+		new[i].list = list;
 	}
-	free_expressions(b->expression, b->nexpressions);
+	if (i < n) {
+		free_expressions(new, n);
+		new = b->expression;
+		n = b->nexpressions;
+		result = -1;
+	} else
+		free_expressions(b->expression, b->nexpressions);
+	for (i = 0; i < n; i++)
+		new[i].is_taken = false;
 	b->expression = new;
 	b->nexpressions = n;
-	return 0;
+	return result;
 }
 
 /* ---- opening ------------------------------------------------------------- */
@@ -167,6 +248,7 @@ open_list(struct blocklist *b, const struct service_setup *setup, cfg_t *cfg)
 	if (l->category == NULL)
 		l->category = l->name;
 	l->allow = cfg_getbool(cfg, "allow");
+	l->may_be_empty = cfg_getbool(cfg, "empty");
 	l->npaths = cfg_size(cfg, "path");
 	if (l->npaths == 0) {
 		setup->error_at(setup, cfg, NULL, 0, "there is no path: "
@@ -476,7 +558,79 @@ blocklist_close(void *instance)
 	free(b);
 }
 
+/* ---- the database in use -------------------------------------------------- */
+
+/*
+ * Maps the latest database, if there is one.  Returns the one before in *db,
+ * which is the caller's then, and whether there was a change.
+ */
+static bool
+take_latest(struct blocklist *b, struct blocklist_db *before,
+    uint32_t *number)
+{
+	struct blocklist_db	 db;
+	int			 fd;
+
+	if (b->share == NULL ||
+	    blocklist_share_get_number(b->share) == b->number ||
+	    (fd = blocklist_share_take(b->share, number)) == -1)
+		return false;
+	if (blocklist_db_open(&db, fd, false) == -1) {
+		(void)close(fd);
+		return false;
+	}
+	(void)close(fd);
+	*before = b->db;
+	b->db = db;
+	return true;
+}
+
 /* ---- watching ------------------------------------------------------------ */
+
+static void
+warn_fault(const struct blocklist *b, const struct blocklist_fault *fault)
+{
+	const struct blocklist_list	*l = &b->sources.list[fault->list];
+
+	service_warn("blocklist \"%s\": list \"%s\": %s: %s; the old one stays "
+	    "in use", b->name, l->name, l->path[fault->path], fault->why);
+}
+
+/*
+ * A process that takes the place of one that has died was made by the master,
+ * which has seen no change since the start: workers have.
+ */
+static void
+catch_up(struct blocklist *b)
+{
+	struct blocklist_db	 before;
+
+	if (!take_latest(b, &before, &b->number))
+		return;
+	blocklist_db_close(&before);
+	memcpy(b->stamp, b->db.trailer.stamp, sizeof(b->stamp));
+	b->loaded = time(NULL);
+}
+
+/* To the workers, unless it is what they have.  Returns 0, or -1. */
+static int
+hand_out(struct blocklist *b, int fd, const struct blocklist_db *db,
+    struct blocklist_fault *fault)
+{
+	uint64_t	 version = version_of(db);
+
+	if (version == blocklist_share_get_version(b->share))
+		return 0;
+	if (blocklist_share_put(b->share, fd, version) == -1) {
+		(void)snprintf(fault->why, sizeof(fault->why), "the workers "
+		    "cannot be given the new lists: %s", strerror(errno));
+		return -1;
+	}
+	b->number = blocklist_share_get_number(b->share);
+	service_log("blocklist \"%s\": %llu entries in use", b->name,
+	    (unsigned long long)db->trailer.entries);
+	return 0;
+}
 
 /*
  * Compiles what has changed and hands it to the workers.  Returns 0, or -1 and
@@ -487,39 +641,36 @@ update(struct blocklist *b, struct blocklist_fault *fault)
 {
 	struct blocklist_db	 db;
 	unsigned char		 stamp[BLOCKLIST_DIGEST_LEN];
-	uint64_t		 before = version_of(&b->db);
-	int			 fd;
+	int			 fd, result;
 
 	fd = blocklist_store_open(&b->sources, b->cache, &b->db, &db, stamp,
 	    fault);
-	/* said once; the next change is the next try */
-	memcpy(b->stamp, b->pending, sizeof(b->stamp));
 	if (fd == -1) {
+		/* said once; the next change is the next try */
+		memcpy(b->stamp, b->pending, sizeof(b->stamp));
 		b->is_stale = true;
 		show_fault(b, fault);
-		service_warn("blocklist \"%s\": list \"%s\": %s: %s; the old "
-		    "one stays in use", b->name,
-		    b->sources.list[fault->list].name,
-		    b->sources.list[fault->list].path[fault->path],
-		    fault->why);
+		warn_fault(b, fault);
+		return -1;
+	}
+	result = hand_out(b, fd, &db, fault);
+	(void)close(fd);
+	if (result == -1) {
+		/* it is tried again at each poll, as nothing need change */
+		blocklist_db_close(&db);
+		b->is_stale = true;
+		show_fault(b, fault);
+		if (!b->is_kept_back)
+			warn_fault(b, fault);
+		b->is_kept_back = true;
 		return -1;
 	}
 	memcpy(b->stamp, stamp, sizeof(b->stamp));
 	blocklist_db_close(&b->db);
 	b->db = db;
-	b->is_stale = false;
+	b->is_stale = b->is_kept_back = false;
 	b->loaded = time(NULL);
 	show_lists(b);
-	if (version_of(&db) != before) {
-		if (blocklist_share_put(b->share, fd, version_of(&db)) == -1)
-			service_warn("blocklist \"%s\": the new lists do not "
-			    "get to the workers: %s", b->name,
-			    strerror(errno));
-		else
-			service_log("blocklist \"%s\": %llu entries in use",
-			    b->name, (unsigned long long)db.trailer.entries);
-	}
-	(void)close(fd);
 	return 0;
 }
 
@@ -582,6 +733,7 @@ blocklist_update(void *instance, struct service_report *report)
 
 	if (b->sources.nlists == 0)
 		return;
+	catch_up(b);
 	for (i = 0; i < b->sources.nlists; i++)
 		blocklist_db_get_about(&b->db, i, &before[i], NULL);
 	if (blocklist_make_stamp(&b->sources, stamp, &fault) == -1) {
@@ -613,13 +765,10 @@ poll_lists(struct blocklist *b)
 
 	if (b->sources.nlists == 0)
 		return;
+	catch_up(b);
 	if (blocklist_make_stamp(&b->sources, stamp, &fault) == -1) {
 		if (!b->is_failing)
-			service_warn("blocklist \"%s\": list \"%s\": %s: %s; "
-			    "the old one stays in use", b->name,
-			    b->sources.list[fault.list].name,
-			    b->sources.list[fault.list].path[fault.path],
-			    fault.why);
+			warn_fault(b, &fault);
 		show_fault(b, &fault);
 		b->is_failing = true;
 		return;
@@ -668,29 +817,22 @@ blocklist_version(void *instance, char *dst, size_t size)
 	    (unsigned long long)blocklist_share_get_version(b->share));
 }
 
-/* In a worker: maps the latest database, if there is one. */
+/* In a worker: what is in use is what the one that watches has made. */
 static void
 refresh(struct blocklist *b)
 {
-	struct blocklist_db	 db, before = b->db;
+	struct blocklist_db	 before;
 	uint32_t		 number;
-	int			 fd;
 
-	if (b->share == NULL ||
-	    blocklist_share_get_number(b->share) == b->number ||
-	    (fd = blocklist_share_take(b->share, &number)) == -1)
+	if (!take_latest(b, &before, &number))
 		return;
-	if (blocklist_db_open(&db, fd, false) == 0) {
-		b->db = db;
-		if (load_expressions(b, 0) == 0) {
-			blocklist_db_close(&before);
-			b->number = number;
-		} else {
-			b->db = before;
-			blocklist_db_close(&db);
-		}
+	if (load_expressions(b, 0) == 0) {
+		blocklist_db_close(&before);
+		b->number = number;
+	} else {
+		blocklist_db_close(&b->db);
+		b->db = before;
 	}
-	(void)close(fd);
 }
 
 /* ---- a transaction ------------------------------------------------------- */

@@ -271,15 +271,49 @@ has_text(char *const *pattern, unsigned int n, struct slice text)
 	return has_pattern(pattern, n, copy);
 }
 
+/*
+ * Commas separate groups, and stand in the names of some (LDAP's): a pattern
+ * is compared with as many elements in a row as it has itself.  The list is
+ * left as it was.
+ */
+static bool
+is_in_groups(const char *pattern, char *list)
+{
+	char		*p = list, *end, c;
+	const char	*comma;
+	bool		 found;
+
+	for (; *p != '\0'; p += strcspn(p, ","), p += *p == ',') {
+		p += strspn(p, " \t");
+		end = p + strcspn(p, ",");
+		for (comma = pattern; *end != '\0' &&
+		    (comma = strchr(comma, ',')) != NULL; comma++)
+			end += 1 + strcspn(end + 1, ",");
+		while (end > p && (end[-1] == ' ' || end[-1] == '\t'))
+			end--;
+		c = *end;
+		*end = '\0';
+		found = p < end && fnmatch(pattern, p, FNM_CASEFOLD) == 0;
+		*end = c;
+		if (found)
+			return true;
+	}
+	return false;
+}
+
 static bool
 has_group(const struct blocklist_rule *r, const char *groups)
 {
-	struct slice	 list = { groups, strlen(groups) }, one;
+	char		*list;
+	unsigned int	 i;
+	bool		 found = false;
 
-	while (slice_next(&list, &one))
-		if (has_text(r->group, r->ngroups, one))
-			return true;
-	return false;
+	if ((list = strdup(groups)) == NULL)
+		return false;
+	for (i = 0; i < r->ngroups && !found; i++)
+		found = is_in_groups(r->group[i], list);
+	free(list);
+	return found;
 }
 
 static bool

@@ -64,6 +64,7 @@ struct service_setup {
 	cfg_t		*section;	/* `blocklist ads { ... }`, parsed */
 	const char	*name;		/* its title, "ads" */
 	const char	*root;		/* of workers, or NULL; see poll */
+	int64_t		 patience;	/* ms that a transaction may take */
 
 	/*
 	 * Reports an error in the section: what is wrong, and what was
@@ -162,6 +163,12 @@ struct service {
 
 	/* serve: handles one message and says what is to become of it. */
 	enum verdict	 (*serve)(struct txn *txn, void *instance);
+
+	/*
+	 * wants: the preview that an instance wants in place of `preview`,
+	 * which depends on its configuration.
+	 */
+	long		 (*wants)(const void *instance);
 
 	/* stop: the worker leaves.  close: the master forgets the instance. */
 	void		 (*stop)(void *instance);
@@ -284,12 +291,20 @@ const char *txn_service_path(const struct txn *txn);
 /*
  * Who caused the message, as the client of ours says: the address in
  * X-Client-IP ("" if there is none), the user in X-Authenticated-User or
- * X-Client-Username, the groups in X-Authenticated-Groups.  Base64 is decoded
- * and a leading "scheme://" dropped.  Terminated, never NULL.
+ * X-Client-Username, the groups in X-Authenticated-Groups, which may be there
+ * several times.  Base64 is decoded and a leading "scheme://" dropped.  Groups
+ * are separated by commas; the name of one, like LDAP's, may have some too.
+ * Terminated, never NULL.
  */
 const char *txn_client_address(struct txn *txn);
 const char *txn_user(struct txn *txn);
 const char *txn_groups(struct txn *txn);
+
+/*
+ * Milliseconds that are left of the transaction, 0 when its time is over: the
+ * reply, too, has to be sent within them.  INT64_MAX where there is no limit.
+ */
+int64_t	 txn_time_left(const struct txn *txn);
 
 /* ---- its body -------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
  * what is refused when it is opened, and that a list that changes is what the
  * next transaction is decided by.
  */
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -241,6 +242,25 @@ static const struct {
 	    "X-Authenticated-Groups: eCxzdGFmZg==\r\n", "log ads" },
 	{ "rule a { groups = {staff} action = log } rule b { }",
 	    "GET http://ads.example/", NULL, "403 ads" },
+	{ "rule a { groups = {admin} }", "GET http://ads.example/",
+	    "X-Authenticated-Groups: "
+	    "TG9jYWw6Ly9zdGFmZixMb2NhbDovL2FkbWlu\r\n", "403 ads" },
+	{ "rule a { groups = {admin} }", "GET http://ads.example/",
+	    "X-Authenticated-Groups: c3RhZmY=, YWRtaW4=\r\n", "403 ads" },
+	{ "rule a { groups = {admin} }", "GET http://ads.example/",
+	    "X-Authenticated-Groups: staff\r\n"
+	    "X-Authenticated-Groups: admin\r\n", "403 ads" },
+	{ "rule a { groups = {'*/cn=b, c,ou=d'} }", "GET http://ads.example/",
+	    "X-Authenticated-Groups: a, LDAP://h/cn=b, c,ou=d,x\r\n",
+	    "403 ads" },
+	{ "rule a { groups = {'*/cn=b,ou=*'} }", "GET http://ads.example/",
+	    "X-Authenticated-Groups: LDAP://h/cn=b,ou=d,o=e\r\n",
+	    "403 ads" },
+	{ "rule a { groups = {'a,c', 'b,c,d', 'a,b,c,'} }",
+	    "GET http://ads.example/", "X-Authenticated-Groups: a,b,c\r\n",
+	    "pass" },
+	{ "rule a { groups = {'b'} }", "GET http://ads.example/",
+	    "X-Authenticated-Groups: \"a, b , c\r\n", "403 ads" },
 	{ "rule a { clients = {'10.0.0.0/8', '::1'} }",
 	    "GET http://ads.example/", "X-Client-IP: 10.1.1.1\r\n",
 	    "403 ads" },
@@ -283,6 +303,37 @@ START_TEST(decision)
 	ck_assert_uint_eq(o.kept, 2);
 	ck_assert_str_eq(ask_for(&o, decisions[_i].request,
 	    decisions[_i].icap), decisions[_i].expect);
+	opened_fini(&o);
+}
+END_TEST
+
+/* A rule that does not hold now leaves it to the next one. */
+START_TEST(not_now)
+{
+	static const char *const day[] = { "sun", "mon", "tue", "wed", "thu",
+				    "fri", "sat" };
+	static struct opened	 o;
+	char			 more[128];
+	time_t			 t = time(NULL);
+	struct tm		 tm;
+	int			 off;
+
+	ck_assert_ptr_nonnull(localtime_r(&t, &tm));
+	/* a day that neither was nor will be in the hours of this test */
+	off = (tm.tm_wday + 3) % 7;
+	(void)snprintf(more, sizeof(more), "rule off { when = {'%s', '%s "
+	    "00:00-24:00'} status = 451 } rule on { when = {'%s-%s'} }",
+	    day[off], day[off], day[(off + 1) % 7], day[(off + 6) % 7]);
+	open_with(&o, more);
+	ck_assert_str_eq(o.errors.s, "");
+	ck_assert_str_eq(ask_for(&o, "GET http://ads.example/", NULL),
+	    "403 ads");
+	opened_fini(&o);
+	(void)snprintf(more, sizeof(more), "rule off { when = {'%s'} }",
+	    day[off]);
+	open_with(&o, more);
+	ck_assert_str_eq(ask_for(&o, "GET http://ads.example/", NULL),
+	    "pass");
 	opened_fini(&o);
 }
 END_TEST
@@ -589,6 +640,164 @@ START_TEST(changed)
 }
 END_TEST
 
+/* Another process polls until the lists are others. */
+static void
+watch(struct opened *o)
+{
+	uint64_t	 before = version_of(o);
+	int		 status;
+	pid_t		 pid;
+
+	if ((pid = fork()) == 0) {
+		poll_until(o, before);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+}
+
+/* By a worker that is started now: the master itself never learns. */
+static bool
+is_decided(struct opened *o, const char *request, const char *expect)
+{
+	int	 status;
+	pid_t	 pid;
+
+	if ((pid = fork()) == 0)
+		_exit(strcmp(ask_for(o, request, NULL), expect) == 0 ? 0 : 1);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	return status == 0;
+}
+
+/*
+ * The one that watches dies, and another one, made by a master that has seen
+ * nothing, takes its place: what was at the start is a change for workers.
+ */
+START_TEST(respawned)
+{
+	static struct opened	 o;
+	uint64_t		 first;
+
+	open_with(&o, "");
+	first = version_of(&o);
+	put("ads", "new.example\n");
+	watch(&o);
+	ck_assert(is_decided(&o, "GET http://new.example/", "403 ads"));
+	put("ads", "ads.example\nlong.example\n");
+	watch(&o);
+	ck_assert_uint_eq(version_of(&o), first);
+	ck_assert(is_decided(&o, "GET http://new.example/", "pass"));
+	ck_assert(is_decided(&o, "GET http://ads.example/", "403 ads"));
+	opened_fini(&o);
+}
+END_TEST
+
+/*
+ * New lists that workers cannot be given are told, and given to them as soon
+ * as they can be.
+ */
+START_TEST(kept_back)
+{
+	static struct opened	 o;
+	uint64_t		 before;
+	char			 junk[8];
+	int			 i;
+
+	open_with(&o, "");
+	ck_assert_uint_eq(o.kept, 2);
+	before = version_of(&o);
+	/* no room for any more */
+	while (send(o.keep[0], "junk", 4, MSG_DONTWAIT) == 4)
+		;
+	put("ads", "new.example\n");
+	for (i = 0; i < 500 && notices.len == 0; i++) {
+		svc_blocklist.poll(o.instance);
+		(void)poll(NULL, 0, 20);
+	}
+	ck_assert_ptr_nonnull(strstr(notices.s, "the workers cannot be given "
+	    "the new lists: "));
+	for (i = 0; i < 10; i++)
+		svc_blocklist.poll(o.instance);
+	ck_assert_uint_eq(version_of(&o), before);
+	ck_assert_ptr_null(strstr(strstr(notices.s, "cannot be given") + 1,
+	    "cannot be given"));
+	ck_assert_str_eq(ask_for(&o, "GET http://ads.example/", NULL),
+	    "403 ads");
+	while (recv(o.keep[1], junk, sizeof(junk), MSG_DONTWAIT) != -1)
+		;
+	poll_until(&o, before);
+	ck_assert_str_eq(ask_for(&o, "GET http://new.example/", NULL),
+	    "403 ads");
+	ck_assert_str_eq(ask_for(&o, "GET http://ads.example/", NULL),
+	    "pass");
+	opened_fini(&o);
+}
+END_TEST
+
+/* A reload is no way round: what was not empty before must not be. */
+START_TEST(reloaded_empty)
+{
+	static struct opened	 o;
+
+	open_with(&o, "");
+	ck_assert_str_eq(o.errors.s, "");
+	opened_fini(&o);
+	put("ut1/domains", "");
+	open_with(&o, "");
+	ck_assert_msg(strstr(o.errors.s, "/ut1\": domains: it has become "
+	    "empty, and had 1 entries") != NULL, "%s", o.errors.s);
+	opened_fini(&o);
+	/* nor is it forgotten by that */
+	open_with(&o, "");
+	ck_assert_ptr_null(o.instance);
+	opened_fini(&o);
+	put("ut1/domains", "ut1.example\n");
+	put("ads", "");
+	open_with(&o, "");
+	ck_assert_ptr_nonnull(strstr(o.errors.s, "it has become empty"));
+	opened_fini(&o);
+	ck_assert_str_eq(notices.s, "");
+}
+END_TEST
+
+/* Expressions that change one by one, and not at all. */
+START_TEST(changed_expressions)
+{
+	static const char *const sets[] = { "a1\nb1\nc1\n", "b1\nc1\n",
+				    "b1\nx1\nc1\n", "c1\nb1\n", "d1\n",
+				    "a1\nb1\na1\n" };
+	static struct opened	 o;
+	char			 url[64], line[8];
+	size_t			 i;
+	int			 k, fresh;
+
+	if (!expr_is_built_in())
+		return;
+	open_with(&o, "");
+	for (i = 0; i < 2 * ROWS(sets); i++) {
+		/* every second time it is a domain that changes */
+		if (i % 2 == 0)
+			put("ut1/expressions", sets[i / 2]);
+		fresh = (int)i;
+		(void)snprintf(url, sizeof(url), "fresh%d.example\n", fresh);
+		put("ads", url);
+		watch(&o);
+		for (k = 'a'; k <= 'd'; k++) {
+			(void)snprintf(url, sizeof(url),
+			    "GET http://fine.example/%c1", k);
+			(void)snprintf(line, sizeof(line), "%c1\n", k);
+			ck_assert_str_eq(ask_for(&o, url, NULL),
+			    strstr(sets[i / 2], line) != NULL ? "403 ut1" :
+			    "pass");
+		}
+		(void)snprintf(url, sizeof(url),
+		    "GET http://fresh%d.example/", fresh);
+		ck_assert_str_eq(ask_for(&o, url, NULL), "403 ads");
+	}
+	opened_fini(&o);
+}
+END_TEST
+
 /*
  * The host of a redirect is not blocked by its address either, once the one
  * that polls has found it; localhost is in the hosts file.
@@ -665,6 +874,7 @@ add(TCase *tc)
 {
 	tcase_add_checked_fixture(tc, set_up, tear_down);
 	unit_add_rows(tc, decision, decisions);
+	tcase_add_test(tc, not_now);
 	unit_add_rows(tc, limit, limits);
 	unit_add_rows(tc, when, times);
 	unit_add_rows(tc, response_type, types);
@@ -673,6 +883,10 @@ add(TCase *tc)
 	unit_add_rows(tc, fault, faults);
 	tcase_add_test(tc, page_address);
 	tcase_add_test(tc, changed);
+	tcase_add_test(tc, respawned);
+	tcase_add_test(tc, kept_back);
+	tcase_add_test(tc, reloaded_empty);
+	tcase_add_test(tc, changed_expressions);
 	tcase_add_loop_test(tc, gone, 0, 3);
 }
 
