@@ -30,8 +30,8 @@ int	 http_status(struct slice line);
 /* One field of a head; parts that are missing are empty. */
 struct http_field {
 	struct slice	 line;		/* all of it, with folds and CRLF */
-	struct slice	 name;		/* trimmed: others see through blanks */
-	struct slice	 value;		/* trimmed; holds the CRLFs of folds */
+	struct slice	 name;		/* trimmed, as others may */
+	struct slice	 value;		/* trimmed; with the CRLFs within it */
 };
 
 /*

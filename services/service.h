@@ -291,8 +291,10 @@ const char *txn_service_path(const struct txn *txn);
 /*
  * Who caused the message, as the client of ours says: the address in
  * X-Client-IP ("" if there is none), the user in X-Authenticated-User or
- * X-Client-Username, the groups in X-Authenticated-Groups.  Base64 is decoded
- * and a leading "scheme://" dropped.  Terminated, never NULL.
+ * X-Client-Username, the groups in X-Authenticated-Groups, which may be there
+ * several times.  Base64 is decoded and a leading "scheme://" dropped.  Groups
+ * are separated by commas; the name of one, like LDAP's, may have some too.
+ * Terminated, never NULL.
  */
 const char *txn_client_address(struct txn *txn);
 const char *txn_user(struct txn *txn);

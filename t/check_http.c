@@ -174,7 +174,12 @@ static const struct {
 	{ "GET / HTTP/1.1\r\nHost: cut", "Host", "cut" },
 	{ "GET / HTTP/1.1\r\nHost:", "Host", "" },
 	{ "GET / HTTP/1.1\r\nHost", "Host", NULL },
-	{ "GET / HTTP/1.1\r\nA: b\r\n ", "A", "b\\r\\n" },
+	/* folds at the ends are no part of a value, a lone CR is */
+	{ "GET / HTTP/1.1\r\nA: b\r\n ", "A", "b" },
+	{ "GET / HTTP/1.1\r\nA:\r\n b\n\tc\r\n \r\n\t\r\n\r\n", "A",
+	    "b\\n\\x09c" },
+	{ "GET / HTTP/1.1\r\nA:\n \n\t\r\n\r\n", "A", "" },
+	{ "GET / HTTP/1.1\r\nA:\r b\r\r\n\r\n", "A", "\\r b\\r" },
 	{ "GET / HTTP/1.1\r\n", "Host", NULL },
 	{ "GET / HTTP/1.1", "Host", NULL },
 	/* a blank before the colon hides nothing */
