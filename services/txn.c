@@ -218,6 +218,18 @@ txn_body_fd(struct txn *t, uint64_t *size)
 	return fd;
 }
 
+int
+txn_part_fd(struct txn *t, uint64_t offset, uint64_t len)
+{
+	struct spool	*sp = t->source != NULL ? t->source : t->body.spool;
+
+	if (len > sp->len || offset > sp->len - len) {
+		errno = EINVAL;
+		return -1;
+	}
+	return spool_part(sp, offset, len);
+}
+
 void
 txn_note(struct txn *t, const char *key, const char *value)
 {
