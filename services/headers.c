@@ -603,41 +603,34 @@ head_of(const struct message *m)
 	return get(p, len);
 }
 
-/* A field of the head that is edited. */
-static bool
-find_field(const struct message *m, const char *name, struct slice *value)
-{
-	const char	*p;
-	size_t		 len;
-
-	p = m->is_response ? txn_response_header(m->txn, name, &len) :
-	    txn_request_header(m->txn, name, &len);
-	if (p != NULL)
-		*value = get(p, len);
-	return p != NULL;
-}
-
+/*
+ * Behind the value of the last field of that name, which is what a recipient
+ * reads last; all others stay.
+ */
 static int
 append(struct message *m, const char *name, const char *value)
 {
-	struct slice	 old;
-	char		 text[VALUE_MAX];
-	size_t		 i;
-	int		 n;
+	struct slice		 head = head_of(m);
+	struct http_field	 f, last;
+	struct bytes		 new;
+	size_t			 pos = 0, at;
+	int			 result = -1;
 
-	if (!find_field(m, name, &old) || old.len == 0)
-		return txn_set_header(m->txn, name, value);
-	n = snprintf(text, sizeof(text), "%.*s, %s", (int)old.len, old.p,
-	    value);
-	if (n < 0 || (size_t)n >= sizeof(text)) {
-		errno = E2BIG;
-		return -1;
-	}
-	/* a value may be folded */
-	for (i = 0; i < (size_t)n; i++)
-		if (chars_span(text + i, 1, CHARS_TEXT) == 0)
-			text[i] = ' ';
-	return txn_set_header(m->txn, name, text);
+	last.line.len = 0;
+	while (http_find_next(head, name, &pos, &f))
+		last = f;
+	if (last.line.len == 0)
+		return txn_add_header(m->txn, name, value);
+	at = (size_t)(last.value.p + last.value.len - head.p);
+	memset(&new, 0, sizeof(new));
+	if (bytes_add(&new, head.p, at) == 0 &&
+	    bytes_adds(&new, last.value.len > 0 ? ", " :
+	    head.p[at - 1] == ':' ? " " : "") == 0 &&
+	    bytes_adds(&new, value) == 0 &&
+	    bytes_add(&new, head.p + at, head.len - at) == 0)
+		result = txn_swap_head(m->txn, &new);
+	bytes_free(&new);
+	return result;
 }
 
 /* The new value of a field.  1 when it is another, 0 when not, or -1. */
@@ -706,9 +699,7 @@ rewrite(const struct headers_rule *r, struct message *m)
 	int			 result = 0;
 
 	memset(&new, 0, sizeof(new));
-	while (result == 0 && http_next_field(head, &pos, &f)) {
-		if (!slice_is_nocase(f.name, r->name))
-			continue;
+	while (result == 0 && http_find_next(head, r->name, &pos, &f)) {
 		result = bytes_add(&new, head.p + copied,
 		    (size_t)(f.line.p - head.p) - copied);
 		copied = pos;
@@ -718,7 +709,7 @@ rewrite(const struct headers_rule *r, struct message *m)
 	if (result == 0 && changed &&
 	    (result = bytes_add(&new, head.p + copied,
 	    head.len - copied)) == 0) {
-		result = txn_set_head(m->txn, new.p, new.len);
+		result = txn_swap_head(m->txn, &new);
 		m->changed = true;
 	}
 	bytes_free(&new);
@@ -734,7 +725,7 @@ apply(const struct headers_rule *r, struct message *m)
 	if (r->action == HEADERS_RENAME || r->action == HEADERS_REPLACE)
 		return rewrite(r, m);
 	if (r->action == HEADERS_REMOVE) {
-		if (!find_field(m, r->name, &old))
+		if (!http_find(head_of(m), r->name, &old))
 			return 0;
 		m->changed = true;
 		return txn_remove_header(m->txn, r->name);

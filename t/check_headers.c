@@ -37,7 +37,10 @@ static const struct {
 	    "Accept: text/html,\r\n text/plain\r\n\r\n" },
 	{ "action=append name=Accept value=v",
 	    "Host: www.a.example\r\nX-One:  1 \r\nx-ONE:\t2\r\n"
-	    "Accept: text/html,   text/plain, v\r\n\r\n" },
+	    "Accept: text/html,\r\n text/plain, v\r\n\r\n" },
+	{ "action=append name=X-One value=v",
+	    "Host: www.a.example\r\nX-One:  1 \r\nx-ONE:\t2, v\r\n"
+	    "Accept: text/html,\r\n text/plain\r\n\r\n" },
 	{ "action=append name=X-New value=v",
 	    "Host: www.a.example\r\nX-One:  1 \r\nx-ONE:\t2\r\n"
 	    "Accept: text/html,\r\n text/plain\r\nX-New: v\r\n\r\n" },
@@ -120,6 +123,62 @@ START_TEST(edit)
 		ck_assert_uint_eq(a.txn.head.len, strlen(expect));
 		ck_assert_mem_eq(a.txn.head.p, expect, strlen(expect));
 	}
+	adapt_fini(&a);
+	opened_fini(&o);
+}
+END_TEST
+
+/* Fields that come several times, or are not written as they should be. */
+static const struct {
+	const char	*rule;
+	const char	*lines;
+	const char	*expect;
+} odd[] = {
+	{ "action=append name=Via value=v",
+	    "Via: a\r\nX: x\r\nvia : b\r\nVIA:c \r\nY: y\r\n",
+	    "Via: a\r\nX: x\r\nvia : b\r\nVIA:c, v \r\nY: y\r\n" },
+	{ "action=append name=X value=v", "X:\r\n", "X: v\r\n" },
+	{ "action=append name=X value=v", "X: \r\n", "X: v\r\n" },
+	{ "action=append name=X value=v", "X:\r\n \r\n\t\r\n",
+	    "X: v\r\n \r\n\t\r\n" },
+	{ "action=append name=X value=v", "X: a\r\n \r\nY: b\r\n",
+	    "X: a, v\r\n \r\nY: b\r\n" },
+	{ "action=append name=X value=v", "X: 1\001\r\n", "X: 1\001, v\r\n" },
+	{ "action=set name=X value=v", "X : 1\r\nY: y\r\nx\t: 2\r\n",
+	    "X: v\r\nY: y\r\n" },
+	{ "action=remove name=X", "X : 1\r\nY: y\r\nx\t: 2\r\n",
+	    "Y: y\r\n" },
+	{ "action=remove name=X", " X: 1\r\nY: y\r\n", "Y: y\r\n" },
+	{ "action=rename name=X to=Z", "X : 1\r\nY: y\r\nx: 2\r\n",
+	    "Z : 1\r\nY: y\r\nZ: 2\r\n" },
+	{ "action=rename name=X to=Z", "X: 1\r\n",
+	    "Z: 1\r\n" },
+	{ "action=replace name=X match='\\d' value='<$0>'",
+	    "X : 1\r\nY: 3\r\nx: 2\r\nX: z\r\n",
+	    "X : <1>\r\nY: 3\r\nx: <2>\r\nX: z\r\n" },
+	/* a lone CR is not for us to mend */
+	{ "action=rename name=X to=Z", "X: 1\r\nY: a\rb\r\n",
+	    "Z: 1\r\nY: a\rb\r\n" },
+};
+
+START_TEST(odd_fields)
+{
+	static struct opened	 o;
+	static struct adapt	 a;
+	char			 head[1024], expect[1024];
+
+	if (!expr_is_built_in() && strstr(odd[_i].rule, "match") != NULL)
+		return;
+	memset(&a, 0, sizeof(a));
+	(void)snprintf(head, sizeof(head), "%s%s\r\n", GET, odd[_i].lines);
+	a.ask.head = head;
+	run_rule(&o, &a, odd[_i].rule);
+	(void)snprintf(expect, sizeof(expect), "%s%s\r\n", GET,
+	    odd[_i].expect);
+	ck_assert_int_eq(a.txn.verdict, VERDICT_EDITED);
+	ck_assert_msg(a.txn.head.len == strlen(expect) &&
+	    memcmp(a.txn.head.p, expect, a.txn.head.len) == 0, "%.*s",
+	    (int)a.txn.head.len, a.txn.head.p);
 	adapt_fini(&a);
 	opened_fini(&o);
 }
@@ -277,6 +336,7 @@ static void
 add(TCase *tc)
 {
 	unit_add_rows(tc, edit, edits);
+	unit_add_rows(tc, odd_fields, odd);
 	unit_add_rows(tc, response, responses);
 	tcase_add_test(tc, order);
 	tcase_add_test(tc, smuggling);
