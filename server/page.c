@@ -183,9 +183,11 @@ html_quantile(struct page *p, const struct tally_service *v, double q)
 	uint32_t	 us = metrics_quantile(v, q);
 
 	page_addf(p, "<td>");
-	if (us != 0)
+	if (us != 0) {
 		page_addf(p, us == UINT32_MAX ? "&gt; " : "&lt; ");
-	html_us(p, us == UINT32_MAX ? tally_bound(TALLY_BUCKETS - 1) : us);
+		html_us(p, us == UINT32_MAX ? tally_bound(TALLY_BUCKETS - 1) :
+		    us);
+	}
 	page_addf(p, "</td>");
 }
 
@@ -220,7 +222,8 @@ html_service(struct page *p, const struct snapshot *s, unsigned int i)
 		page_addf(p, "<td%s>%llu</td>", k >= 2 && n[k] > 0 ?
 		    " class=\"warn\"" : "", (unsigned long long)n[k]);
 	page_addf(p, "<td>");
-	html_us(p, done > 0 ? (double)v->sum / (double)done : 0);
+	if (done > 0)
+		html_us(p, (double)v->sum / (double)done);
 	page_addf(p, "</td>");
 	html_quantile(p, v, 0.5);
 	html_quantile(p, v, 0.99);
