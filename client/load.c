@@ -39,6 +39,8 @@ struct load_conn {
 	struct load	*load;
 	bool		 busy;		/* a transaction is under way */
 	int64_t		 since;		/* it began, ns */
+	int64_t		 moved;		/* bytes were seen to, ns */
+	uint64_t	 seen;		/* bytes at that time */
 	uint64_t	 http;		/* bytes seen of its reply */
 	uint64_t	 body;
 };
@@ -190,6 +192,7 @@ load_connect(struct load *load, struct load_conn *c)
 	ev.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
 	ev.data.ptr = c;
 	if (epoll_ctl(load->epoll, EPOLL_CTL_ADD, c->talk.fd, &ev) == -1) {
+		c->talk.why = "epoll takes no more connections";
 		talk_close(&c->talk);
 		return -1;
 	}
@@ -229,7 +232,7 @@ load_begin(struct load *load, struct load_conn *c, int64_t now)
 		load->begun++;
 		load->busy++;
 		c->busy = true;
-		c->since = now;
+		c->since = c->moved = now;
 		c->http = c->body = 0;
 		talk_begin(&c->talk, load->m, load->plan->reconnect);
 		if (c->talk.fd == -1 && load_connect(load, c) == -1)
@@ -266,6 +269,19 @@ load_serve(struct load *load, struct load_conn *c, uint32_t events)
 	load_begin(load, c, now);
 }
 
+/* Has nothing been sent or received for too long? */
+static bool
+load_is_stuck(const struct load *load, struct load_conn *c, int64_t now)
+{
+	uint64_t	 bytes = c->talk.bytes_in + c->talk.bytes_out;
+
+	if (bytes != c->seen) {
+		c->seen = bytes;
+		c->moved = now;
+	}
+	return now - c->moved > load->demand->timeout * 1000000;
+}
+
 static void
 load_show_progress(struct load *load, int64_t now)
 {
@@ -293,8 +309,7 @@ load_look_around(struct load *load, int64_t now)
 	load_show_progress(load, now);
 	for (i = 0; i < load->plan->connections; i++) {
 		c = &load->conn[i];
-		if (c->busy && now - c->since >
-		    load->demand->timeout * 1000000) {
+		if (c->busy && load_is_stuck(load, c, now)) {
 			c->talk.why = "server is too slow";
 			load_end(load, c, TALK_BAD, now);
 			load_begin(load, c, now);

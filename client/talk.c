@@ -55,8 +55,48 @@ talk_fini(struct talk *t)
 	t->kept = NULL;
 }
 
-int
-talk_open(struct talk *t, const struct addrinfo *ai)
+/* The system refused: why, as one of few static texts that can be counted. */
+static enum talk_result
+talk_failed(struct talk *t)
+{
+	switch (errno) {
+	case ECONNREFUSED:
+		t->why = "connection refused";
+		break;
+	case ECONNRESET:
+	case EPIPE:
+		t->why = "connection reset by the server";
+		break;
+	case EMFILE:
+	case ENFILE:
+		t->why = "too many open files on this side";
+		break;
+	case EADDRNOTAVAIL:
+		t->why = "no local port is left";
+		break;
+	case ENOMEM:
+		t->why = "out of memory";
+		break;
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+		t->why = "server cannot be reached";
+		break;
+	case ETIMEDOUT:
+		t->why = "connection timed out";
+		break;
+	case EPROTO:
+		if (t->tls != NULL && (t->why = tls_why(t->tls)) != NULL)
+			break;
+		/* FALLTHROUGH */
+	default:
+		t->why = "connection failed";
+		break;
+	}
+	return TALK_BAD;
+}
+
+static int
+talk_connect(struct talk *t, const struct addrinfo *ai)
 {
 	int	 on = 1;
 
@@ -66,12 +106,19 @@ talk_open(struct talk *t, const struct addrinfo *ai)
 		return -1;
 	(void)setsockopt(t->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	if (connect(t->fd, ai->ai_addr, ai->ai_addrlen) == -1 &&
-	    errno != EINPROGRESS) {
-		talk_close(t);
+	    errno != EINPROGRESS)
 		return -1;
-	}
 	t->shaken = t->all->tls == NULL;
-	if (!t->shaken && (t->tls = tls_open(t->all->tls, t->fd)) == NULL) {
+	if (!t->shaken && (t->tls = tls_open(t->all->tls, t->fd)) == NULL)
+		return -1;
+	return 0;
+}
+
+int
+talk_open(struct talk *t, const struct addrinfo *ai)
+{
+	if (talk_connect(t, ai) == -1) {
+		(void)talk_failed(t);
 		talk_close(t);
 		return -1;
 	}
@@ -102,39 +149,6 @@ talk_begin(struct talk *t, const struct message *m, bool closing)
 	t->kept_len = 0;
 	t->why = NULL;
 	answer_init(&t->answer, m->method);
-}
-
-/* The system refused: why, as one of few static texts that can be counted. */
-static enum talk_result
-talk_failed(struct talk *t)
-{
-	switch (errno) {
-	case ECONNREFUSED:
-		t->why = "connection refused";
-		break;
-	case ECONNRESET:
-	case EPIPE:
-		t->why = "connection reset by the server";
-		break;
-	case ENOMEM:
-		t->why = "out of memory";
-		break;
-	case EHOSTUNREACH:
-	case ENETUNREACH:
-		t->why = "server cannot be reached";
-		break;
-	case ETIMEDOUT:
-		t->why = "connection timed out";
-		break;
-	case EPROTO:
-		if (t->tls != NULL && (t->why = tls_why(t->tls)) != NULL)
-			break;
-		/* FALLTHROUGH */
-	default:
-		t->why = "connection failed";
-		break;
-	}
-	return TALK_BAD;
 }
 
 static enum talk_result

@@ -59,7 +59,8 @@ void	 talk_init(struct talk *t, struct talks *all);
 void	 talk_fini(struct talk *t);
 
 /*
- * Begins to connect; the socket does not block.  Returns 0, or -1 with errno.
+ * Begins to connect; the socket does not block.  Returns 0, or -1 with errno
+ * and t->why.
  */
 int	 talk_open(struct talk *t, const struct addrinfo *ai);
 void	 talk_close(struct talk *t);

@@ -216,6 +216,16 @@ c 1 options "$odd"
 complains 'server closed without a reply'
 odd_end
 
+step "a load that runs out of descriptors, and says whose fault that is"
+odd 'ICAP/1.0 204 OK\r\nISTag: "x"\r\n\r\n' -w 80
+# shellcheck disable=SC2016
+start c sh -c 'ulimit -n 30 && exec "$@"' - \
+    "$icapc" options -c 64 -n 200 "$odd"
+reap "$started_pid"
+[ "$status" -eq 1 ] || fail "status $status instead of 1"
+complains '^icapc: [0-9]* times: too many open files on this side$'
+odd_end
+
 step "a load that finds errors"
 # It closes each connection after the reply without a word: every second
 # transaction of a connection fails.
