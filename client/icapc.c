@@ -91,6 +91,7 @@ struct task {
 	long long	 size;		/* of a made-up body; -1: none */
 	char		 host[HOST_MAX];
 	char		 port[PORT_MAX];
+	char		 authority[HOST_MAX + PORT_MAX + 3];
 };
 
 static void	 usage(int) __attribute__((__noreturn__));
@@ -102,6 +103,7 @@ usage(int status)
 "usage: icapc options|reqmod|respmod [option ...] "
 "icap[s]://host[:port]/service\n"
 "       icapc -h | --help | --version\n"
+"The port is 1344, with icaps 11344.\n"
 "  -v, --verbose             show the dialogue\n"
 "  -f, --file FILE           send this body (- is standard input)\n"
 "  -s, --size SIZE           send a made-up body of SIZE bytes\n"
@@ -213,10 +215,20 @@ milliseconds(const char *what, const char *text)
 static void
 add_line(const char **line, unsigned int *n, const char *text)
 {
+	const char	*name;
+	size_t		 len;
+
 	if (*n == MESSAGE_LINES)
 		bad_usage("more than %d header lines", MESSAGE_LINES);
-	if (strchr(text, ':') == NULL)
+	if ((name = strchr(text, ':')) == NULL)
 		bad_usage("header %s: no colon", text);
+	len = (size_t)(name - text);
+	if (len == 0 || chars_span(text, len, CHARS_TOKEN) != len)
+		bad_usage("header %s: not a field name before the colon",
+		    text);
+	len = strlen(text);
+	if (chars_span(text, len, CHARS_TEXT) != len)
+		bad_usage("header: control characters in it");
 	line[(*n)++] = text;
 }
 
@@ -322,6 +334,20 @@ copy(char *dst, size_t room, struct slice s, const char *what)
 	dst[s.len] = '\0';
 }
 
+/* The host as the Host field has it: the port only if it is not the usual. */
+static void
+format_host(struct task *task, const struct uri *u)
+{
+	const char	*usual = u->tls ? "11344" : "1344";
+	bool		 is_v6 = strchr(task->host, ':') != NULL;
+	bool		 has_port = strcmp(task->port, usual) != 0;
+
+	(void)snprintf(task->authority, sizeof(task->authority), "%s%s%s%s%s",
+	    is_v6 ? "[" : "", task->host, is_v6 ? "]" : "",
+	    has_port ? ":" : "", has_port ? task->port : "");
+	task->wish.host = task->authority;
+}
+
 static void
 parse_uri(struct task *task, const char *text)
 {
@@ -347,7 +373,27 @@ parse_uri(struct task *task, const char *text)
 		(void)strlcpy(task->port, u.tls ? "11344" : "1344",
 		    sizeof(task->port));
 	task->wish.uri = text;
-	task->wish.host = task->host;
+	format_host(task, &u);
+}
+
+/* What stands in the HTTP request line must not be able to end it. */
+static void
+check_http(const struct wish *w)
+{
+	size_t	 len = strlen(w->url);
+
+	if (len == 0 || strpbrk(w->url, " \t") != NULL ||
+	    chars_span(w->url, len, CHARS_TEXT) != len)
+		bad_usage("URL %s: blanks in it, or nothing", w->url);
+	if (strstr(w->url, "://") == NULL && w->url[0] != '/' &&
+	    strcmp(w->url, "*") != 0 && (w->http_method == NULL ||
+	    strcmp(w->http_method, "CONNECT") != 0))
+		bad_usage("URL %s: no scheme, as in http://", w->url);
+	if (w->http_method == NULL)
+		return;
+	len = strlen(w->http_method);
+	if (len == 0 || chars_span(w->http_method, len, CHARS_TOKEN) != len)
+		bad_usage("method %s: not a word", w->http_method);
 }
 
 static void
@@ -386,7 +432,8 @@ parse(struct task *task, int argc, char *argv[])
 		bad_usage("either -f or -s");
 	if (task->is_load && (task->output != NULL || task->verbose))
 		bad_usage("neither -o nor -v with a load");
-	if (task->wish.has_preview && task->file == NULL && task->size == -1)
+	check_http(&task->wish);
+	if (task->wish.preview > 0 && task->file == NULL && task->size == -1)
 		bad_usage("a preview of no body");
 	if (task->plan.duration == 0 && task->plan.transactions == 0)
 		task->plan.duration = 10000;

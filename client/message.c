@@ -76,7 +76,7 @@ put_lines(struct message *m, const char *const *line, unsigned int n)
 		putf(m, "%s\r\n", line[i]);
 }
 
-/* The authority of a URL, for the HTTP Host field. */
+/* The host and port of a URL, without a user's name and password. */
 static struct slice
 url_host(const char *url)
 {
@@ -85,7 +85,32 @@ url_host(const char *url)
 
 	host.p = (p = strstr(url, "://")) != NULL ? p + 3 : url;
 	host.len = strcspn(host.p, "/?#");
+	if ((p = memrchr(host.p, '@', host.len)) != NULL) {
+		host.len -= (size_t)(p + 1 - host.p);
+		host.p = p + 1;
+	}
 	return host;
+}
+
+/* Does the user give a field of that name? */
+static bool
+has_line(const char *const *line, unsigned int n, const char *name)
+{
+	size_t		 len = strlen(name);
+	unsigned int	 i;
+
+	for (i = 0; i < n; i++)
+		if (strncasecmp(line[i], name, len) == 0 &&
+		    line[i][len] == ':')
+			return true;
+	return false;
+}
+
+static void
+message_put_length(struct message *m, const struct wish *w)
+{
+	if (!has_line(w->http_line, w->http_lines, "Content-Length"))
+		putf(m, "Content-Length: %zu\r\n", w->body_len);
 }
 
 /* The head of the HTTP request, which a response carries along. */
@@ -99,10 +124,12 @@ message_put_request(struct message *m, const struct wish *w)
 	has_body = w->method == ICAP_REQMOD && w->body != NULL;
 	if (method == NULL)
 		method = has_body ? "POST" : "GET";
-	putf(m, "%s %s HTTP/1.1\r\nHost: %.*s\r\n", method, w->url,
-	    (int)host.len, host.p);
+	putf(m, "%s %s HTTP/1.1\r\n", method, w->url);
+	if (w->method == ICAP_RESPMOD ||
+	    !has_line(w->http_line, w->http_lines, "Host"))
+		putf(m, "Host: %.*s\r\n", (int)host.len, host.p);
 	if (has_body)
-		putf(m, "Content-Length: %zu\r\n", w->body_len);
+		message_put_length(m, w);
 	if (w->method == ICAP_REQMOD)
 		put_lines(m, w->http_line, w->http_lines);
 	putf(m, "\r\n");
@@ -112,7 +139,7 @@ static void
 message_put_response(struct message *m, const struct wish *w)
 {
 	putf(m, "HTTP/1.1 200 OK\r\n");
-	putf(m, "Content-Length: %zu\r\n", w->body_len);
+	message_put_length(m, w);
 	put_lines(m, w->http_line, w->http_lines);
 	putf(m, "\r\n");
 }
@@ -133,8 +160,10 @@ message_put_icap(struct message *m, const struct wish *w, size_t req,
 {
 	const char	*sep = "";
 
-	putf(m, "%s %s ICAP/1.0\r\nHost: %s\r\n",
-	    request_method_name(w->method), w->uri, w->host);
+	putf(m, "%s %s ICAP/1.0\r\n", request_method_name(w->method),
+	    w->uri);
+	if (!has_line(w->icap_line, w->icap_lines, "Host"))
+		putf(m, "Host: %s\r\n", w->host);
 	if (w->method != ICAP_OPTIONS && (w->allow_204 || w->allow_206))
 		putf(m, "Allow: %s%s%s\r\n", w->allow_204 ? "204" : "",
 		    w->allow_204 && w->allow_206 ? ", " : "",

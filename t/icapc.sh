@@ -42,11 +42,19 @@ for line in "" "options" "$uri" "fetch $uri" "options $uri $uri" \
     "options -n 0 $uri" "options -H none $uri" "reqmod -s 1Q $uri" \
     "reqmod -s 99999999G $uri" "reqmod --chunk 0 -s 1 $uri" \
     "reqmod --preview 1 $uri" "reqmod -s 1 -f /dev/null $uri" \
+    "reqmod -u www.example.com $uri" "reqmod -u http://a@b -m G,T $uri" \
+    "reqmod -H :x $uri" "reqmod -E a/b:x $uri" \
     "reqmod --expect 42 $uri" "reqmod -c 1 -v $uri" "reqmod -t 0 $uri"; do
 	# shellcheck disable=SC2086	# words
 	c 2 $line
 	complains '^usage: icapc '
 	[ ! -s "$tmp/c.out" ] || fail "icapc $line: something on stdout"
+done
+tab=$(printf '\t') lf='
+'
+for option in "-Hx: 1${lf}y" "-Ex: 1${lf}y" "-uhttp://a b/" \
+    "-uhttp://a/${tab}" "-Hx y: 1" "-mG T" -u; do
+	c 2 reqmod "$option" "$uri"
 done
 c 0 --help
 says '^usage: icapc '
@@ -117,6 +125,25 @@ complains '^> Preview: 1024$'
 has "$tmp/icapd.out" '^PUT http://icapc\.test/path HTTP/1\.1$' ||
     fail "icapd has not seen the request"
 c 0 reqmod -f - "$uri" # standard input is empty
+cp "$tmp/body" "$tmp/c.in"
+c 0 reqmod --no-204 --echo -f - -o - "$uri"
+cmp "$tmp/body" "$tmp/c.out" || fail "-f -: another body"
+rm "$tmp/c.in"
+c 0 respmod --preview 0 -v "$uri" # and no body
+complains '^> Preview: 0$'
+complains 'null-body='
+
+step "Host: with the port, without a password, or as it is wanted"
+c 0 reqmod -v -u http://user:pw@h.test:81/p@q "$uri"
+complains "^> Host: 127\\.0\\.0\\.1:$icapd_port\$"
+complains '^> Host: h\.test:81$'
+[ "$(count "$tmp/c.err" '^> Host:')" -eq 2 ] || fail "another Host"
+c 0 reqmod -v -H 'host: a.test' -E 'HOST: b.test' -s 3 \
+    -E 'content-length: 3' "$uri"
+complains '^> host: a\.test$'
+complains '^> HOST: b\.test$'
+[ "$(count "$tmp/c.err" '^> [Hh][Oo]')" -eq 2 ] || fail "a Host too many"
+[ "$(count "$tmp/c.err" '^> [Cc]ontent-')" -eq 1 ] || fail "a length too many"
 c 5 respmod --expect 200 "$uri"
 complains 'bad reply: another status than expected'
 
