@@ -41,6 +41,8 @@ answer_parse_status(struct answer *a, struct answer_fields *f, const char *p,
 	    (len > 12 && p[12] != ' '))
 		return -1;
 	a->status = (int)status;
+	f->version.p = p;
+	f->version.len = 8;
 	f->reason.p = p + len;
 	f->reason.len = 0;
 	if (len > 13) {

@@ -30,7 +30,8 @@ enum answer_state {
 struct answer_fields {
 	struct header		 header;
 	struct header_field	 field[ANSWER_FIELDS];
-	struct slice		 reason;	/* of the status line */
+	struct slice		 version;	/* of the status line */
+	struct slice		 reason;
 };
 
 /*

@@ -594,7 +594,9 @@ main(int argc, char *argv[])
 	tls_free(task.demand.tls);
 	message_free(&m);
 	free(body);
-	if (fflush(stdout) == EOF || ferror(stdout))
+	if (fflush(stdout) == EOF || ferror(stdout)) {
+		warn("standard output");
 		status = ICAPC_FAILED;
+	}
 	return status;
 }

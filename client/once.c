@@ -16,9 +16,13 @@
 #include "../proto/http.h"
 #include "once.h"
 
+/* So much is shown of what is not understood, bytes. */
+#define DIALOGUE_MAX	4096
+
 /* The collector of a talk's events; there is one talk at a time. */
 static struct outcome	*once_outcome;
 static FILE		*once_dialogue;
+static bool		 once_shown;	/* all of a reply */
 
 static int64_t
 once_now(void)
@@ -118,6 +122,7 @@ dialogue_event(const struct talk *t, enum answer_event event)
 		    t->m->len - t->m->pause);
 	if (event != ANSWER_END || t->answer.status == 100)
 		return;
+	once_shown = true;
 	show_lines(once_dialogue, "< ", o->http.p, o->http.len);
 	if (t->answer.encap.body != ENCAP_NULL_BODY)
 		fprintf(once_dialogue, "< [body of %zu bytes]\n",
@@ -126,6 +131,28 @@ dialogue_event(const struct talk *t, enum answer_event event)
 	if (t->answer.chunk.has_original)
 		fprintf(once_dialogue, "< [use-original-body=%llu]\n",
 		    (unsigned long long)t->answer.chunk.original);
+}
+
+/* It went wrong: what was understood of the reply, and what was not. */
+static void
+dialogue_rest(const struct talk *t)
+{
+	const struct outcome	*o = once_outcome;
+	size_t			 len = t->rest.len;
+
+	if (once_dialogue == NULL)
+		return;
+	if (!once_shown) {
+		show_lines(once_dialogue, "< ", o->http.p, o->http.len);
+		if (o->body.len > 0)
+			fprintf(once_dialogue, "< [%zu bytes of a body]\n",
+			    o->body.len);
+	}
+	if (len == 0)
+		return;
+	fprintf(once_dialogue, "< [%zu bytes not understood]\n", len);
+	show_lines(once_dialogue, "< ", t->rest.p,
+	    len < DIALOGUE_MAX ? len : DIALOGUE_MAX);
 }
 
 /* The head as lines of its own, for it will be overwritten. */
@@ -138,8 +165,9 @@ once_keep_head(struct outcome *o, const struct talk *t)
 	unsigned int			 i;
 
 	o->icap.len = 0;
-	snprintf(line, sizeof(line), "ICAP/1.0 %d ", t->answer.status);
-	if (heap_add(&o->icap, line, strlen(line)) == -1 ||
+	snprintf(line, sizeof(line), " %d ", t->answer.status);
+	if (heap_add(&o->icap, f->version.p, f->version.len) == -1 ||
+	    heap_add(&o->icap, line, strlen(line)) == -1 ||
 	    heap_add(&o->icap, f->reason.p, f->reason.len) == -1 ||
 	    heap_add(&o->icap, "\n", 1) == -1)
 		return -1;
@@ -298,6 +326,7 @@ once_run(struct outcome *o, const struct addrinfo **ai,
 	memset(o, 0, sizeof(*o));
 	once_outcome = o;
 	once_dialogue = dialogue;
+	once_shown = false;
 	if (talks_init(&all) == -1) {
 		o->why = "out of memory";
 		return ICAPC_FAILED;
@@ -316,6 +345,8 @@ once_run(struct outcome *o, const struct addrinfo **ai,
 		while ((result = once_step(&t, demand->timeout)) == TALK_MORE)
 			;
 		o->usec = once_now() - o->usec;
+		if (result == TALK_BAD)
+			dialogue_rest(&t);
 		o->why = t.why;
 		o->status = t.answer.status;
 		o->complete = result == TALK_DONE;

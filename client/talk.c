@@ -146,7 +146,7 @@ talk_begin(struct talk *t, const struct message *m, bool closing)
 	t->end = m->pause;
 	t->continued = t->replied = t->is_bad = t->is_broken = false;
 	t->closing = closing;
-	t->kept_len = 0;
+	t->kept_len = t->rest.len = 0;
 	t->why = NULL;
 	answer_init(&t->answer, m->method);
 }
@@ -273,6 +273,8 @@ talk_parse(struct talk *t, char *p, size_t len)
 		len -= used;
 		switch (event) {
 		case ANSWER_BAD:
+			t->rest.p = p - used;
+			t->rest.len = used + len;
 			return talk_bad(t, t->answer.why);
 		case ANSWER_MORE:
 			return len > 0 ? talk_keep(t, p, len) : TALK_MORE;
@@ -280,6 +282,10 @@ talk_parse(struct talk *t, char *p, size_t len)
 			if (t->all->event(t, event, out) == -1)
 				return talk_bad(t, t->why);
 			result = talk_take(t, len);
+			if (result == TALK_BAD) {
+				t->rest.p = p;
+				t->rest.len = len;
+			}
 			if (result != TALK_MORE || t->replied || len == 0)
 				return result;
 			break;
@@ -294,6 +300,8 @@ talk_parse(struct talk *t, char *p, size_t len)
 static enum talk_result
 talk_hangup(struct talk *t)
 {
+	t->rest.p = t->kept;
+	t->rest.len = t->kept_len;
 	if (t->replied && (t->closing || t->answer.close))
 		return TALK_DONE;
 	t->why = t->answer.state != ANSWER_S_HEAD || t->kept_len > 0 ?

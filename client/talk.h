@@ -46,6 +46,7 @@ struct talk {
 	char			*kept;		/* part of a head */
 	size_t			 kept_len;
 	size_t			 kept_room;
+	struct slice		 rest;		/* not understood */
 	uint64_t		 bytes_in;
 	uint64_t		 bytes_out;
 	const char		*why;

@@ -15,7 +15,8 @@ set -u
 # bad REPLY WHY: a respmod finds out WHY the reply is bad
 bad() {
 	odd "$1"
-	c 5 respmod -s 5 "$odd"
+	c 5 respmod -v -s 5 "$odd"
+	complains '^< '
 	complains "^icapc: bad reply: .*$2"
 	odd_end
 }
@@ -84,6 +85,14 @@ says '^options after [0-9.]* ms$'
 says '^ICAP/1\.0 200 OK$'
 says '^Methods: .*REQMOD'
 [ ! -s "$tmp/c.err" ] || fail "something on standard error"
+if [ -c /dev/full ]; then
+	start c sh -c 'exec "$@" >/dev/full' - "$icapc" options "$uri"
+	reap "$started_pid"
+	[ "$status" -eq 1 ] || fail "status $status with a full output"
+	complains '^icapc: standard output: '
+fi
+c 1 respmod -s 3 -o "$tmp/no/folder" "$uri"
+complains '^icapc: .*/no/folder: '
 c 0 options -v "$uri"
 complains '^> OPTIONS icap://.* ICAP/1\.0$'
 complains '^< ICAP/1\.0 200 OK$'
@@ -204,6 +213,26 @@ bad 'ICAP/1.0 206 Partial\r\nISTag: "x"\r\n'\
 'Encapsulated: res-hdr=0, res-body=19\r\n\r\n'"$http"\
 '0; use-original-body=6\r\n\r\n' 'use-original-body beyond the body'
 bad 'ICAP/1.0 100 Continue\r\n\r\n' '100 Continue that was not asked for'
+
+step "the dialogue shows what is bad"
+odd 'ICAP/1.1 200 OK\r\nBad Field: x\r\n\r\n'
+c 5 options -v "$odd"
+complains '^< ICAP/1\.1 200 OK$'
+complains '^< Bad Field: x$'
+odd_end
+odd "$head"'Encapsulated: res-hdr=0, res-body=18\r\n\r\n'"$http"
+c 5 respmod -v "$odd"
+complains '^< HTTP/1\.1 200 OK$'
+odd_end
+odd "$head"'Encapsulated: res-hdr=0, res-body=19\r\n\r\n'"$http"'9\r\nhello' -c
+c 1 respmod -v "$odd"
+complains '^< HTTP/1\.1 200 OK$'
+complains '^< \[5 bytes of a body\]$'
+odd_end
+odd 'ICAP/1.1 204 OK\r\nISTag: "x"\r\n\r\n'
+c 0 options -v "$odd"
+complains '^< ICAP/1\.1 204 OK$'
+odd_end
 
 step "replies that mean something"
 partial='ICAP/1.0 206 Partial\r\nISTag: "x"\r\n'\

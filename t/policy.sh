@@ -66,7 +66,7 @@ blocks ads "http://www.ads.example/$(letters 8191)"
 refuses 'a URL that is too long' ads "http://fine.example/$(letters 8192)"
 refuses 'a backslash before an @' ads 'http://fine.example\@ads.example/'
 refuses 'more than one Host field' ads http://fine.example/ \
-    -E 'Host: ads.example'
+    -E 'Host: fine.example' -E 'Host: ads.example'
 icapd_stop TERM
 
 step "an expression that gives up does not decide, nor does a rule behind it"
