@@ -375,7 +375,10 @@ once_free(struct outcome *o)
 	memset(o, 0, sizeof(*o));
 }
 
-/* A response in place of the request, or an error in place of a response. */
+/*
+ * A response in place of the request, or an error or a redirect in place of
+ * the response, which was a 200.
+ */
 static bool
 once_is_blocked(const struct outcome *o, const struct message *m)
 {
@@ -388,7 +391,7 @@ once_is_blocked(const struct outcome *o, const struct message *m)
 		return true;
 	head.p = o->http.p;
 	head.len = o->http.len;
-	return http_status(http_start_line(head)) >= 400;
+	return http_status(http_start_line(head)) >= 300;
 }
 
 int

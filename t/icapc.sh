@@ -176,6 +176,18 @@ load -s 64K --no-204 --echo
 load -s 64K --preview 1K --expect 204
 load --close
 says '^connects 300$'
+start c "$icapc" reqmod -c 2 -d 600 -u http://interrupted.test/ "$uri"
+wait_until has "$tmp/icapd.out" '^GET http://interrupted\.test/' ||
+    fail "the load does not begin"
+load_runs() {
+	[ "$(count "$tmp/icapd.out" '^GET http://interrupted\.test/')" -gt 9 ]
+}
+wait_until load_runs || fail "the load does not go on"
+kill -INT "$started_pid"
+reap "$started_pid"
+[ "$status" -eq 0 ] || fail "an interrupted load: status $status"
+says '^transactions  [1-9]'
+says '^errors  *0$'
 c 0 options -c 2 -d 0.2 "$uri"
 says '^errors  *0$'
 says '^latency .* p99.9 [0-9.]* '
@@ -184,6 +196,29 @@ icapd_stop TERM
 	complaints >&2
 	fail "icapd complains as above"
 }
+
+step "IPv6"
+if grep -q '^0\{31\}1 ' /proc/net/if_inet6 2>/dev/null; then
+	cat >"$tmp/icapd.conf" <<-END
+	listen "127.0.0.1:0" { workers = 2 }
+	listen "[::1]:0" { workers = 2 }
+	service "/echo" { run = echo }
+	END
+	icapd_serve
+	wait_until has "$tmp/icapd.err" 'listening on \[::1\]:[1-9]' ||
+	    fail "icapd does not listen on ::1"
+	port=$(sed -n 's/.*listening on \[::1\]:\([0-9]*\).*/\1/p' \
+	    "$tmp/icapd.err")
+	c 0 respmod -v -s 3 --no-204 --echo "icap://[::1]:$port/echo"
+	complains "^> Host: \\[::1\\]:$port\$"
+	c 0 respmod -c 2 -n 20 --echo "icap://[::1]:$port/echo"
+	# of several addresses the one that answers is taken
+	c 0 options "icap://localhost:$icapd_port/echo"
+	c 0 options -c 2 -n 20 "icap://localhost:$icapd_port/echo"
+	icapd_stop TERM
+else
+	say "left out: there is no ::1 here"
+fi
 
 step "replies that are none"
 head='ICAP/1.0 200 OK\r\nISTag: "x"\r\n'
@@ -252,6 +287,9 @@ says '^blocked after'
 says '^X: y$'
 once_more "$head"'Encapsulated: res-hdr=0, null-body=26\r\n\r\n'\
 'HTTP/1.1 403 Forbidden\r\n\r\n' 3 respmod
+once_more "$head"'Encapsulated: res-hdr=0, null-body=22\r\n\r\n'\
+'HTTP/1.1 302 Found\r\n\r\n' 3 respmod
+says '^blocked after'
 once_more "$head"'Encapsulated: res-hdr=0, null-body=26\r\n\r\n'\
 'HTTP/1.1 403 Forbidden\r\n\r\n' 5 respmod --echo
 complains 'the HTTP head came back changed'
