@@ -430,7 +430,8 @@ has_host(const struct headers_rule *r, struct message *m)
 	unsigned int	 i;
 	size_t		 len;
 
-	if (find_url(m) == -1)
+	/* one that is too long has its host all the same */
+	if (find_url(m) == -1 && m->url.host_len == 0)
 		return false;
 	for (i = 0; i < r->nhosts; i++) {
 		len = strlen(r->host[i]);
@@ -534,8 +535,9 @@ applies(const struct headers_rule *r, struct message *m)
 	if (r->nclients > 0 && !network_has(r->client, r->nclients,
 	    txn_client_address(m->txn)))
 		return false;
-	return !r->has_users || has_pattern(r->cfg, "users",
-	    txn_user(m->txn), FNM_CASEFOLD);
+	/* nobody is not any user */
+	return !r->has_users || (txn_user(m->txn)[0] != '\0' &&
+	    has_pattern(r->cfg, "users", txn_user(m->txn), FNM_CASEFOLD));
 }
 
 /* ---- actions ------------------------------------------------------------- */
@@ -554,7 +556,7 @@ value_of(struct message *m, enum headers_var var, char *number, size_t size)
 		p = txn_groups(m->txn);
 		break;
 	case VAR_HOST:
-		if (find_url(m) == 0)
+		if (find_url(m) == 0 || m->url.host_len > 0)
 			return get(m->url.text, m->url.host_len);
 		break;
 	case VAR_METHOD:

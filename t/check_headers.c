@@ -391,6 +391,50 @@ START_TEST(order_of_hosts)
 }
 END_TEST
 
+/* Nobody is not any user; a URL that is too long has a host, and no path. */
+static const struct {
+	const char	*rule;
+	size_t		 len;		/* of the path */
+	bool		 edits;
+} strange[] = {
+	{ "action=set name=X value='%{host}' hosts={a.example}", 9000, true },
+	{ "action=set name=X value='%{host}'", 9000, true },
+	{ "action=set name=X value='%{host}' hosts={a}", 9000, false },
+	{ "action=set name=X value='%{host}' paths={'*'}", 9000, false },
+	{ "action=set name=X value='%{host}' paths={'*'}", 8192, true },
+	{ "action=set name=X value='%{host}' users={'*'}", 9, false },
+};
+
+START_TEST(stranger)
+{
+	static const char	 end[] = " HTTP/1.1\r\n\r\n";
+	static const char	 expect[] = "\r\nX: a.example\r\n\r\n";
+	static struct opened	 o;
+	static struct adapt	 a;
+	static char		 head[10000];
+	size_t			 n;
+
+	n = (size_t)snprintf(head, sizeof(head), "GET http://a.example/");
+	memset(head + n, 'x', strange[_i].len - 1);
+	(void)strlcpy(head + n + strange[_i].len - 1, end, sizeof(end));
+	memset(&a, 0, sizeof(a));
+	a.ask.head = head;
+	user = "";
+	run_rule(&o, &a, strange[_i].rule);
+	user = "joe";
+	ck_assert_int_eq(a.txn.verdict, strange[_i].edits ?
+	    VERDICT_EDITED : VERDICT_UNCHANGED);
+	n = sizeof(expect) - 1;
+	if (strange[_i].edits) {
+		ck_assert_uint_ge(a.txn.head.len, n);
+		ck_assert_mem_eq(a.txn.head.p + a.txn.head.len - n, expect,
+		    n);
+	}
+	adapt_fini(&a);
+	opened_fini(&o);
+}
+END_TEST
+
 /* A control character that the wire brings does not get into a head. */
 START_TEST(smuggling)
 {
@@ -487,6 +531,7 @@ add(TCase *tc)
 	unit_add_rows(tc, response, responses);
 	tcase_add_test(tc, order);
 	tcase_add_test(tc, order_of_hosts);
+	unit_add_rows(tc, stranger, strange);
 	tcase_add_test(tc, smuggling);
 	unit_add_rows(tc, fault, faults);
 	tcase_add_test(tc, nothing);
