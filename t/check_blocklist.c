@@ -460,7 +460,7 @@ START_TEST(finding_many)
 	int			 fd;
 
 	if (many != NULL)
-		n = (unsigned int)strtoul(many, NULL, 10);
+		n = (unsigned int)strtonum(many, 1, 10 * MANY, NULL);
 	ck_assert_ptr_nonnull(fp = fopen(path_of("a"), "w"));
 	for (i = 0; i < n; i++) {
 		f = i % ROWS(forms);
