@@ -90,7 +90,11 @@ unlisted=$started_pid
 times=0 old=p
 while [ "$times" -lt "$TIMES" ]; do
 	times=$((times + 1))
-	[ "$old" = p ] && new=b entry=swap.example || { new=p; entry=; }
+	if [ "$old" = p ]; then
+		new=b entry=swap.example icap=200
+	else
+		new=p entry='' icap=204
+	fi
 	rm -f "$tmp/round.done"
 	start round ask_on
 	wait_until has "$tmp/round.out" "$old" || fail "nobody asks"
@@ -98,8 +102,7 @@ while [ "$times" -lt "$TIMES" ]; do
 	has_updated || fail "icapctl: $(cat "$tmp/update.out")"
 	has "$tmp/update.out" '^ads/list: updated' ||
 	    fail "$times: $(cat "$tmp/update.out")"
-	[ "$new" = b ] && icap=200 || icap=204
-	load "swap" "$icap" http://swap.example/ -n 400
+	load swap "$icap" http://swap.example/ -n 400
 	loaded "$started_pid" swap
 	wait_until has "$tmp/round.out" "$new" || fail "nobody asks any more"
 	: >"$tmp/round.done"
@@ -109,8 +112,9 @@ while [ "$times" -lt "$TIMES" ]; do
 	done
 	has "$tmp/round.out" "^$old*$new*\$" ||
 	    fail "$times: to and fro: $(cat "$tmp/round.out")"
-	is_running "$listed" && is_running "$unlisted" ||
-	    fail "the load has ended"
+	for pid in "$listed" "$unlisted"; do
+		is_running "$pid" || fail "the load has ended"
+	done
 	old=$new
 done
 for pid in "$listed" "$unlisted"; do

@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: ISC
 #
 # What block lists cost: compiling, starting with what is compiled, memory of
-# a worker, a look-up, and a transaction beside one of echo in the same run.
+# a worker, a look-up, and transactions beside one of echo in the same run: a
+# URL that is in no list, one that is (and gets a page), and one that a hundred
+# expressions do not match.
 # Run by `make bench-lists`; ENTRIES may name other sizes.
 
 set -u
@@ -31,13 +33,28 @@ for n in $ENTRIES; do
 	rm -rf "$tmp/cache"
 	sh "$(dirname "$0")/mklist.sh" "$n" >"$tmp/list"
 	chmod 644 "$tmp/list"
+	# The same page each time, which icapc can compare; and expressions that
+	# do not match, of which a request has to try each.
+	echo '%{host} is in %{list}' >"$tmp/page.txt"
+	mkdir -p "$tmp/ut1"
+	awk 'BEGIN {
+		for (i = 0; i < 100; i++)
+			print "(^|[./-])casino" i "(s|[0-9]+)?[.]com/"
+	}' >"$tmp/ut1/expressions"
+	chmod -R a+rX "$tmp/page.txt" "$tmp/ut1"
 	cat >"$tmp/icapd.conf" <<-END
 	listen "127.0.0.1:0" { workers = 2 }
 	blocklist large {
 		cache = "$tmp/cache"
+		template = "$tmp/page.txt"
 		list "large" { path = {"$tmp/list"} }
 	}
+	blocklist hundred {
+		cache = "$tmp/cache"
+		list "ut1" { path = {"$tmp/ut1"} }
+	}
 	service "/lists" { run = {large} }
+	service "/expressions" { run = {hundred} }
 	service "/echo" { run = {echo} preview = 0 }
 	END
 	sleep 1		# else the list is too young to be trusted
@@ -65,11 +82,12 @@ for n in $ENTRIES; do
 	round=0
 	while [ "$round" -lt "$ROUNDS" ]; do
 		round=$((round + 1))
-		for service in echo lists; do
-			say "$service: $("$icapc" reqmod \
-			    -u http://www.d7.small.example/index.html -c 1 \
+		for what in echo:small lists:small lists:large \
+		    expressions:small; do
+			say "$what: $("$icapc" reqmod -c 1 \
+			    -u "http://www.d7.${what#*:}.example/index.html" \
 			    -d "$SECONDS_EACH" --terse \
-			    "icap://127.0.0.1:$icapd_port/$service" |
+			    "icap://127.0.0.1:$icapd_port/${what%:*}" |
 			    tr '\n' ' ')"
 		done
 	done
