@@ -47,6 +47,8 @@ unix=unix:$tmp/clamd.sock
 	    'cache = no on-reason = {"encoded=pass"}'
 	section lockedpass block "$unix" \
 	    'cache = no on-reason = {"encrypted=pass"}'
+	section limitpass block "$unix" \
+	    'cache = no max-parts = 1 on-reason = {"limit=pass"}'
 	section downpass block "$unix" 'cache = no on-reason = {"down=pass"}'
 } >"$tmp/icapd.conf"
 {
@@ -263,6 +265,10 @@ for file in 1 2; do
 	    -E "$T; boundary=BB"
 done
 c 0 lockedpass reqmod -f "$tmp/locked3.form" --echo -E "$T; boundary=BB"
+withheld Unscanned.encrypted limitpass "$tmp/locked1.form" \
+    -E "$T; boundary=BB"
+form BB "$crlf" "$tmp/clean" "$tmp/clean" >"$tmp/two.form"
+c 0 limitpass reqmod -f "$tmp/two.form" --echo -E "$T; boundary=BB"
 withheld Unscanned.form lockedpass "$tmp/locked3.form" -E "$T; boundary=ZZ"
 withheld Unscanned.partial lockedpass "$tmp/locked.zip" \
     -E 'Content-Range: bytes 0-1/9999'
