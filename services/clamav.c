@@ -250,6 +250,8 @@ reply_unscanned(struct scan *s)
 static enum verdict
 reply(struct scan *s)
 {
+	if (s->form == CLAMAV_FORM_UNCLEAR)
+		add_reason(s, CLAMD_FORM, "Content-Type");
 	if (s->is_partial)
 		add_reason(s, CLAMD_PARTIAL, "Content-Range");
 	if (s->cached)
@@ -474,9 +476,10 @@ is_worth_more(const struct clamd_verdict *v)
 
 /*
  * Each part of a form as the file it will be.  What is found in one of them
- * counts, and what is not known of one is not known of all.
+ * counts, and what is not known of one is not known of all.  Returns whether it
+ * came to the end.
  */
-static void
+static bool
 scan_parts(struct scan *s, struct clamav_form *f, int fd)
 {
 	struct clamd_body	 b = { fd, 0, 0, make_part, s->txn };
@@ -487,7 +490,7 @@ scan_parts(struct scan *s, struct clamav_form *f, int fd)
 	while (clamav_form_next(f, &offset, &len)) {
 		if (++n > s->av->max_parts) {
 			add_reason(s, CLAMD_LIMIT, "too many parts");
-			return;
+			return false;
 		}
 		if (len == 0)
 			continue;
@@ -496,11 +499,12 @@ scan_parts(struct scan *s, struct clamav_form *f, int fd)
 		clamd_scan(s->av->clamd, &b, s->deadline, &v);
 		add_verdict(s, &v);
 		if (!is_worth_more(&v))
-			return;
+			return false;
 	}
+	return true;
 }
 
-/* It is a form, or claims to be one. */
+/* It is a form. */
 static void
 scan_form(struct scan *s, int fd)
 {
@@ -508,18 +512,13 @@ scan_form(struct scan *s, int fd)
 	const char		*doubt;
 	void			*p;
 
-	if (s->form == CLAMAV_FORM_UNCLEAR) {
-		add_reason(s, CLAMD_FORM, "Content-Type");
-		return;
-	}
 	p = mmap(NULL, (size_t)s->size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (p == MAP_FAILED) {
 		add_reason(s, CLAMD_ERROR, strerror(errno));
 		return;
 	}
 	clamav_form_init(&f, s->boundary, p, (size_t)s->size);
-	scan_parts(s, &f, fd);
-	if ((doubt = clamav_form_doubt(&f)) != NULL)
+	if (scan_parts(s, &f, fd) && (doubt = clamav_form_doubt(&f)) != NULL)
 		add_reason(s, CLAMD_FORM, doubt);
 	(void)munmap(p, (size_t)s->size);
 }
@@ -579,7 +578,7 @@ scan_body(struct scan *s)
 	if (av->trickle > 0)
 		clamd_on_wait(av->clamd, trickle_due, s->txn);
 	clamd_scan(av->clamd, &b, s->deadline, &s->verdict);
-	if (s->form != CLAMAV_FORM_NONE && is_worth_more(&s->verdict))
+	if (s->form == CLAMAV_FORM_IS && is_worth_more(&s->verdict))
 		scan_form(s, b.fd);
 	clamd_on_wait(av->clamd, NULL, NULL);
 	if (keep && clamav_cache_add(av->cache, s->key, s->verdict.version,

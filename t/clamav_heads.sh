@@ -272,6 +272,8 @@ c 0 limitpass reqmod -f "$tmp/two.form" --echo -E "$T; boundary=BB"
 withheld Unscanned.form lockedpass "$tmp/locked3.form" -E "$T; boundary=ZZ"
 withheld Unscanned.partial lockedpass "$tmp/locked.zip" \
     -E 'Content-Range: bytes 0-1/9999'
+withheld Unscanned.form codedpass "$tmp/clean" -E "$T" \
+    -E 'Content-Encoding: br'
 withheld Unscanned.partial codedpass "$tmp/clean" \
     -E 'Content-Range: bytes 0-1/9999' -E 'Content-Encoding: br'
 
