@@ -53,10 +53,10 @@ helper_run_watch(const struct worker *w)
 }
 
 static const struct master_aux	 helpers[] = {
-	{ "logger", helper_run_logger, NULL },
-	{ "status", helper_run_status, status_is_wanted },
-	{ "watch", helper_run_watch, watch_is_wanted },
-	{ NULL, NULL, NULL },
+	{ "logger", helper_run_logger, NULL, true },
+	{ "status", helper_run_status, status_is_wanted, false },
+	{ "watch", helper_run_watch, watch_is_wanted, false },
+	{ NULL, NULL, NULL, false },
 };
 
 const struct master_aux *

@@ -28,6 +28,7 @@ struct master_aux {
 	void		(*run)(const struct worker *w);
 	/* Is it wanted with this configuration?  NULL: always. */
 	bool		(*is_wanted)(const struct conf *conf);
+	bool		is_last;	/* told to finish when all others have */
 };
 
 /* How the master ended. */

@@ -199,9 +199,14 @@ priv_drop(const struct priv *p, pid_t master)
 		exit(0);
 }
 
+/* Where libbsd writes the title to, and the state in it, or NULL. */
+static char	*title_area;
+static char	*title_state;
+
 void
 priv_init_title(int argc, char *argv[])
 {
+	title_area = argv[0];
 	setproctitle_init(argc, argv, environ);
 }
 
@@ -215,4 +220,16 @@ priv_title(const char *fmt, ...)
 	(void)vsnprintf(title, sizeof(title), fmt, ap);
 	va_end(ap);
 	setproctitle("%s", title);
+	title_state = title_area == NULL ? NULL : strstr(title_area, title);
+	if (title_state != NULL)
+		title_state = strchr(title_state, '[');
+}
+
+void
+priv_title_state(const char *state)
+{
+	size_t	 len = strlen(state);
+
+	if (title_state != NULL && strcspn(title_state + 1, "]") == len)
+		memcpy(title_state + 1, state, len);
 }

@@ -70,4 +70,10 @@ void	 priv_init_title(int argc, char *argv[]);
 void	 priv_title(const char *fmt, ...)
 	    __attribute__((format(printf, 1, 2)));
 
+/*
+ * Replaces what stands in brackets at the title's end by a state that is as
+ * long: for what changes with each connection, without printf.
+ */
+void	 priv_title_state(const char *state);
+
 #endif

@@ -189,6 +189,23 @@ if [ -d "/proc/$worker/fd" ]; then
 fi
 icapd_stop TERM
 
+step "titles say who is busy"
+# titles_are BUSY IDLE: so many workers of each sort
+titles_are() {
+	ps -A -o ppid= -o args= | awk -v p="$icapd_pid" \
+	    -v busy="$1" -v idle="$2" '
+	$1 == p && /worker [0-9]+ \[busy\]/ { b++ }
+	$1 == p && /worker [0-9]+ \[idle\]/ { i++ }
+	END { exit !(b + 0 == busy && i + 0 == idle) }'
+}
+icapd_start --workers 2
+wait_until titles_are 0 2 || fail "not two idle workers"
+half_start
+wait_until titles_are 1 1 || fail "nobody is busy"
+half_finish
+wait_until titles_are 0 2 || fail "somebody is still busy"
+icapd_stop TERM
+
 step "TERM drains"
 icapd_start --workers "$WORKERS"
 idle_start
