@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 #
-# The clamav service with a clamd that does not answer, or not as it should:
-# no scan waits past the end of the transaction, when there would be nobody
-# left to say what is to become of the body; nothing that an engine says but
-# OK to this question is clean; and what was not scanned is counted, in all and
-# for each reason.
+# The clamav service with a clamd that does not answer, or not as it should: no
+# scan goes on past the end of the transaction, when there would be nobody left
+# to say what is to become of the body; nothing that an engine says but OK to
+# this question is clean; and what was not scanned is counted, in all and for
+# each reason.  (Each limit of time is in clamav_slow.sh.)
 
 set -u
 # shellcheck source=lib.sh
@@ -16,7 +16,7 @@ set -u
 . "$(dirname "$0")/avlib.sh"
 
 floor=$t_builddir/bench/floor
-for program in "$origin" "$floor"; do
+for program in "$origin" "$floor" "$t_builddir/badclamd"; do
 	[ -x "$program" ] || fail "$program: no such program (make check)"
 done
 setup
@@ -24,6 +24,14 @@ clamd_setup
 clamd_more=/dev/null
 "$ICAPD" -l | grep -q '^clamav' || fail "icapd has no clamav"
 "$origin" -g 20000 3 >"$tmp/clean"
+
+# engines that do not do what they should; they end with this script
+mkdir "$tmp/bad"
+mkfifo "$tmp/bad.in"
+start bad "$t_builddir/badclamd" "$tmp/bad"
+bad_pid=$started_pid
+exec 9>"$tmp/bad.in"
+wait_until has "$tmp/bad.out" '^port [1-9]' || fail "no engines"
 
 # config TRANSACTION: how long one may take, and what all tests need
 config() {
@@ -111,37 +119,43 @@ for time in 4s 3999ms; do
 	    fail "$time: $(cat "$tmp/right.said")"
 done
 
-step "clamd hangs until the end of the transaction"
+step "an engine is silent until the end of the transaction"
 clamd_start
 {
 	config 4s
-	policies late "$unix"
+	policies late "unix:$tmp/bad/mute"
+	engine good "$unix"
 } >"$tmp/icapd.conf"
 av_start
-kill -STOP "$clamd_pid"
 unscanned_counted timeout "$tmp/clean" -late
-kill -CONT "$clamd_pid"
-clean av-late "$tmp/clean"
-infected av-late "$tmp/eicar"
+clean good "$tmp/clean"
+infected good "$tmp/eicar"
 ! has "$tmp/icapd.err" 'killed\|died' || fail "a worker was killed"
 [ "$(count "$tmp/icapd.out" WORKER-DIED)" -eq 0 ] ||
     fail "a worker was killed in its transaction"
 icapd_stop TERM
 
-step "each reason has its number"
+step "each reason is counted"
 {
 	config 1m
-	policies av "$unix"
-	policies large "$unix" 'max-size = 100'
+	policies scan "unix:$tmp/bad/mute" 'scan-timeout = 300ms'
 	policies down "unix:$tmp/none.sock"
+	policies full "unix:$tmp/bad/full" |
+	    sed 's/connect-timeout = 1m/connect-timeout = 300ms/'
+	policies large "$unix" 'max-size = 100'
+	policies error "unix:$tmp/bad/garbage"
+	policies good "$unix"
 } >"$tmp/icapd.conf"
 av_start
+unscanned_counted timeout "$tmp/clean" -scan
 unscanned_counted down "$tmp/clean" -down
+unscanned_counted down "$tmp/clean" -full
 unscanned_counted too-large "$tmp/clean" -large
-unscanned_counted encoded "$tmp/clean" -av -E 'Content-Encoding: br'
-unscanned_counted form "$tmp/clean" -av \
+unscanned_counted error "$tmp/clean" -error
+unscanned_counted encoded "$tmp/clean" -good -E 'Content-Encoding: br'
+unscanned_counted form "$tmp/clean" -good \
     -E 'Content-Type: multipart/form-data; boundary=XX'
-unscanned_counted partial "$tmp/clean" -av -E 'Content-Range: bytes 0-1/9'
+unscanned_counted partial "$tmp/clean" -good -E 'Content-Range: bytes 0-1/9'
 icapd_stop TERM
 end "$clamd_pid"
 forget "$clamd_pid"
@@ -180,4 +194,7 @@ garbage '1: ClamAV 1.4.3/0/x\0002: stream: O\0'
 garbage '\0377\0376\0001'
 
 step "the end"
+exec 9>&-
+reap "$bad_pid"
+[ "$status" -eq 0 ] || fail "the engines ended with $status"
 say ok

@@ -64,7 +64,7 @@ sed 's/(.*//; s/.*[ *]//' "$tmp/manual.c" | sort >"$tmp/manual.names"
 awk '
 /^\/\*/ { comment = 1 }
 {
-	if (!comment && match($0, /^[a-z][a-z_ ]*[ \t*]+[a-z_]+\(/)) {
+	if (!comment && match($0, /^[a-z][a-z0-9_ ]*[ \t*]+[a-z_]+\(/)) {
 		name = substr($0, 1, RLENGTH - 1)
 		sub(/.*[ \t*]/, "", name)
 		print name
