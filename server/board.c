@@ -23,6 +23,9 @@
 /* Far above any number of places, so that sizes do not overflow. */
 #define BOARD_MAX	1000000
 
+/* Times board_sum() tries to read between two burials. */
+#define SUM_TRIES	1000
+
 struct board {
 	struct board_head	 head;
 	char			 pad[BOARD_HEAD_SIZE -
@@ -47,6 +50,9 @@ static const char *const state_name[] = {
 	[BOARD_AUX] = "running",
 };
 
+/* The file of the board of this process, which it has locked, or -1. */
+static int	 own_file = -1;
+
 static struct board *
 board_map_shared(int fd, size_t size)
 {
@@ -67,6 +73,7 @@ static struct board *
 board_map_file(const char *path, size_t size)
 {
 	char		 temp[PATH_MAX];
+	struct flock	 whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	struct board	*b = NULL;
 	int		 fd, n, saved;
 
@@ -80,18 +87,47 @@ board_map_file(const char *path, size_t size)
 	    0640);
 	if (fd == -1)
 		return NULL;
+	/* before it has its name: whoever finds it finds it held */
 	if (ftruncate(fd, (off_t)size) == 0 &&
+	    fcntl(fd, F_SETLK, &whole) == 0 &&
 	    (b = board_map_shared(fd, size)) != NULL &&
 	    rename(temp, path) == -1) {
 		(void)munmap(b, size);
 		b = NULL;
 	}
+	if (b != NULL) {
+		own_file = fd;		/* closed, it would not be locked */
+		return b;
+	}
 	saved = errno;
 	(void)close(fd);
-	if (b == NULL)
-		(void)unlink(temp);
+	(void)unlink(temp);
 	errno = saved;
-	return b;
+	return NULL;
+}
+
+void
+board_remove(const char *path)
+{
+	struct stat	 named, ours;
+
+	if (own_file != -1 && fstat(own_file, &ours) == 0 &&
+	    lstat(path, &named) == 0 && named.st_dev == ours.st_dev &&
+	    named.st_ino == ours.st_ino)
+		(void)unlink(path);
+}
+
+pid_t
+board_find_holder(int fd)
+{
+	struct flock	 whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	if (fcntl(fd, F_GETLK, &whole) == -1)
+		return -1;
+	if (whole.l_type == F_UNLCK)
+		return 0;
+	/* 0 is in another name space of processes */
+	return whole.l_pid > 0 ? whole.l_pid : -1;
 }
 
 static size_t
@@ -126,10 +162,12 @@ board_check(const struct board_head *head, off_t size)
 {
 	if (head->magic != BOARD_MAGIC)
 		return "not a board of icapd";
+	errno = ENOTSUP;
 	if (head->version != BOARD_VERSION ||
 	    head->head_size != BOARD_HEAD_SIZE ||
 	    head->slot_size != sizeof(struct board_slot))
 		return "board of another version of icapd";
+	errno = 0;
 	if (head->size != (uint64_t)size || head->nslots > head->max ||
 	    head->max > BOARD_MAX || board_size(head->max) != head->size)
 		return "damaged board";
@@ -137,25 +175,19 @@ board_check(const struct board_head *head, off_t size)
 }
 
 const struct board *
-board_map(const char *path, const char **why)
+board_map(int fd, const char **why)
 {
 	struct board	*b;
 	struct stat	 st;
 	void		*p;
-	int		 fd;
 
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1) {
-		*why = errno == ENOENT ? "no such file" : "cannot be opened";
-		return NULL;
-	}
 	*why = "not a board of icapd";
+	errno = 0;
+	/* that of an older version may have had a shorter head */
 	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode) ||
-	    st.st_size < BOARD_HEAD_SIZE) {
-		(void)close(fd);
+	    st.st_size < (off_t)sizeof(struct board_head))
 		return NULL;
-	}
 	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
-	(void)close(fd);
 	if (p == MAP_FAILED) {
 		*why = "cannot be mapped";
 		return NULL;
@@ -210,6 +242,72 @@ const struct board_source *
 board_see_sources(const struct board *b, unsigned int generation)
 {
 	return board_sources((struct board *)(uintptr_t)b, generation);
+}
+
+void
+board_bury(struct board *b, unsigned int i, bool counts, int64_t now)
+{
+	struct board_head	*h = &b->head;
+	struct board_slot	*slot = &b->slot[i];
+
+	__atomic_store_n(&h->burials, h->burials + 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (counts) {
+		h->past_connections += slot->connections;
+		h->past_transactions += slot->transactions;
+		h->past_bytes_in += slot->bytes_in;
+		h->past_bytes_out += slot->bytes_out;
+		h->past_refused += slot->refused;
+		h->past_overload += slot->overload;
+	}
+	memset(slot, 0, sizeof(*slot));
+	board_enter(slot, BOARD_FREE, now);
+	__atomic_store_n(&h->burials, h->burials + 1, __ATOMIC_RELEASE);
+}
+
+static void
+board_sum_once(const struct board *b, struct board_sum *sum)
+{
+	const struct board_slot	*slot;
+	unsigned int		 i;
+
+	memset(sum, 0, sizeof(*sum));
+	sum->connections = b->head.past_connections;
+	sum->transactions = b->head.past_transactions;
+	sum->refused = b->head.past_refused;
+	sum->overload = b->head.past_overload;
+	for (i = 0; i < b->head.nslots; i++) {
+		slot = &b->slot[i];
+		if (slot->state > BOARD_AUX)
+			continue;
+		sum->by_state[slot->state]++;
+		if (slot->state == BOARD_FREE || slot->state == BOARD_AUX)
+			continue;
+		sum->connections += slot->connections;
+		sum->transactions += slot->transactions;
+		sum->refused += slot->refused;
+		sum->overload += slot->overload;
+	}
+}
+
+/*
+ * A worker that is buried meanwhile would be counted twice or not at all: so
+ * it is done again.  Not for ever: the master may have been killed in one.
+ */
+void
+board_sum(const struct board *b, struct board_sum *sum)
+{
+	uint64_t	 before;
+	unsigned int	 i;
+
+	for (i = 0; i < SUM_TRIES; i++) {
+		before = __atomic_load_n(&b->head.burials, __ATOMIC_ACQUIRE);
+		board_sum_once(b, sum);
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		if (before % 2 == 0 && __atomic_load_n(&b->head.burials,
+		    __ATOMIC_RELAXED) == before)
+			return;
+	}
 }
 
 void

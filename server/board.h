@@ -19,8 +19,8 @@
  * BOARD_VERSION; readers must refuse any other than theirs (board_map does).
  */
 #define BOARD_MAGIC	0x42504143u	/* "CAPB" in memory */
-#define BOARD_VERSION	3
-#define BOARD_HEAD_SIZE	4096
+#define BOARD_VERSION	4
+#define BOARD_HEAD_SIZE	8192
 #define BOARD_FILE	"icapd.board"	/* in the run directory */
 
 /* Most listeners, each with workers of its own. */
@@ -120,6 +120,7 @@ struct board_head {
 	uint32_t	 reload;	/* enum board_reload, of the last one */
 	int64_t		 reload_time;	/* its end, seconds since 1970 */
 	uint64_t	 reloads;	/* that succeeded */
+	uint64_t	 reloads_failed;
 	uint64_t	 reloads_begun;	/* one more: a new outcome will come */
 
 	uint64_t	 parks;		/* idle connections given up */
@@ -127,7 +128,10 @@ struct board_head {
 	uint64_t	 deaths;	/* that were not asked for */
 	uint64_t	 hung;		/* of those: killed past the deadline */
 
+	uint64_t	 upgrades_failed;
+
 	/* Counters of processes that have ended, by what they counted. */
+	uint64_t	 burials;	/* odd while one is added here */
 	uint64_t	 past_connections;
 	uint64_t	 past_transactions;
 	uint64_t	 past_bytes_in;
@@ -146,22 +150,37 @@ struct board_head {
 	char		 istag[64];
 	char		 program[64];	/* "icapd 0.1.0" */
 	char		 reload_why[256];
+	char		 upgrade_why[192];	/* of the last that failed */
+	char		 conf_file[512];	/* or empty */
+	char		 changes[2048];	/* that the generation made, by line */
 };
 
 struct board;
 
 /*
  * Maps a board for at most max processes, shared with children.  With path
- * not NULL it is that file, made anew, that others may map read-only;
- * without, it is anonymous.  NULL with errno.
+ * not NULL it is that file, made anew, that others may map read-only; this
+ * process then holds a lock on it until it ends, which its children do not
+ * inherit.  (To open and close the file in this process would give the lock
+ * back.)  Without path it is anonymous.  NULL with errno.
  */
 struct board *board_open(unsigned int max, const char *path);
 
+/* Removes the file, if it still is what board_open() has made. */
+void	 board_remove(const char *path);
+
 /*
- * Maps the board that another process has at path, to be read only.  NULL
- * with *why, a static text, when there is none or it is of another version.
+ * Who holds the board that is open as fd: the process that made it, by the
+ * kernel's word, so that neither a file that was left behind nor what is in
+ * it can name somebody else.  0: nobody.  -1: somebody whom we cannot see.
  */
-const struct board *board_map(const char *path, const char **why);
+pid_t	 board_find_holder(int fd);
+
+/*
+ * Maps the board of another process, open as fd, to be read only.  NULL with
+ * *why, a static text, when it is none, or errno ENOTSUP, of another version.
+ */
+const struct board *board_map(int fd, const char **why);
 
 /* Gives back what board_map() returned. */
 void	 board_unmap(const struct board *b);
@@ -176,6 +195,23 @@ const struct board_slot *board_see_slot(const struct board *b,
 struct board_source *board_sources(struct board *b, unsigned int generation);
 const struct board_source *board_see_sources(const struct board *b,
 	    unsigned int generation);
+
+/*
+ * The process of that place has ended: it is free, and what it counted, if
+ * `counts`, is added to the past.  For the master.
+ */
+void	 board_bury(struct board *b, unsigned int i, bool counts,
+	    int64_t now);
+
+/* What all workers that there are and were have counted. */
+struct board_sum {
+	uint64_t	 connections;
+	uint64_t	 transactions;
+	uint64_t	 refused;
+	uint64_t	 overload;
+	unsigned int	 by_state[BOARD_AUX + 1];
+};
+void	 board_sum(const struct board *b, struct board_sum *sum);
 
 /*
  * A process enters a state.  Plain stores; the state is last, so that who

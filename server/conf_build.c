@@ -895,4 +895,6 @@ conf_build_name(struct conf_load *l, const struct conf_args *args)
 	l->conf->nlisten = 1;
 	l->conf->workers = listen->workers;
 	l->conf->print_requests = true;
+	/* leaves no file behind */
+	l->conf->run_dir = NULL;
 }

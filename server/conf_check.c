@@ -146,7 +146,8 @@ check_folders(struct conf_load *l, const struct priv *priv)
 		conf_error(&l->errors, conf_where_of(l, "", "chroot"),
 		    "chroot \"%s\": %s: expected a folder", conf->priv.chroot,
 		    strerror(errno));
-	if (conf->run_dir != NULL && !is_folder(conf->run_dir))
+	if (conf->run_dir != NULL && !conf_key_is_run_dir(conf->run_dir) &&
+	    !is_folder(conf->run_dir))
 		conf_error(&l->errors, conf_where_of(l, "", "run-dir"),
 		    "run-dir \"%s\": %s: expected a folder", conf->run_dir,
 		    strerror(errno));

@@ -19,6 +19,10 @@
 #include "conf_key.h"
 #include "ring.h"
 
+#ifndef RUN_DIR
+#define RUN_DIR		"/run/icapd"
+#endif
+
 #define SECOND	INT64_C(1000)
 #define MINUTE	(60 * SECOND)
 #define HOUR	(60 * MINUTE)
@@ -231,10 +235,17 @@ conf_key_init(struct conf *conf)
 		conf->spool_dir = "/tmp";
 	conf->spool_memory = 256 * KIB;
 	conf->spool_limit = 4 * GIB;
+	conf->run_dir = RUN_DIR;
 	priv_init(&conf->priv);
 	conf->view.log_ring = RING_SIZE_MIN;
 	conf->view.log_cut = RECORD_CUT_DEFAULT;
 	conf->view.status_connections = 16;
+}
+
+bool
+conf_key_is_run_dir(const char *path)
+{
+	return strcmp(path, RUN_DIR) == 0;
 }
 
 void

@@ -89,6 +89,12 @@ void	 conf_key_init_log(struct conf_log_text *t);
 void	 conf_key_init_service(struct conf_service *s);
 
 /*
+ * Is that the run directory of who configures none?  It need not exist: then
+ * there is no board file, and icapctl finds nothing.
+ */
+bool	 conf_key_is_run_dir(const char *path);
+
+/*
  * Stores a value; to a list it is appended.  Returns 0, or -1 when the text
  * is none: then conf_key_expect() says what would be.
  */

@@ -53,10 +53,13 @@ helper_run_watch(const struct worker *w)
 }
 
 static const struct master_aux	 helpers[] = {
-	{ "logger", helper_run_logger, NULL, true },
-	{ "status", helper_run_status, status_is_wanted, false },
-	{ "watch", helper_run_watch, watch_is_wanted, false },
-	{ NULL, NULL, NULL, false },
+	{ .name = "logger", .run = helper_run_logger, .is_last = true },
+	{ .name = "status", .run = helper_run_status,
+	    .is_wanted = status_is_wanted, .keep = status_listener,
+	    .is_single = true },
+	{ .name = "watch", .run = helper_run_watch,
+	    .is_wanted = watch_is_wanted },
+	{ .name = NULL }
 };
 
 const struct master_aux *

@@ -15,6 +15,7 @@
 	X(get_timeout)				\
 	X(lookup_connection_value)		\
 	X(queue_response)			\
+	X(quiesce_daemon)			\
 	X(run)					\
 	X(start_daemon)
 

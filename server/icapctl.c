@@ -6,11 +6,17 @@
  * and its outcome is read back from the board.  So it needs no listener, works
  * while the daemon is too busy to answer anybody, and cannot disturb it.
  *
+ * Workers, which talk to clients, can write to the board.  So who is signalled
+ * and what is executed comes from the kernel (the lock on the board, /proc),
+ * never from what is in it.
+ *
  * Exit status: 0 done, 1 failed, 2 usage, 3 no daemon runs.
  */
 #include <sys/types.h>
+#include <sys/wait.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -25,6 +31,7 @@
 #include "board.h"
 #include "conf_key.h"
 #include "health.h"
+#include "log.h"
 #include "tally.h"
 #include "watch.h"
 
@@ -46,7 +53,8 @@ struct ctl {
 	const char		*file;		/* -f, or NULL */
 	bool			 json;
 	int64_t			 patience;	/* ms */
-	const struct board	*board;
+	int			 fd;		/* of the board */
+	const struct board	*board;		/* NULL: of another version */
 	const struct board_head	*head;
 	struct tally		*tally;
 	pid_t			 master;
@@ -64,7 +72,11 @@ struct command {
 	int		(*run)(struct ctl *c);
 	bool		 is_offline;	/* needs no daemon */
 	bool		 has_names;	/* may be followed by some */
+	bool		 is_blind;	/* does without what the board says */
 };
+
+/* -j: errors, too. */
+static bool	 fails_in_json;
 
 static void usage(void) __attribute__((noreturn));
 static void fail(int status, const char *fmt, ...)
@@ -75,59 +87,91 @@ usage(void)
 {
 	(void)fputs("usage: icapctl [-j] [-f file] [-r directory] "
 	    "[-t seconds] command [name ...]\n"
-	    "commands: status workers services top reload reopen "
-	    "update [name ...]\n"
-	    "          stop upgrade check\n", stderr);
+	    "commands: status workers services top recent check\n"
+	    "          reload reopen update [name ...] stop upgrade\n",
+	    stderr);
 	exit(EXIT_USAGE);
 }
 
 static void
 fail(int status, const char *fmt, ...)
 {
-	va_list	 ap;
+	struct page	 p;
+	char		 text[1024];
+	va_list		 ap;
 
-	(void)fputs("icapctl: ", stderr);
 	va_start(ap, fmt);
-	(void)vfprintf(stderr, fmt, ap);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	(void)fputc('\n', stderr);
+	if (fails_in_json) {
+		page_init(&p);
+		page_addf(&p, "{\"error\":\"");
+		page_json(&p, text);
+		page_addf(&p, "\"}\n");
+		(void)fwrite(p.p, 1, p.len, stdout);
+	} else
+		(void)fprintf(stderr, "icapctl: %s\n", text);
 	exit(status);
 }
 
+/* The daemon still runs: its file may be left, its lock is not. */
 static bool
-is_alive(pid_t pid)
+is_held(const struct ctl *c)
 {
-	return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+	return board_find_holder(c->fd) == c->master;
+}
+
+/* Finds the daemon.  Returns 0, or -1 with *why and perhaps errno. */
+static int
+ctl_find(struct ctl *c, const char **why)
+{
+	char	 path[PATH_MAX];
+
+	*why = "has too long a name";
+	errno = 0;
+	if (snprintf(path, sizeof(path), "%s/%s", c->run_dir, BOARD_FILE) >=
+	    (int)sizeof(path))
+		return -1;
+	*why = "cannot be opened";
+	if ((c->fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		return -1;
+	if ((c->master = board_find_holder(c->fd)) > 0)
+		return 0;
+	*why = c->master == 0 ? "is left over, its process has gone" :
+	    "belongs to a process that cannot be seen from here";
+	(void)close(c->fd);
+	errno = c->master == 0 ? 0 : EPERM;
+	return -1;
 }
 
 /* Maps what the daemon shows.  Returns 0, or -1 with *why. */
 static int
 ctl_map(struct ctl *c, const char **why)
 {
-	char	 path[PATH_MAX], counts[PATH_MAX];
+	char	 counts[PATH_MAX];
 
-	if (snprintf(path, sizeof(path), "%s/%s", c->run_dir, BOARD_FILE) >=
-	    (int)sizeof(path) || snprintf(counts, sizeof(counts), "%s/%s%s",
-	    c->run_dir, BOARD_FILE, TALLY_SUFFIX) >= (int)sizeof(counts)) {
-		*why = "the name is too long";
+	*why = "the name is too long";
+	if (snprintf(counts, sizeof(counts), "%s/%s%s", c->run_dir,
+	    BOARD_FILE, TALLY_SUFFIX) >= (int)sizeof(counts))
+		return -1;
+	if ((c->board = board_map(c->fd, why)) == NULL)
+		return -1;
+	if ((c->tally = tally_map(counts, why)) == NULL) {
+		board_unmap(c->board);
+		c->board = NULL;
 		return -1;
 	}
-	if ((c->board = board_map(path, why)) == NULL ||
-	    (c->tally = tally_map(counts, why)) == NULL)
-		return -1;
 	c->head = board_see_head(c->board);
-	c->master = c->head->master;
 	return 0;
 }
 
 static void
-ctl_attach(struct ctl *c)
+ctl_attach(struct ctl *c, bool is_blind)
 {
 	const char	*why;
 	int		 status = EXIT_ABSENT;
 
-	errno = 0;
-	if (ctl_map(c, &why) == -1) {
+	if (ctl_find(c, &why) == -1) {
 		if (errno == EACCES || errno == EPERM)
 			status = EXIT_FAILED;
 		fail(status, "%s: %s/%s %s%s%s", status == EXIT_ABSENT ?
@@ -135,10 +179,30 @@ ctl_attach(struct ctl *c)
 		    BOARD_FILE, why, errno != 0 ? ": " : "", errno != 0 ?
 		    strerror(errno) : "");
 	}
-	if (!is_alive(c->master))
-		fail(EXIT_ABSENT, "no daemon is running: process %ld has "
-		    "gone, and has left %s/%s behind", (long)c->master,
-		    c->run_dir, BOARD_FILE);
+	/* a package may have been upgraded, and the daemon not yet */
+	if (ctl_map(c, &why) == -1 && !is_blind)
+		fail(EXIT_FAILED, "process %ld: %s; `icapctl upgrade' or a "
+		    "restart replaces it", (long)c->master, why);
+}
+
+static void
+ctl_detach(struct ctl *c)
+{
+	if (c->board != NULL) {
+		board_unmap(c->board);
+		tally_close(c->tally);
+	}
+	(void)close(c->fd);
+}
+
+static int
+print_page(struct page *p)
+{
+	if (p->failed)
+		fail(EXIT_FAILED, "out of memory");
+	(void)fwrite(p->p, 1, p->len, stdout);
+	free(p->p);
+	return 0;
 }
 
 static int
@@ -148,11 +212,15 @@ ctl_print_json(struct ctl *c)
 
 	page_init(&p);
 	metrics_format_json(&p, &c->now);
-	if (p.failed)
-		fail(EXIT_FAILED, "out of memory");
-	(void)fwrite(p.p, 1, p.len, stdout);
-	free(p.p);
-	return 0;
+	return print_page(&p);
+}
+
+/* As it is now, after a command that was done. */
+static void
+ctl_print_json_now(struct ctl *c)
+{
+	snapshot_take(&c->now, c->board, c->tally);
+	(void)ctl_print_json(c);
 }
 
 /* ---- showing ----------------------------------------------------------- */
@@ -184,6 +252,21 @@ reload_text(const struct board_head *head)
 		break;
 	}
 	return "FAILED";
+}
+
+/* What came with the last reload that succeeded. */
+static void
+print_changes(const struct board_head *h)
+{
+	const char	*text = h->changes;
+	size_t		 len;
+
+	for (; h->reloads > 0 && *text != '\0'; text += len +
+	    (text[len] == '\n')) {
+		len = strcspn(text, "\n");
+		(void)printf("new in %-7u %.*s\n", h->generation, (int)len,
+		    text);
+	}
 }
 
 /* Those that are not well; the rest is nothing to be told of. */
@@ -219,12 +302,14 @@ ctl_status(struct ctl *c)
 	(void)printf("started        %s, up %lld:%02lld:%02lld\n",
 	    clock_text(h->started_time), (long long)up / 3600,
 	    (long long)up / 60 % 60, (long long)up % 60);
-	(void)printf("configuration  generation %u, ISTag %s\n",
-	    h->generation, h->istag);
+	(void)printf("configuration  generation %u, ISTag %s%s%s\n",
+	    h->generation, h->istag, h->conf_file[0] != '\0' ? ", " : "",
+	    h->conf_file);
 	(void)printf("last reload    %s%s%s%s%s\n", reload_text(h),
 	    h->reload_time != 0 ? ", " : "", h->reload_time != 0 ?
 	    clock_text(h->reload_time) : "", h->reload == BOARD_RELOAD_BAD ?
 	    ": " : "", h->reload == BOARD_RELOAD_BAD ? h->reload_why : "");
+	print_changes(h);
 	(void)printf("workers        %u:", c->now.workers);
 	for (i = BOARD_STARTING; i <= BOARD_LEAVING; i++)
 		(void)printf(" %u %s%s", c->now.by_state[i],
@@ -257,24 +342,57 @@ ctl_status(struct ctl *c)
 	return 0;
 }
 
+/* What the worker of a place had counted when `top' looked before. */
+struct worker_numbers {
+	int32_t		 pid;
+	uint64_t	 connections;
+	uint64_t	 transactions;
+};
+
+static struct worker_numbers
+worker_numbers(const struct board_slot *slot)
+{
+	struct worker_numbers	 n;
+
+	n.pid = slot->pid;
+	n.connections = slot->connections;
+	n.transactions = slot->transactions;
+	return n;
+}
+
+/* With `last`, by place, the numbers are those since then, per second. */
 static void
-print_workers(const struct ctl *c, unsigned int most)
+print_workers(const struct ctl *c, struct worker_numbers *last,
+    unsigned int most)
 {
 	const struct board_slot	*slot;
+	struct worker_numbers	 now, was = { 0, 0, 0 };
 	unsigned int		 i, n = 0;
+	double			 t = 1;
 
-	(void)printf("%6s %8s %-9s %10s %4s %12s %13s\n", "worker", "pid",
-	    "state", "since", "gen", "connections", "transactions");
-	for (i = 0; i < c->head->nslots && n < most; i++) {
+	if (last != NULL && c->now.now > c->before.now)
+		t = (double)(c->now.now - c->before.now) / 1000;
+	(void)printf("%6s %8s %-9s %10s %4s %14s %14s\n", "worker", "pid",
+	    "state", "since", "gen", last != NULL ? "connections/s" :
+	    "connections", last != NULL ? "transactions/s" : "transactions");
+	for (i = 0; i < c->head->nslots; i++) {
 		slot = board_see_slot(c->board, i);
-		if (slot->state == BOARD_FREE || slot->state >= BOARD_AUX)
+		now = worker_numbers(slot);
+		if (last != NULL) {
+			was = last[i];
+			last[i] = now;
+			if (was.pid != now.pid)
+				was.connections = was.transactions = 0;
+		}
+		if (slot->state == BOARD_FREE || slot->state >= BOARD_AUX ||
+		    n++ >= most)
 			continue;
-		n++;
-		(void)printf("%6u %8d %-9s %8.1f s %4u %12llu %13llu\n", i,
-		    slot->pid, board_state_name((enum board_state)
-		    slot->state), (double)(c->now.now - slot->since) / 1000,
-		    slot->generation, (unsigned long long)slot->connections,
-		    (unsigned long long)slot->transactions);
+		(void)printf("%6u %8d %-9s %8.1f s %4u %14.0f %14.0f\n", i,
+		    now.pid, board_state_name((enum board_state)slot->state),
+		    (double)(c->now.now - slot->since) / 1000,
+		    slot->generation,
+		    (double)(now.connections - was.connections) / t,
+		    (double)(now.transactions - was.transactions) / t);
 	}
 }
 
@@ -284,7 +402,7 @@ ctl_workers(struct ctl *c)
 	snapshot_take(&c->now, c->board, c->tally);
 	if (c->json)
 		return ctl_print_json(c);
-	print_workers(c, UINT_MAX);
+	print_workers(c, NULL, UINT_MAX);
 	return 0;
 }
 
@@ -316,35 +434,59 @@ service_numbers(const struct snapshot *s, unsigned int i)
 	return v;
 }
 
+/* Durations are known to the bounds of their buckets. */
+static void
+print_quantile(const struct tally_service *v, double q)
+{
+	char		 text[32] = "-";
+	uint32_t	 us = metrics_quantile(v, q);
+
+	if (us == UINT32_MAX)
+		(void)snprintf(text, sizeof(text), ">%g",
+		    (double)tally_bound(TALLY_BUCKETS - 1) / 1000);
+	else if (us != 0)
+		(void)snprintf(text, sizeof(text), "<%g", (double)us / 1000);
+	(void)printf(" %6s", text);
+}
+
 /* With `before` the numbers are those since then, per second. */
 static void
 print_services(const struct ctl *c, const struct snapshot *before)
 {
 	struct service_numbers	 v, w = { 0, 0, 0, 0, 0 };
-	double			 t = 1, sum;
+	struct tally_service	 times;
+	bool			 is_path;
+	double			 t = 1;
 	const char		*name;
-	unsigned int		 i, n = tally_head(c->tally)->nservices;
+	unsigned int		 i, b, n = tally_head(c->tally)->nservices;
 
 	if (before != NULL && c->now.now > before->now)
 		t = (double)(c->now.now - before->now) / 1000;
-	(void)printf("%-24s %13s %10s %10s %10s %10s\n", "service",
+	(void)printf("%-16s %12s %9s %9s %8s %8s %6s %6s\n", "service",
 	    before == NULL ? "transactions" : "per second", "blocked",
-	    "unscanned", "errors", "mean");
+	    "unscanned", "errors", "mean ms", "50 %", "99 %");
 	for (i = 0; i < n && i < TALLY_SERVICES; i++) {
 		name = tally_head(c->tally)->name[i];
 		v = service_numbers(&c->now, i);
-		sum = (double)c->now.sum.service[i].sum;
+		times = c->now.sum.service[i];
 		if (before != NULL) {
 			w = service_numbers(before, i);
-			sum -= (double)before->sum.service[i].sum;
+			times.sum -= before->sum.service[i].sum;
+			for (b = 0; b <= TALLY_BUCKETS; b++)
+				times.bucket[b] -=
+				    before->sum.service[i].bucket[b];
 		}
-		(void)printf("%s%-*s %13.0f %10.0f %10.0f %10.0f %7.2f ms\n",
-		    i == 0 ? "" : "/", i == 0 ? 24 : 23, i == 0 ? "(none)" :
-		    name, (double)(v.n - w.n) / t,
+		is_path = i != 0 && i != TALLY_OTHERS;
+		(void)printf("%s%-*s %12.0f %9.0f %9.0f %8.0f %8.2f", is_path ?
+		    "/" : "", is_path ? 15 : 16, i == 0 ? "(none)" : name,
+		    (double)(v.n - w.n) / t,
 		    (double)(v.blocked - w.blocked) / t,
 		    (double)(v.unscanned - w.unscanned) / t,
 		    (double)(v.errors - w.errors) / t, v.done > w.done ?
-		    sum / (double)(v.done - w.done) / 1000 : 0);
+		    (double)times.sum / (double)(v.done - w.done) / 1000 : 0);
+		print_quantile(&times, 0.5);
+		print_quantile(&times, 0.99);
+		(void)printf("\n");
 	}
 }
 
@@ -401,13 +543,19 @@ ctl_top(struct ctl *c)
 	bool		 is_live = isatty(STDOUT_FILENO) == 1;
 	char		 key;
 	unsigned int	 i;
+	struct worker_numbers	*last;
 
+	last = calloc(c->head->max, sizeof(*last));
+	if (last == NULL)
+		fail(EXIT_FAILED, "out of memory");
 	snapshot_take(&c->before, c->board, c->tally);
+	for (i = 0; i < c->head->nslots; i++)
+		last[i] = worker_numbers(board_see_slot(c->board, i));
 	do {
 		if (poll(&pfd, is_live, 1000) == 1 &&
 		    (read(STDIN_FILENO, &key, 1) != 1 || key == 'q'))
 			break;
-		if (!is_alive(c->master))
+		if (!is_held(c))
 			fail(EXIT_ABSENT, "the daemon has gone");
 		snapshot_take(&c->now, c->board, c->tally);
 		if (c->json) {
@@ -425,11 +573,35 @@ ctl_top(struct ctl *c)
 			(void)printf("%u waiting\n\n", c->now.queued);
 			print_services(c, &c->before);
 			(void)printf("\n");
-			print_workers(c, 20);
+			print_workers(c, last, 20);
 		}
 		(void)fflush(stdout);
 		c->before = c->now;
 	} while (is_live);
+	free(last);
+	return 0;
+}
+
+/* The last errors and blocks, the newest first. */
+static int
+ctl_recent(struct ctl *c)
+{
+	struct ring_recent	 r;
+	struct page		 p;
+	uint64_t		 k = 0;
+
+	snapshot_take(&c->now, c->board, c->tally);
+	if (c->json) {
+		page_init(&p);
+		page_addf(&p, "{");
+		metrics_format_recent(&p, &c->now);
+		page_addf(&p, "}\n");
+		return print_page(&p);
+	}
+	while (recent_next(&c->now, &k, &r))
+		(void)printf("%s  %-7s  %s\n", clock_text(r.when),
+		    r.kind == RING_BLOCKED ? recent_kind(&r) :
+		    log_level_name((enum log_level)r.level), r.text);
 	return 0;
 }
 
@@ -438,6 +610,8 @@ ctl_top(struct ctl *c)
 static void
 ctl_signal(const struct ctl *c, int signo)
 {
+	if (!is_held(c))
+		fail(EXIT_ABSENT, "the daemon has gone");
 	if (kill(c->master, signo) == -1)
 		fail(errno == ESRCH ? EXIT_ABSENT : EXIT_FAILED,
 		    "process %ld: %s", (long)c->master, strerror(errno));
@@ -461,7 +635,7 @@ ctl_wait(struct ctl *c, bool (*is_done)(struct ctl *c, uint64_t from),
 static bool
 is_reloaded(struct ctl *c, uint64_t from)
 {
-	if (!is_alive(c->master))
+	if (!is_held(c))
 		fail(EXIT_ABSENT, "the daemon has gone");
 	return __atomic_load_n(&c->head->reload, __ATOMIC_ACQUIRE) !=
 	    BOARD_RELOAD_RUNNING && c->head->reloads_begun > from;
@@ -476,10 +650,8 @@ ctl_reload(struct ctl *c)
 	if (!ctl_wait(c, is_reloaded, from))
 		fail(EXIT_FAILED, "no outcome within %lld s",
 		    (long long)c->patience / 1000);
-	if (c->json) {
-		snapshot_take(&c->now, c->board, c->tally);
-		(void)ctl_print_json(c);
-	}
+	if (c->json)
+		ctl_print_json_now(c);
 	if (c->head->reload != BOARD_RELOAD_OK) {
 		if (!c->json)
 			(void)fprintf(stderr, "%s\n", c->head->reload_why);
@@ -494,7 +666,7 @@ ctl_reload(struct ctl *c)
 static bool
 is_reopened(struct ctl *c, uint64_t from)
 {
-	if (!is_alive(c->master))
+	if (!is_held(c))
 		fail(EXIT_ABSENT, "the daemon has gone");
 	return __atomic_load_n(&tally_head(c->tally)->logs.reopened,
 	    __ATOMIC_ACQUIRE) > from;
@@ -514,11 +686,14 @@ ctl_reopen(struct ctl *c)
 		    (long long)c->patience / 1000);
 	for (i = 0; i < logs->nlogs && i < RING_LOGS; i++)
 		if (logs->log[i].failing) {
-			(void)fprintf(stderr, "%s cannot be written\n",
-			    logs->log[i].path);
+			if (!c->json)
+				(void)fprintf(stderr, "%s cannot be "
+				    "written\n", logs->log[i].path);
 			status = EXIT_FAILED;
 		}
-	if (status == 0)
+	if (c->json)
+		ctl_print_json_now(c);
+	else if (status == 0)
 		(void)printf("logs reopened\n");
 	return status;
 }
@@ -576,6 +751,24 @@ set_targets(struct ctl *c, const char *name)
 	return found;
 }
 
+/*
+ * Is that the process that looks after lists?  The master frees the place of
+ * one that has ended before anybody else can get its number.
+ */
+static bool
+is_watching(const struct ctl *c, pid_t pid)
+{
+	const struct board_slot	*slot;
+	unsigned int		 i;
+
+	for (i = 0; pid > 0 && is_held(c) && i < c->head->nslots; i++) {
+		slot = board_see_slot(c->board, i);
+		if (slot->pid == pid && slot->state == BOARD_AUX)
+			return kill(pid, 0) == 0 || errno == EPERM;
+	}
+	return false;
+}
+
 static bool
 is_updated(struct ctl *c, uint64_t from)
 {
@@ -583,10 +776,10 @@ is_updated(struct ctl *c, uint64_t from)
 	unsigned int			 i, n;
 
 	(void)from;
-	if (!is_alive(c->master))
+	if (!is_held(c))
 		fail(EXIT_ABSENT, "the daemon has gone");
 	if (c->head->watch[c->generation % 2] != c->watch ||
-	    !is_alive(c->watch))
+	    !is_watching(c, c->watch))
 		fail(EXIT_FAILED, "process %ld, which does it, has ended",
 		    (long)c->watch);
 	for (s = sources(c, &n), i = 0; i < n; i++)
@@ -712,7 +905,7 @@ has_watch(struct ctl *c)
 		c->generation = c->head->generation;
 		c->watch = __atomic_load_n(&c->head->watch[
 		    c->generation % 2], __ATOMIC_ACQUIRE);
-		if (is_alive(c->watch))
+		if (is_watching(c, c->watch))
 			return true;
 		(void)poll(NULL, 0, TICK);
 	} while (stream_now() < end);
@@ -743,7 +936,7 @@ static bool
 is_stopped(struct ctl *c, uint64_t from)
 {
 	(void)from;
-	return !is_alive(c->master);
+	return !is_held(c);
 }
 
 static int
@@ -753,7 +946,11 @@ ctl_stop(struct ctl *c)
 	if (!ctl_wait(c, is_stopped, 0))
 		fail(EXIT_FAILED, "process %ld has not ended within %lld s",
 		    (long)c->master, (long long)c->patience / 1000);
-	(void)printf("stopped\n");
+	if (c->json)
+		(void)printf("{\"stopped\":true,\"pid\":%ld}\n",
+		    (long)c->master);
+	else
+		(void)printf("stopped\n");
 	return 0;
 }
 
@@ -761,69 +958,216 @@ ctl_stop(struct ctl *c)
 static bool
 is_upgraded(struct ctl *c, uint64_t from)
 {
-	const struct ring_recent	*r = tally_head(c->tally)->logs.recent;
-	const char			*why;
-	struct ctl			 next = *c;
-	unsigned int			 i;
+	const char	*why;
+	struct ctl	 next = *c;
+	bool		 is_there = is_held(c);
 
-	for (i = 0; i < RING_RECENTS; i++)
-		if (r[i].number > from && strstr(r[i].text, "upgrade ") !=
-		    NULL && strstr(r[i].text, "failed") != NULL)
-			fail(EXIT_FAILED, "%.200s", r[i].text);
-	if (ctl_map(&next, &why) == -1)
+	if (c->board != NULL && __atomic_load_n(&c->head->upgrades_failed,
+	    __ATOMIC_ACQUIRE) > from)
+		fail(EXIT_FAILED, "upgrade failed: %s", c->head->upgrade_why);
+	next.board = NULL;
+	if (ctl_find(&next, &why) == -1) {
+		if (!is_there)
+			fail(EXIT_ABSENT, "the daemon has gone");
 		return false;
-	if (next.master != c->master && is_alive(next.master)) {
-		board_unmap(c->board);
-		tally_close(c->tally);
+	}
+	if (next.master != c->master && ctl_map(&next, &why) == 0) {
+		ctl_detach(c);
 		*c = next;
 		return true;
 	}
-	board_unmap(next.board);
-	tally_close(next.tally);
+	ctl_detach(&next);
+	if (!is_there)
+		fail(EXIT_FAILED, "process %ld has ended", (long)c->master);
 	return false;
 }
 
 static int
 ctl_upgrade(struct ctl *c)
 {
-	const struct ring_recent	*r = tally_head(c->tally)->logs.recent;
-	uint64_t			 top = 0;
-	unsigned int			 i;
+	uint64_t	 from = 0;
 
-	for (i = 0; i < RING_RECENTS; i++)
-		if (r[i].number > top)
-			top = r[i].number;
+	if (c->board != NULL)
+		from = c->head->upgrades_failed;
 	ctl_signal(c, SIGUSR2);
-	if (!ctl_wait(c, is_upgraded, top))
+	if (!ctl_wait(c, is_upgraded, from))
 		fail(EXIT_FAILED, "no outcome within %lld s",
 		    (long long)c->patience / 1000);
-	(void)printf("%s, pid %ld, %u workers\n", c->head->program,
-	    (long)c->master, c->head->workers);
+	if (c->json)
+		ctl_print_json_now(c);
+	else
+		(void)printf("%s, pid %ld, %u workers\n", c->head->program,
+		    (long)c->master, c->head->workers);
 	return 0;
 }
 
+/* ---- checking ----------------------------------------------------------- */
+
+/* The program of a process, or -1. */
+static int
+find_program(pid_t pid, char *dst, size_t size)
+{
+	static const char	 gone[] = " (deleted)";
+	char			 path[64], *end;
+	ssize_t			 n;
+
+	(void)snprintf(path, sizeof(path), "/proc/%ld/exe", (long)pid);
+	if ((n = readlink(path, dst, size - 1)) == -1)
+		return -1;
+	dst[n] = '\0';
+	/* what has taken the name since is what a restart would run */
+	if ((size_t)n > sizeof(gone) && strcmp(end = dst + n -
+	    (sizeof(gone) - 1), gone) == 0)
+		*end = '\0';
+	return 0;
+}
+
+/* The icapd that was installed with us. */
+static int
+find_beside(char *dst, size_t size)
+{
+	char	*slash;
+
+	if (find_program(getpid(), dst, size) == -1 ||
+	    (slash = strrchr(dst, '/')) == NULL)
+		return -1;
+	slash[1] = '\0';
+	return strlcat(dst, "icapd", size) < size ? 0 : -1;
+}
+
+/*
+ * The configuration of the running daemon is in the title of its process, "
+ * icapd: master FILE".  A title may have been cut: then the board says more.
+ */
+static int
+find_file(const struct ctl *c, char *dst, size_t size)
+{
+	static const char	 mark[] = ": master ";
+	char			 path[64], *file;
+	ssize_t			 n;
+	int			 fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%ld/cmdline",
+	    (long)c->master);
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		return -1;
+	n = read(fd, dst, size - 1);
+	(void)close(fd);
+	dst[n > 0 ? n : 0] = '\0';
+	if ((file = strstr(dst, mark)) == NULL)
+		return -1;
+	file += sizeof(mark) - 1;
+	if (c->board != NULL && strcmp(file, c->head->conf_file) != 0)
+		return -1;
+	(void)memmove(dst, file, strlen(file) + 1);
+	return 0;
+}
+
+/* Runs it with its output in *text.  Returns its exit status. */
+static int
+run_into(char *const argv[], struct page *text)
+{
+	char	 buf[4096];
+	int	 fd[2], status;
+	ssize_t	 n;
+	pid_t	 pid;
+
+	if (pipe(fd) == -1 || (pid = fork()) == -1)
+		fail(EXIT_FAILED, "%s: %s", argv[0], strerror(errno));
+	if (pid == 0) {
+		(void)dup2(fd[1], STDOUT_FILENO);
+		(void)dup2(fd[1], STDERR_FILENO);
+		(void)close(fd[0]);
+		(void)close(fd[1]);
+		(void)execv(argv[0], argv);
+		(void)dprintf(STDERR_FILENO, "%s: %s\n", argv[0],
+		    strerror(errno));
+		_exit(EXIT_FAILED);
+	}
+	(void)close(fd[1]);
+	while ((n = read(fd[0], buf, sizeof(buf))) > 0)
+		page_add(text, buf, (size_t)n);
+	(void)close(fd[0]);
+	while (waitpid(pid, &status, 0) == -1)
+		if (errno != EINTR)
+			fail(EXIT_FAILED, "waitpid: %s", strerror(errno));
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILED;
+}
+
+static int
+print_check(char *const argv[])
+{
+	struct page	 said, p;
+	char		*line, *rest;
+	int		 status;
+
+	page_init(&said);
+	page_init(&p);
+	status = run_into(argv, &said);
+	page_addf(&p, "{\"program\":\"");
+	page_json(&p, argv[0]);
+	page_addf(&p, "\",\"configuration\":\"");
+	page_json(&p, argv[2] != NULL ? argv[3] : "");
+	page_addf(&p, "\",\"ok\":%s,\"messages\":[", status == 0 ? "true" :
+	    "false");
+	for (rest = said.p; rest != NULL && *rest != '\0';) {
+		line = strsep(&rest, "\n");
+		page_addf(&p, "%s\"", line == said.p ? "" : ",");
+		page_json(&p, line);
+		page_addf(&p, "\"");
+	}
+	page_addf(&p, "]}\n");
+	free(said.p);
+	(void)print_page(&p);
+	return status;
+}
+
+/*
+ * The file that a reload would read, with the program that an upgrade would
+ * run: those of the daemon if there is one, else what is installed beside us.
+ */
 static int
 ctl_check(struct ctl *c)
 {
-	if (c->file != NULL)
-		(void)execlp("icapd", "icapd", "-n", "-f", c->file,
-		    (char *)NULL);
-	else
-		(void)execlp("icapd", "icapd", "-n", (char *)NULL);
-	fail(EXIT_FAILED, "icapd: %s", strerror(errno));
+	static char	 program[PATH_MAX], file[PATH_MAX];
+	char		 check[] = "-n", with[] = "-f";
+	char		*argv[] = { program, check, with, file, NULL };
+	const char	*why;
+	bool		 is_running = ctl_find(c, &why) == 0;
+
+	if (is_running)
+		(void)ctl_map(c, &why);
+	if (c->file != NULL) {
+		if (strlcpy(file, c->file, sizeof(file)) >= sizeof(file))
+			fail(EXIT_FAILED, "-f: the name is too long");
+	} else if (!is_running)
+		argv[2] = NULL;
+	else if (find_file(c, file, sizeof(file)) == -1)
+		fail(EXIT_FAILED, "process %ld: cannot tell which file it was "
+		    "started with: expected -f", (long)c->master);
+	if ((!is_running ||
+	    find_program(c->master, program, sizeof(program)) == -1 ||
+	    access(program, X_OK) == -1) &&
+	    find_beside(program, sizeof(program)) == -1)
+		fail(EXIT_FAILED, "/proc: %s", strerror(errno));
+	if (c->json)
+		return print_check(argv);
+	(void)execv(argv[0], argv);
+	fail(EXIT_FAILED, "%s: %s", argv[0], strerror(errno));
 }
 
 static const struct command	 commands[] = {
-	{ "status", ctl_status, false, false },
-	{ "workers", ctl_workers, false, false },
-	{ "services", ctl_services, false, false },
-	{ "top", ctl_top, false, false },
-	{ "reload", ctl_reload, false, false },
-	{ "reopen", ctl_reopen, false, false },
-	{ "update", ctl_update, false, true },
-	{ "stop", ctl_stop, false, false },
-	{ "upgrade", ctl_upgrade, false, false },
-	{ "check", ctl_check, true, false },
+	{ .name = "status", .run = ctl_status },
+	{ .name = "workers", .run = ctl_workers },
+	{ .name = "services", .run = ctl_services },
+	{ .name = "top", .run = ctl_top },
+	{ .name = "recent", .run = ctl_recent },
+	{ .name = "check", .run = ctl_check, .is_offline = true },
+	{ .name = "reload", .run = ctl_reload },
+	{ .name = "reopen", .run = ctl_reopen },
+	{ .name = "update", .run = ctl_update, .has_names = true },
+	{ .name = "stop", .run = ctl_stop, .is_blind = true },
+	{ .name = "upgrade", .run = ctl_upgrade, .is_blind = true },
 };
 
 int
@@ -838,7 +1182,7 @@ main(int argc, char *argv[])
 	int			 ch;
 
 	conf_key_init(&conf);
-	c.run_dir = conf.run_dir != NULL ? conf.run_dir : RUN_DIR;
+	c.run_dir = conf.run_dir;
 	c.patience = PATIENCE * 1000;
 	while ((ch = getopt(argc, argv, "f:jr:t:")) != -1) {
 		switch (ch) {
@@ -846,7 +1190,7 @@ main(int argc, char *argv[])
 			c.file = optarg;
 			break;
 		case 'j':
-			c.json = true;
+			c.json = fails_in_json = true;
 			break;
 		case 'r':
 			c.run_dir = optarg;
@@ -875,7 +1219,7 @@ main(int argc, char *argv[])
 	if (c.nnames > 0 && !command->has_names)
 		usage();
 	if (!command->is_offline)
-		ctl_attach(&c);
+		ctl_attach(&c, command->is_blind);
 	ch = command->run(&c);
 	if (fflush(stdout) == EOF)
 		fail(EXIT_FAILED, "standard output: %s", strerror(errno));

@@ -243,15 +243,29 @@ reload(void *arg, struct conf **next, char *why, size_t size)
 	return -1;
 }
 
+static struct {
+	char	*p;
+	size_t	 size;
+} changes;
+
+/* To the log; and for the board, where the last ones may have no room. */
 static void
 say_change(const char *line)
 {
 	log_info("reload: %s", line);
+	if (strlen(changes.p) + strlen(line) + 2 > changes.size)
+		return;
+	if (changes.p[0] != '\0')
+		(void)strlcat(changes.p, "\n", changes.size);
+	(void)strlcat(changes.p, line, changes.size);
 }
 
 static void
-compare(const struct conf *old, const struct conf *next)
+compare(const struct conf *old, const struct conf *next, char *text,
+    size_t size)
 {
+	changes.p = text;
+	changes.size = size;
 	conf_diff(old, next, say_change);
 }
 

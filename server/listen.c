@@ -257,6 +257,79 @@ listen_format(const struct sockaddr_storage *ss, socklen_t len, char *dst,
 		(void)snprintf(dst, size, "%s:%s", host, port);
 }
 
+static bool
+listen_is_same(const struct sockaddr_storage *ss, const struct sockaddr *sa)
+{
+	const struct sockaddr_in	*a = (const void *)ss;
+	const struct sockaddr_in	*b = (const void *)sa;
+	const struct sockaddr_in6	*c = (const void *)ss;
+	const struct sockaddr_in6	*d = (const void *)sa;
+
+	if (ss->ss_family != sa->sa_family)
+		return false;
+	if (sa->sa_family == AF_INET)
+		return a->sin_addr.s_addr == b->sin_addr.s_addr &&
+		    (b->sin_port == 0 || a->sin_port == b->sin_port);
+	return sa->sa_family == AF_INET6 && memcmp(&c->sin6_addr,
+	    &d->sin6_addr, sizeof(c->sin6_addr)) == 0 &&
+	    (d->sin6_port == 0 || c->sin6_port == d->sin6_port);
+}
+
+bool
+listen_is_at(int fd, const struct conf_listen *l)
+{
+	struct sockaddr_storage	 ss;
+	struct addrinfo		 hints, *res, *ai;
+	socklen_t		 len = sizeof(ss);
+	bool			 found = false;
+
+	memset(&hints, 0, sizeof(hints));
+	hints.ai_socktype = SOCK_STREAM;
+	hints.ai_flags = AI_PASSIVE;
+	if (getsockname(fd, (struct sockaddr *)&ss, &len) == -1 ||
+	    getaddrinfo(l->host, l->port, &hints, &res) != 0)
+		return false;
+	for (ai = res; ai != NULL && !found; ai = ai->ai_next)
+		found = listen_is_same(&ss, ai->ai_addr);
+	freeaddrinfo(res);
+	return found;
+}
+
+void
+listen_find_file(int fd, struct listen_file *file)
+{
+	struct sockaddr_un	 sun;
+	struct stat		 st;
+	socklen_t		 len = sizeof(sun);
+
+	file->path[0] = '\0';
+	memset(&sun, 0, sizeof(sun));
+	if (getsockname(fd, (struct sockaddr *)&sun, &len) == -1 ||
+	    len > sizeof(sun) || sun.sun_family != AF_UNIX ||
+	    sun.sun_path[0] != '/')
+		return;
+	(void)snprintf(file->path, sizeof(file->path), "%.*s",
+	    (int)sizeof(sun.sun_path), sun.sun_path);
+	if (lstat(file->path, &st) == -1 || !S_ISSOCK(st.st_mode)) {
+		file->path[0] = '\0';
+		return;
+	}
+	file->dev = st.st_dev;
+	file->ino = st.st_ino;
+}
+
+void
+listen_remove_file(struct listen_file *file)
+{
+	struct stat	 st;
+
+	/* while the socket is open nobody else can get the number */
+	if (file->path[0] != '\0' && lstat(file->path, &st) == 0 &&
+	    st.st_dev == file->dev && st.st_ino == file->ino)
+		(void)unlink(file->path);
+	file->path[0] = '\0';
+}
+
 void
 listen_name(int fd, char *dst, size_t size)
 {

@@ -21,6 +21,22 @@ int	 listen_open(const struct conf_listen *l, const char **why);
  */
 int	 listen_inherit(int *fds, int max, int *bad, const char **why);
 
+/* Does the TCP socket fd listen where l says?  Port 0 is any. */
+bool	 listen_is_at(int fd, const struct conf_listen *l);
+
+/* The file of a unix socket, to be known again; path is empty without one. */
+struct listen_file {
+	char	 path[108];
+	dev_t	 dev;
+	ino_t	 ino;
+};
+
+/* Finds the file of the listening socket fd. */
+void	 listen_find_file(int fd, struct listen_file *file);
+
+/* Removes it while the socket is open, unless somebody has made another. */
+void	 listen_remove_file(struct listen_file *file);
+
 /* "127.0.0.1:1344" or "[::1]:1344": where fd really listens. */
 void	 listen_name(int fd, char *dst, size_t size);
 

@@ -22,6 +22,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,7 @@ struct master {
 	int64_t			 next_watch;
 	bool			 announced;
 	bool			 reload_again;
+	char			 changes[2048];	/* of the reload under way */
 
 	pid_t			 upgrade;	/* the new binary, or 0 */
 	int			 upgrade_fd;
@@ -145,7 +147,7 @@ master_become(const struct master *m, const struct place *p, unsigned int i,
     pid_t master)
 {
 	struct worker		 w;
-	int			 keep[2 + CONF_KEEP_MAX];
+	int			 keep[3 + CONF_KEEP_MAX];
 	unsigned int		 n = 0, k;
 
 	memset(&w, 0, sizeof(w));
@@ -160,7 +162,8 @@ master_become(const struct master *m, const struct place *p, unsigned int i,
 	if (p->aux == NULL) {
 		w.listener = m->pool[p->pool].listener;
 		keep[n++] = w.listener;
-	}
+	} else if (p->aux->keep != NULL && p->aux->keep() != -1)
+		keep[n++] = p->aux->keep();
 	for (k = 0; k < w.conf->nkeep; k++)
 		keep[n++] = w.conf->keep[k];
 	if (priv_close_others(keep, n) == -1)
@@ -335,6 +338,9 @@ master_want_helpers(struct master *m)
 		wanted = aux->is_wanted == NULL ||
 		    aux->is_wanted(m->gen->conf);
 		p = master_find_helper(m, aux);
+		/* the daemon before us has it */
+		if (aux->is_single && m->setup->is_successor && !m->announced)
+			continue;
 		if (p == NULL && wanted)
 			(void)master_want(m, m->gen, 1, 0, aux);
 		else if (p != NULL) {
@@ -343,6 +349,28 @@ master_want_helpers(struct master *m)
 			    WORKER_LEAVE);
 			if (p->pid == 0)
 				p->gen = m->gen;
+		}
+	}
+}
+
+/* Those of which there can be but one; true: the other one has ended its. */
+static void
+master_pass_helpers(struct master *m, bool to_us)
+{
+	const struct master_aux	*aux;
+	struct place		*p;
+
+	for (aux = helper_list(); aux->name != NULL; aux++) {
+		if (!aux->is_single)
+			continue;
+		p = master_find_helper(m, aux);
+		if (to_us && p == NULL && (aux->is_wanted == NULL ||
+		    aux->is_wanted(m->gen->conf)))
+			(void)master_want(m, m->gen, 1, 0, aux);
+		if (!to_us && p != NULL) {
+			p->is_wanted = false;
+			master_tell(m, (unsigned int)(p - m->roster.place),
+			    WORKER_LEAVE);
 		}
 	}
 }
@@ -391,6 +419,8 @@ master_say_reload(struct master *m, enum board_reload result, const char *why)
 	(void)snprintf(m->head->reload_why, sizeof(m->head->reload_why), "%s",
 	    why);
 	m->head->reload_time = (int64_t)time(NULL);
+	if (result == BOARD_RELOAD_BAD)
+		m->head->reloads_failed++;
 	__atomic_store_n(&m->head->reload, (uint32_t)result,
 	    __ATOMIC_RELEASE);
 	if (result == BOARD_RELOAD_RUNNING)
@@ -428,6 +458,7 @@ master_commit(struct master *m)
 	master_retire(m, old);
 	master_show_conf(m);
 	m->head->reloads++;
+	(void)strlcpy(m->head->changes, m->changes, sizeof(m->head->changes));
 	master_say_reload(m, BOARD_RELOAD_OK, "");
 	log_info("reloaded: generation %u replaces %u", m->gen->number,
 	    old->number);
@@ -482,8 +513,10 @@ master_reload(struct master *m)
 		master_say_reload(m, BOARD_RELOAD_BAD, why);
 		return;
 	}
+	m->changes[0] = '\0';
 	if (m->setup->compare != NULL)
-		m->setup->compare(m->gen->conf, conf);
+		m->setup->compare(m->gen->conf, conf, m->changes,
+		    sizeof(m->changes));
 	m->next = master_new_generation(m, conf);
 }
 
@@ -544,6 +577,8 @@ master_take_ready(struct master *m, unsigned int i)
 		}
 		if (m->setup->ready != NULL)
 			m->setup->ready(m->setup->arg);
+		if (m->setup->is_successor)
+			master_pass_helpers(m, true);
 	}
 	master_relay(m, i);
 }
@@ -593,23 +628,6 @@ master_obituary(const struct master *m, unsigned int i, int status,
 	    (double)(now - p->started) / 1000, next);
 }
 
-/* The counters of a place begin at 0 again; what they were stays known. */
-static void
-master_inherit(struct master *m, const struct place *p,
-    const struct board_slot *b)
-{
-	/* what those count is no client's */
-	if (p->aux != NULL)
-		return;
-	m->head->past_connections += b->connections;
-	m->head->past_transactions += b->transactions;
-	m->head->past_bytes_in += b->bytes_in;
-	m->head->past_bytes_out += b->bytes_out;
-	m->head->past_refused += b->refused;
-	m->head->past_overload += b->overload;
-	m->pool[p->pool].accepted += b->connections;
-}
-
 /* No worker has ever done its job, and none will. */
 static bool
 master_is_hopeless(const struct master *m, const struct place *p, int status)
@@ -656,11 +674,12 @@ master_bury(struct master *m, unsigned int i, int status, int64_t now)
 	hopeless = master_is_hopeless(m, p, status);
 	if (p->relief > 0)
 		m->pool[p->pool].relief--;
-	master_inherit(m, p, b);
+	/* what auxiliary processes count is no client's */
+	if (p->aux == NULL)
+		m->pool[p->pool].accepted += b->connections;
+	board_bury(m->board, i, p->aux == NULL, now);
 	view_leave(view_get(), i, p->pid);
 	roster_leave(&m->roster, i);
-	memset(b, 0, sizeof(*b));
-	board_enter(b, BOARD_FREE, now);
 	/* auxiliary processes get the new configuration with their next life */
 	if (p->aux != NULL && p->is_wanted)
 		p->gen = m->gen;
@@ -678,6 +697,23 @@ master_bury(struct master *m, unsigned int i, int status, int64_t now)
 	}
 }
 
+static void master_fail_upgrade(struct master *m, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* For icapctl; last is what it waits for. */
+static void
+master_fail_upgrade(struct master *m, const char *fmt, ...)
+{
+	va_list	 ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(m->head->upgrade_why, sizeof(m->head->upgrade_why),
+	    fmt, ap);
+	va_end(ap);
+	log_errorx("upgrade failed: %s", m->head->upgrade_why);
+	__atomic_fetch_add(&m->head->upgrades_failed, 1, __ATOMIC_RELEASE);
+}
+
 /* The new binary has ended without having got ready. */
 static void
 master_bury_upgrade(struct master *m, int status)
@@ -691,8 +727,8 @@ master_bury_upgrade(struct master *m, int status)
 		(void)snprintf(how, sizeof(how), "exited with status %d",
 		    WEXITSTATUS(status));
 	if (m->state == MASTER_SERVING) {
-		log_errorx("upgrade failed: the new binary (pid %ld) %s; this "
-		    "one goes on serving", (long)m->upgrade, how);
+		master_fail_upgrade(m, "the new binary (pid %ld) %s; this one "
+		    "goes on serving", (long)m->upgrade, how);
 		notify_send("MAINPID=%ld\nREADY=1\nSTATUS=serving, the last "
 		    "upgrade failed", (long)getpid());
 	}
@@ -738,6 +774,8 @@ master_stop(struct master *m, int signo)
 		m->deadline = 0;
 		master_tell_all(m, SIGKILL, false);
 	}
+	if (m->setup->unlisten != NULL && m->end != MASTER_REPLACED)
+		m->setup->unlisten(m->setup->arg);
 	/* nobody else shall connect to a queue that is not served */
 	for (i = 0; i < m->npools; i++) {
 		if (m->pool[i].listener != -1)
@@ -753,22 +791,25 @@ master_start_upgrade(struct master *m)
 	int	 fd[2];
 	pid_t	 pid;
 
-	if (m->state != MASTER_SERVING || !m->announced)
+	if (m->upgrade != 0) {
+		log_warnx("an upgrade is under way already");
 		return;
-	if (m->setup->upgrade == NULL || m->upgrade != 0) {
-		log_warnx("%s", m->upgrade != 0 ?
-		    "an upgrade is under way already" :
-		    "this program cannot be upgraded");
+	}
+	if (m->state != MASTER_SERVING || !m->announced ||
+	    m->setup->upgrade == NULL) {
+		master_fail_upgrade(m, "this program %s", !m->announced ?
+		    "is not ready itself" : m->state != MASTER_SERVING ?
+		    "is about to end" : "cannot be upgraded");
 		return;
 	}
 	if (pipe2(fd, O_CLOEXEC | O_NONBLOCK) == -1) {
-		log_error("upgrade failed: pipe");
+		master_fail_upgrade(m, "pipe: %s", strerror(errno));
 		return;
 	}
 	log_info("upgrading");
 	switch (pid = fork()) {
 	case -1:
-		log_error("upgrade failed: fork");
+		master_fail_upgrade(m, "fork: %s", strerror(errno));
 		(void)close(fd[0]);
 		(void)close(fd[1]);
 		return;
@@ -800,6 +841,7 @@ master_take_upgrade(struct master *m)
 		m->upgrade = 0;
 		(void)close(m->upgrade_fd);
 		m->upgrade_fd = -1;
+		master_pass_helpers(m, false);
 		master_stop(m, SIGTERM);
 	} else if (n == 0) {
 		(void)close(m->upgrade_fd);

@@ -29,6 +29,13 @@ struct master_aux {
 	/* Is it wanted with this configuration?  NULL: always. */
 	bool		(*is_wanted)(const struct conf *conf);
 	bool		is_last;	/* told to finish after all others */
+	/* A descriptor that it keeps, too, or -1.  NULL: none. */
+	int		(*keep)(void);
+	/*
+	 * Of a daemon and the binary that takes its place only one has it at
+	 * a time: it ends when, and starts not before, the new one serves.
+	 */
+	bool		 is_single;
 };
 
 /* How the master ended. */
@@ -47,6 +54,7 @@ struct master_setup {
 	struct board	*board;
 	const int	*listener;
 	unsigned int	 nlisteners;	/* at most BOARD_POOLS */
+	bool		 is_successor;	/* another one serves until ready() */
 
 	/* The first worker is ready: tell who waits for that. */
 	void		(*ready)(void *arg);
@@ -59,9 +67,16 @@ struct master_setup {
 	int		(*reload)(void *arg, struct conf **next, char *why,
 			    size_t size);
 
-	/* Says what the new one changes, before it is tried.  May be NULL. */
+	/*
+	 * Says what the new one changes, before it is tried, and writes the
+	 * same to changes, by line.  May be NULL.
+	 */
 	void		(*compare)(const struct conf *old,
-			    const struct conf *next);
+			    const struct conf *next, char *changes,
+			    size_t size);
+
+	/* The listeners are about to be closed for good.  May be NULL. */
+	void		(*unlisten)(void *arg);
 
 	/* Nobody uses that configuration any more.  May be NULL. */
 	void		(*release)(void *arg, struct conf *conf);

@@ -117,7 +117,7 @@ snapshot_take(struct snapshot *s, const struct board *board,
     struct tally *tally)
 {
 	const struct board_head	*head = board_see_head(board);
-	const struct board_slot	*slot;
+	struct board_sum	 sum;
 	unsigned int		 i;
 
 	memset(s, 0, sizeof(*s));
@@ -129,23 +129,14 @@ snapshot_take(struct snapshot *s, const struct board *board,
 	s->nbackends = vitals_list_backends(s->vitals, s->backend);
 	s->nnumbers = vitals_list_numbers(s->vitals, s->number);
 	tally_sum(tally, &s->sum);
-	s->connections = head->past_connections;
-	s->transactions = head->past_transactions;
-	s->refused = head->past_refused;
-	s->overload = head->past_overload;
-	for (i = 0; i < head->nslots; i++) {
-		slot = board_see_slot(board, i);
-		if (slot->state > BOARD_AUX)
-			continue;
-		s->by_state[slot->state]++;
-		if (slot->state == BOARD_FREE || slot->state == BOARD_AUX)
-			continue;
-		s->workers++;
-		s->connections += slot->connections;
-		s->transactions += slot->transactions;
-		s->refused += slot->refused;
-		s->overload += slot->overload;
-	}
+	board_sum(board, &sum);
+	memcpy(s->by_state, sum.by_state, sizeof(s->by_state));
+	for (i = BOARD_STARTING; i <= BOARD_LEAVING; i++)
+		s->workers += s->by_state[i];
+	s->connections = sum.connections;
+	s->transactions = sum.transactions;
+	s->refused = sum.refused;
+	s->overload = sum.overload;
 	for (i = 0; i < BOARD_POOLS; i++)
 		s->queued += head->queued[i];
 }
@@ -225,6 +216,8 @@ metrics_transactions(struct page *p, const struct snapshot *s)
 		if ((c->key.flags & TALLY_CUT) != 0)
 			cut += c->n;
 	}
+	single(p, "uncounted_transactions_total", "counter", "Transactions "
+	    "that are missing above: too many combinations.", s->sum.other);
 	single(p, "unscanned_total", "counter", "Messages that passed or were "
 	    "refused without having been examined.", unscanned);
 	single(p, "blocked_total", "counter", "Messages replaced by an error "
@@ -311,8 +304,8 @@ metrics_workers(struct page *p, const struct snapshot *s)
 	for (i = BOARD_STARTING; i <= BOARD_LEAVING; i++)
 		page_addf(p, "icapd_workers{state=\"%s\"} %u\n",
 		    board_state_name((enum board_state)i), s->by_state[i]);
-	single(p, "workers_wanted", "gauge", "Workers of each listener, as "
-	    "configured.", head->workers);
+	single(p, "workers_wanted", "gauge", "Workers of all listeners "
+	    "together, as configured.", head->workers);
 	single(p, "queued_connections", "gauge", "Clients that wait for a "
 	    "worker.", s->queued);
 	single(p, "connections_total", "counter", "Connections accepted.",
@@ -391,6 +384,10 @@ metrics_format(struct page *p, const struct snapshot *s)
 	    "in use.", head->generation);
 	single(p, "reloads_total", "counter", "Reloads that succeeded.",
 	    head->reloads);
+	single(p, "failed_reloads_total", "counter", "Reloads that changed "
+	    "nothing because something was wrong.", head->reloads_failed);
+	single(p, "failed_upgrades_total", "counter", "Upgrades whose new "
+	    "binary did not get ready.", head->upgrades_failed);
 	single(p, "reload_failed", "gauge", "Whether the last reload failed.",
 	    head->reload == BOARD_RELOAD_BAD);
 	family(p, "reload_time_seconds", "gauge", "When the last reload "
@@ -470,6 +467,37 @@ json_outcomes(struct page *p, const struct snapshot *s, unsigned int service)
 	    (unsigned long long)n[3], (unsigned long long)n[4]);
 }
 
+uint32_t
+metrics_quantile(const struct tally_service *v, double q)
+{
+	uint64_t	 n = 0, sum = 0;
+	unsigned int	 b;
+
+	for (b = 0; b <= TALLY_BUCKETS; b++)
+		n += v->bucket[b];
+	if (n == 0)
+		return 0;
+	for (b = 0; b < TALLY_BUCKETS; b++) {
+		sum += v->bucket[b];
+		if ((double)sum >= q * (double)n)
+			return tally_bound(b);
+	}
+	return UINT32_MAX;
+}
+
+/* null: of nothing, or longer than any bound */
+static void
+json_quantile(struct page *p, const char *key, const struct tally_service *v,
+    double q)
+{
+	uint32_t	 us = metrics_quantile(v, q);
+
+	if (us == 0 || us == UINT32_MAX)
+		page_addf(p, "\"%s\":null,", key);
+	else
+		page_addf(p, "\"%s\":%u,", key, us);
+}
+
 static void
 json_services(struct page *p, const struct snapshot *s)
 {
@@ -487,11 +515,14 @@ json_services(struct page *p, const struct snapshot *s)
 		page_addf(p, "\"");
 		json_outcomes(p, s, i);
 		page_addf(p, ",\"bytes_in\":%llu,\"bytes_out\":%llu,"
-		    "\"sum_us\":%llu,\"service_us\":%llu,\"buckets\":[",
+		    "\"sum_us\":%llu,\"service_us\":%llu,",
 		    (unsigned long long)v->bytes_in,
 		    (unsigned long long)v->bytes_out,
 		    (unsigned long long)v->sum,
 		    (unsigned long long)v->sum_serve);
+		json_quantile(p, "p50_us", v, 0.5);
+		json_quantile(p, "p99_us", v, 0.99);
+		page_addf(p, "\"buckets\":[");
 		for (b = 0; b <= TALLY_BUCKETS; b++)
 			page_addf(p, "%s%llu", b == 0 ? "" : ",",
 			    (unsigned long long)v->bucket[b]);
@@ -527,44 +558,57 @@ json_logs(struct page *p, const struct snapshot *s)
 	page_addf(p, "]");
 }
 
-static const char *
-recent_kind(unsigned int kind)
+const char *
+recent_kind(const struct ring_recent *recent)
 {
-	return kind == RING_EVENT ? "event" : kind == RING_BLOCKED ?
-	    "blocked" : "transaction";
+	return recent->kind == RING_EVENT ? "event" :
+	    recent->kind == RING_BLOCKED ? "blocked" : "transaction";
 }
 
-/* The last errors, newest first. */
-static void
-json_recent(struct page *p, const struct snapshot *s)
+bool
+recent_next(const struct snapshot *s, uint64_t *k, struct ring_recent *recent)
 {
 	const struct ring_recent	*table, *r;
-	struct ring_recent		 copy;
-	uint64_t			 top = 0, k;
+	uint64_t			 top = 0;
 	unsigned int			 i;
-	bool				 first = true;
 
 	table = tally_head(s->tally)->logs.recent;
 	for (i = 0; i < RING_RECENTS; i++)
 		if (table[i].number > top)
 			top = table[i].number;
-	page_addf(p, ",\"recent\":[");
-	for (k = top; k > 0 && k + RING_RECENTS > top; k--) {
-		r = &table[(k - 1) % RING_RECENTS];
-		copy = *r;
+	if (*k == 0)
+		*k = top + 1;
+	while (--*k > 0 && *k + RING_RECENTS > top) {
+		r = &table[(*k - 1) % RING_RECENTS];
+		*recent = *r;
 		/* it may just be written over */
-		if (copy.number != k || __atomic_load_n(&r->number,
-		    __ATOMIC_ACQUIRE) != k)
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (recent->number != *k || __atomic_load_n(&r->number,
+		    __ATOMIC_RELAXED) != *k)
 			continue;
-		copy.text[sizeof(copy.text) - 1] = '\0';
+		recent->text[sizeof(recent->text) - 1] = '\0';
+		return true;
+	}
+	return false;
+}
+
+/* The last errors, newest first. */
+void
+metrics_format_recent(struct page *p, const struct snapshot *s)
+{
+	struct ring_recent	 r;
+	uint64_t		 k = 0;
+	const char		*comma = "";
+
+	page_addf(p, "\"recent\":[");
+	while (recent_next(s, &k, &r)) {
 		page_addf(p, "%s{\"number\":%llu,\"time\":%lld,\"kind\":\"%s\","
-		    "\"level\":\"%s\",\"text\":\"", first ? "" : ",",
-		    (unsigned long long)k, (long long)copy.when,
-		    recent_kind(copy.kind), log_level_name(
-		    (enum log_level)copy.level));
-		page_json(p, copy.text);
+		    "\"level\":\"%s\",\"text\":\"", comma,
+		    (unsigned long long)k, (long long)r.when,
+		    recent_kind(&r), log_level_name((enum log_level)r.level));
+		page_json(p, r.text);
 		page_addf(p, "\"}");
-		first = false;
+		comma = ",";
 	}
 	page_addf(p, "]");
 }
@@ -576,6 +620,23 @@ reload_name(uint32_t reload)
 					    "failed" };
 
 	return reload < 4 ? name[reload] : "unknown";
+}
+
+static void
+json_changes(struct page *p, const char *text)
+{
+	char		 line[512];
+	const char	*comma = "";
+	size_t		 len;
+
+	for (; *text != '\0'; text += len + (text[len] == '\n')) {
+		len = strcspn(text, "\n");
+		(void)snprintf(line, sizeof(line), "%.*s", (int)len, text);
+		page_addf(p, "%s\"", comma);
+		page_json(p, line);
+		page_addf(p, "\"");
+		comma = ",";
+	}
 }
 
 void
@@ -593,11 +654,19 @@ metrics_format_json(struct page *p, const struct snapshot *s)
 	    (long long)head->started_time, (long long)(s->now - head->started),
 	    snapshot_is_ready(s) ? "true" : "false", head->generation);
 	page_json(p, head->istag);
+	page_addf(p, "\",\"configuration\":\"");
+	page_json(p, head->conf_file);
 	page_addf(p, "\",\"reload\":{\"result\":\"%s\",\"time\":%lld,"
-	    "\"succeeded\":%llu,\"why\":\"", reload_name(head->reload),
-	    (long long)head->reload_time, (unsigned long long)head->reloads);
+	    "\"succeeded\":%llu,\"failed\":%llu,\"why\":\"",
+	    reload_name(head->reload), (long long)head->reload_time,
+	    (unsigned long long)head->reloads,
+	    (unsigned long long)head->reloads_failed);
 	page_json(p, head->reload_why);
-	page_addf(p, "\"},\"states\":{");
+	page_addf(p, "\",\"changes\":[");
+	json_changes(p, head->changes);
+	page_addf(p, "]},\"failed_upgrades\":%llu,\"uncounted\":%llu,"
+	    "\"states\":{", (unsigned long long)head->upgrades_failed,
+	    (unsigned long long)s->sum.other);
 	for (i = BOARD_STARTING; i <= BOARD_LEAVING; i++)
 		page_addf(p, "%s\"%s\":%u", i == BOARD_STARTING ? "" : ",",
 		    board_state_name((enum board_state)i), s->by_state[i]);
@@ -626,6 +695,7 @@ metrics_format_json(struct page *p, const struct snapshot *s)
 	}
 	page_addf(p, "]");
 	json_logs(p, s);
-	json_recent(p, s);
+	page_addf(p, ",");
+	metrics_format_recent(p, s);
 	page_addf(p, "}\n");
 }

@@ -36,6 +36,20 @@ struct snapshot {
 	unsigned int		 queued;
 };
 
+/*
+ * Copies the last error or block before number *k, 0 being behind the newest,
+ * and has *k be its number.  Returns false where there is none.
+ */
+bool	 recent_next(const struct snapshot *s, uint64_t *k,
+	    struct ring_recent *recent);
+const char *recent_kind(const struct ring_recent *recent);
+
+/*
+ * That quantile of the durations in the buckets, rounded up to the bound of
+ * one, in microseconds; 0 of none, UINT32_MAX beyond the last bound.
+ */
+uint32_t metrics_quantile(const struct tally_service *v, double q);
+
 void	 snapshot_take(struct snapshot *s, const struct board *board,
 	    struct tally *tally);
 
@@ -59,6 +73,9 @@ void	 metrics_format(struct page *p, const struct snapshot *s);
 
 /* All of it as one JSON object. */
 void	 metrics_format_json(struct page *p, const struct snapshot *s);
+
+/* "recent":[...], the last errors and blocks. */
+void	 metrics_format_recent(struct page *p, const struct snapshot *s);
 
 /* A page for people; it asks for the JSON by itself where it can. */
 void	 metrics_format_html(struct page *p, const struct snapshot *s);

@@ -177,22 +177,18 @@ html_workers(struct page *p, const struct snapshot *s)
 	page_addf(p, "</div></section>\n");
 }
 
-/* An upper bound of that quantile, microseconds. */
-static double
-service_quantile(const struct tally_service *v, double q)
+static void
+html_quantile(struct page *p, const struct tally_service *v, double q)
 {
-	uint64_t	 n = 0, sum = 0;
-	unsigned int	 b;
+	uint32_t	 us = metrics_quantile(v, q);
 
-	for (b = 0; b <= TALLY_BUCKETS; b++)
-		n += v->bucket[b];
-	for (b = 0; b < TALLY_BUCKETS; b++) {
-		sum += v->bucket[b];
-		if ((double)sum >= q * (double)n)
-			break;
+	page_addf(p, "<td>");
+	if (us != 0) {
+		page_addf(p, us == UINT32_MAX ? "&gt; " : "&lt; ");
+		html_us(p, us == UINT32_MAX ? tally_bound(TALLY_BUCKETS - 1) :
+		    us);
 	}
-	return n == 0 ? 0 : tally_bound(b < TALLY_BUCKETS ? b :
-	    TALLY_BUCKETS - 1);
+	page_addf(p, "</td>");
 }
 
 static void
@@ -218,7 +214,7 @@ html_service(struct page *p, const struct snapshot *s, unsigned int i)
 	if (i == 0)
 		page_addf(p, "<span class=\"dim\">no service</span>");
 	else {
-		page_addf(p, "/");
+		page_addf(p, i == TALLY_OTHERS ? "" : "/");
 		page_html(p, tally_head(s->tally)->name[i]);
 	}
 	page_addf(p, "</td>");
@@ -226,10 +222,12 @@ html_service(struct page *p, const struct snapshot *s, unsigned int i)
 		page_addf(p, "<td%s>%llu</td>", k >= 2 && n[k] > 0 ?
 		    " class=\"warn\"" : "", (unsigned long long)n[k]);
 	page_addf(p, "<td>");
-	html_us(p, done > 0 ? (double)v->sum / (double)done : 0);
-	page_addf(p, "</td><td>&lt; ");
-	html_us(p, service_quantile(v, 0.99));
-	page_addf(p, "</td><td>");
+	if (done > 0)
+		html_us(p, (double)v->sum / (double)done);
+	page_addf(p, "</td>");
+	html_quantile(p, v, 0.5);
+	html_quantile(p, v, 0.99);
+	page_addf(p, "<td>");
 	html_bytes(p, v->bytes_in);
 	page_addf(p, "</td><td>");
 	html_bytes(p, v->bytes_out);
@@ -243,7 +241,7 @@ html_services(struct page *p, const struct snapshot *s)
 
 	page_addf(p, "<section><h2>Services</h2><table><thead><tr><th>path"
 	    "<th>transactions<th>blocked<th>not examined<th>errors<th>mean"
-	    "<th>99 %%<th>received<th>sent</tr></thead><tbody>\n");
+	    "<th>50 %%<th>99 %%<th>received<th>sent</tr></thead><tbody>\n");
 	for (i = 1; i < n && i < TALLY_SERVICES; i++)
 		html_service(p, s, i);
 	html_service(p, s, 0);
@@ -303,37 +301,27 @@ html_numbers(struct page *p, const struct snapshot *s)
 static void
 html_recent(struct page *p, const struct snapshot *s)
 {
-	const struct ring_recent	*table, *r;
-	struct ring_recent		 copy;
-	uint64_t			 top = 0, k;
-	unsigned int			 i;
+	struct ring_recent	 r;
+	uint64_t		 k = 0;
+	bool			 is_bad, has_any = false;
 
-	table = tally_head(s->tally)->logs.recent;
-	for (i = 0; i < RING_RECENTS; i++)
-		if (table[i].number > top)
-			top = table[i].number;
-	page_addf(p, "<section><h2>Last errors and blocks</h2>");
-	if (top == 0)
-		page_addf(p, "<p class=\"dim\">None since the start.</p>");
-	page_addf(p, "<table class=\"told\"><tbody>\n");
-	for (k = top; k > 0 && k + RING_RECENTS > top; k--) {
-		r = &table[(k - 1) % RING_RECENTS];
-		copy = *r;
-		if (copy.number != k || __atomic_load_n(&r->number,
-		    __ATOMIC_ACQUIRE) != k)
-			continue;
-		copy.text[sizeof(copy.text) - 1] = '\0';
+	page_addf(p, "<section><h2>Last errors and blocks</h2>"
+	    "<table class=\"told\"><tbody>\n");
+	while (recent_next(s, &k, &r)) {
+		has_any = true;
+		is_bad = r.level >= LOG_LEVEL_ERROR;
 		page_addf(p, "<tr><td class=\"dim\">");
-		html_time(p, copy.when);
+		html_time(p, r.when);
 		page_addf(p, "</td><td class=\"l %s\">%s</td>"
-		    "<td class=\"text\">", copy.kind == RING_BLOCKED ? "dim" :
-		    copy.level >= LOG_LEVEL_ERROR ? "bad" : "warn",
-		    copy.kind == RING_BLOCKED ? "blocked" :
-		    log_level_name((enum log_level)copy.level));
-		page_html(p, copy.text);
+		    "<td class=\"text\">", r.kind == RING_BLOCKED ? "dim" :
+		    is_bad ? "bad" : "warn", r.kind == RING_BLOCKED ?
+		    recent_kind(&r) :
+		    log_level_name((enum log_level)r.level));
+		page_html(p, r.text);
 		page_addf(p, "</td></tr>\n");
 	}
-	page_addf(p, "</tbody></table></section>\n");
+	page_addf(p, "</tbody></table>%s</section>\n", has_any ? "" :
+	    "<p class=\"dim\">None since the start.</p>");
 }
 
 static void
@@ -365,6 +353,23 @@ html_logs(struct page *p, const struct snapshot *s)
 	page_addf(p, "</tbody></table></section>\n");
 }
 
+/* What the last reload that succeeded has changed. */
+static void
+html_changes(struct page *p, unsigned int generation, const char *text)
+{
+	char	 line[512];
+	size_t	 len;
+
+	for (; *text != '\0'; text += len + (text[len] == '\n')) {
+		len = strcspn(text, "\n");
+		(void)snprintf(line, sizeof(line), "%.*s", (int)len, text);
+		page_addf(p, "<tr><td>new in %u</td><td class=\"text\">",
+		    generation);
+		page_html(p, line);
+		page_addf(p, "</td></tr>");
+	}
+}
+
 static void
 html_config(struct page *p, const struct snapshot *s)
 {
@@ -388,6 +393,8 @@ html_config(struct page *p, const struct snapshot *s)
 		page_html(p, head->reload_why);
 	}
 	page_addf(p, "</td></tr>");
+	if (head->reloads > 0)
+		html_changes(p, head->generation, head->changes);
 	for (i = 0; i < s->sum.nreasons; i++) {
 		page_addf(p, "<tr><td>refused %llu times</td>"
 		    "<td class=\"text\">",

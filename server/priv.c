@@ -213,7 +213,7 @@ priv_init_title(int argc, char *argv[])
 void
 priv_title(const char *fmt, ...)
 {
-	char	 title[64];
+	char	 title[1024];	/* one may name a file */
 	va_list	 ap;
 
 	va_start(ap, fmt);

@@ -7,8 +7,9 @@
  *
  * A successor (SIGUSR2) is this program, executed by a child of the old
  * master with its listeners, by the same protocol by which a service manager
- * would start us, and two descriptors more: one to say that it is ready, and
- * the pid file, whose lock is handed over with it.
+ * would start us, and up to three descriptors more: one to say that it is
+ * ready, the pid file, whose lock is handed over with it, and the status
+ * listener.
  */
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -26,6 +27,7 @@
 #include <unistd.h>
 
 #include "board.h"
+#include "conf_key.h"
 #include "info.h"
 #include "listen.h"
 #include "log.h"
@@ -34,11 +36,15 @@
 #include "priv.h"
 #include "sandbox.h"
 #include "start.h"
+#include "status.h"
 #include "view.h"
 
 /* The successor's descriptors, after the listeners. */
 #define ENV_READY	"ICAPD_READY_FD"
 #define ENV_PID_FILE	"ICAPD_PID_FILE_FD"
+
+/* And, in words, whether the files of the listeners are to be removed. */
+#define ENV_OWN_FILES	"ICAPD_OWN_FILES"
 
 /* The first listener that is inherited (sd_listen_fds(3)). */
 #define FIRST_FD	3
@@ -47,11 +53,14 @@ struct starting {
 	const struct start	*start;
 	int			 listener[BOARD_POOLS];
 	unsigned int		 nlisteners;
+	struct listen_file	 file[BOARD_POOLS];	/* of a unix socket */
+	bool			 owns_files;	/* we, or one before us */
 	char			*address[BOARD_POOLS];	/* as configured */
 	unsigned int		 naddresses;
 	/* copies: a configuration may be released before its end */
 	char			*pid_file;	/* or NULL */
 	char			*board;		/* its file, or NULL */
+	char			*conf_file;	/* absolute, or NULL */
 	struct pidfh		*pidfh;		/* our own pid file, or NULL */
 	int			 pid_fd;	/* the file itself, or -1 */
 	int			 ready_fd;	/* to the old master, or -1 */
@@ -89,6 +98,15 @@ start_take_fd(const char *name)
 	return fd;
 }
 
+static void
+start_find_files(struct starting *st)
+{
+	unsigned int	 i;
+
+	for (i = 0; i < st->nlisteners; i++)
+		listen_find_file(st->listener[i], &st->file[i]);
+}
+
 static int
 start_listen(struct starting *st)
 {
@@ -109,8 +127,12 @@ start_listen(struct starting *st)
 		return -1;
 	}
 	st->nlisteners = (unsigned int)n;
-	if (n > 0)
+	if (n > 0) {
+		if (st->owns_files)
+			start_find_files(st);
 		return 0;
+	}
+	st->owns_files = true;
 	for (i = 0; i < conf->nlisten; i++) {
 		l = &conf->listen[i];
 		st->listener[i] = listen_open(l, &why);
@@ -123,9 +145,37 @@ start_listen(struct starting *st)
 				    l->address, why);
 			return -1;
 		}
+		listen_find_file(st->listener[i], &st->file[i]);
 		st->nlisteners++;
 	}
 	return 0;
+}
+
+/* The one of the daemon before us, if it is the same. */
+static int
+start_listen_status(struct starting *st)
+{
+	const char	*why;
+
+	if (status_listen(st->start->conf, start_take_fd(STATUS_ENV),
+	    &why) == 0)
+		return 0;
+	log_errorx("status: cannot listen on %s port %s: %s",
+	    st->start->conf->view.status_host,
+	    st->start->conf->view.status_port, errno != 0 ?
+	    strerror(errno) : why);
+	return -1;
+}
+
+/* While the listeners are open, so that the files are known to be theirs. */
+static void
+start_unlisten(void *arg)
+{
+	struct starting	*st = arg;
+	unsigned int	 i;
+
+	for (i = 0; st->owns_files && i < st->nlisteners; i++)
+		listen_remove_file(&st->file[i]);
 }
 
 static int
@@ -285,19 +335,20 @@ static void
 start_ready(void *arg)
 {
 	struct starting	*st = arg;
-	char		 path[PATH_MAX], to[PATH_MAX];
+	char		 path[PATH_MAX], view[PATH_MAX], to[PATH_MAX];
 	int		 null;
 
 	start_write_pid(st);
 	if (st->board != NULL && st->is_successor &&
 	    start_name_board(st, path, sizeof(path)) == 0) {
-		if (rename(path, st->board) == -1)
-			log_warn("board %s", st->board);
-		(void)start_name_view(st, path, sizeof(path));
+		/* the board is last: who sees it sees the other, too */
+		(void)start_name_view(st, view, sizeof(view));
 		(void)snprintf(to, sizeof(to), "%s%s", st->board,
 		    TALLY_SUFFIX);
-		if (rename(path, to) == -1)
+		if (rename(view, to) == -1)
 			log_warn("counters %s", to);
+		if (rename(path, st->board) == -1)
+			log_warn("board %s", st->board);
 	}
 	st->is_successor = false;
 	notify_send("MAINPID=%ld\nREADY=1\nSTATUS=serving", (long)getpid());
@@ -407,7 +458,7 @@ static void
 start_upgrade(void *arg, int fd)
 {
 	struct starting	*st = arg;
-	int		 fds[BOARD_POOLS + 2], n = 0;
+	int		 fds[BOARD_POOLS + 3], n = 0;
 
 	for (; n < (int)st->nlisteners; n++)
 		fds[n] = st->listener[n];
@@ -421,6 +472,13 @@ start_upgrade(void *arg, int fd)
 			return;
 		fds[n++] = st->pid_fd;
 	}
+	if (status_listener() != -1) {
+		if (start_set_number(STATUS_ENV, FIRST_FD + n) == -1)
+			return;
+		fds[n++] = status_listener();
+	}
+	if (st->owns_files && setenv(ENV_OWN_FILES, "yes", 1) == -1)
+		return;
 	if (notify_address() != NULL &&
 	    setenv("NOTIFY_SOCKET", notify_address(), 1) == -1)
 		return;
@@ -448,12 +506,59 @@ start_check(struct conf *conf, char *why, size_t size)
 	return 0;
 }
 
+/* Who holds the board with our name, but for the one we succeed: or 0. */
+static pid_t
+start_find_holder(const struct starting *st)
+{
+	int	 fd;
+	pid_t	 holder;
+
+	if (st->is_successor ||
+	    (fd = open(st->board, O_RDONLY | O_CLOEXEC)) == -1)
+		return 0;
+	holder = board_find_holder(fd);
+	(void)close(fd);
+	return holder;
+}
+
+/* A folder that nobody has configured may be missing, or taken. */
+static int
+start_check_board(struct starting *st)
+{
+	const char	*dir = st->start->conf->run_dir;
+	pid_t		 holder = 0;
+
+	if (st->board == NULL)
+		return 0;
+	if (!conf_key_is_run_dir(dir)) {
+		if ((holder = start_find_holder(st)) == 0)
+			return 0;
+		log_errorx("run-dir %s is in use by process %ld", dir,
+		    (long)holder);
+		return -1;
+	}
+	if (access(dir, W_OK | X_OK) == 0 &&
+	    (holder = start_find_holder(st)) == 0)
+		return 0;
+	if (holder != 0)
+		log_info("run-dir %s is in use by process %ld: icapctl does "
+		    "not find this one", dir, (long)holder);
+	else
+		log_info("run-dir %s: %s: icapctl does not find this daemon",
+		    dir, strerror(errno));
+	free(st->board);
+	st->board = NULL;
+	return 0;
+}
+
 static struct board *
 start_board(struct starting *st)
 {
 	char		 path[PATH_MAX];
 	struct board	*b;
 
+	if (start_check_board(st) == -1)
+		return NULL;
 	if (st->board == NULL) {
 		if ((b = board_open(CONF_PROCESSES_MAX, NULL)) == NULL)
 			log_error("board");
@@ -477,7 +582,7 @@ start_remove_board(const struct starting *st)
 	if (!st->has_board)
 		return;
 	if (start_name_board(st, path, sizeof(path)) == 0)
-		(void)unlink(path);
+		board_remove(path);
 	if (start_name_view(st, path, sizeof(path)) == 0)
 		(void)unlink(path);
 }
@@ -523,9 +628,14 @@ start_master(struct starting *st)
 	setup.conf = st->start->conf;
 	if ((setup.board = start_board(st)) == NULL || start_view(st) == -1)
 		return MASTER_FAILED;
+	if (st->conf_file != NULL)
+		(void)strlcpy(board_head(setup.board)->conf_file,
+		    st->conf_file, sizeof(board_head(setup.board)->conf_file));
 	info_use(setup.board);
 	setup.listener = st->listener;
 	setup.nlisteners = st->nlisteners;
+	setup.is_successor = st->is_successor;
+	setup.unlisten = start_unlisten;
 	setup.ready = start_ready;
 	if (st->start->reload != NULL)
 		setup.reload = start_reload;
@@ -549,6 +659,8 @@ start_init_names(struct starting *st)
 		log_errorx("%s", why);
 		return -1;
 	}
+	if (conf->file != NULL)
+		st->conf_file = realpath(conf->file, NULL);
 	if ((conf->pid_file != NULL &&
 	    (st->pid_file = strdup(conf->pid_file)) == NULL) ||
 	    (conf->run_dir != NULL && asprintf(&st->board, "%s/%s",
@@ -564,13 +676,16 @@ start_all(struct starting *st)
 {
 	if (start_init_names(st) == -1)
 		return MASTER_FAILED;
-	if (start_lock(st) == -1 || start_listen(st) == -1)
+	if (start_lock(st) == -1 || start_listen(st) == -1 ||
+	    start_listen_status(st) == -1)
 		return MASTER_FAILED;
 	/* a successor is in the background already, and nobody waits for it */
 	if (st->start->conf->daemonise && !st->is_successor &&
 	    start_daemonise(st) == -1)
 		return MASTER_FAILED;
-	priv_title("master");
+	/* icapctl looks for it where nobody but the master can write */
+	priv_title("master%s%s", st->conf_file != NULL ? " " : "",
+	    st->conf_file != NULL ? st->conf_file : "");
 	return start_master(st);
 }
 
@@ -587,11 +702,15 @@ start_run(const struct start *s)
 	st.ready_fd = start_take_fd(ENV_READY);
 	st.pid_fd = start_take_fd(ENV_PID_FILE);
 	st.is_successor = st.ready_fd != -1;
+	st.owns_files = st.is_successor && getenv(ENV_OWN_FILES) != NULL;
+	(void)unsetenv(ENV_OWN_FILES);
 	if (notify_init() == -1)
 		log_warnx("NOTIFY_SOCKET is not the address of a socket");
 	end = start_all(&st);
 	if (end != MASTER_REPLACED)
 		start_remove_board(&st);
+	if (end != MASTER_REPLACED && !st.is_successor)
+		start_unlisten(&st);
 	/* one that never got ready leaves it to the one that serves */
 	start_unlock(&st, end == MASTER_REPLACED || st.is_successor);
 	if (!st.is_released && s->release != NULL)
@@ -600,5 +719,6 @@ start_run(const struct start *s)
 		free(st.address[i]);
 	free(st.pid_file);
 	free(st.board);
+	free(st.conf_file);
 	return end == MASTER_FAILED ? 1 : 0;
 }

@@ -11,7 +11,8 @@ struct start {
 	int		(*reload)(void *arg, struct conf **next, char *why,
 			    size_t size);	/* or NULL */
 	void		(*compare)(const struct conf *old,
-			    const struct conf *next);
+			    const struct conf *next, char *changes,
+			    size_t size);
 	void		(*release)(void *arg, struct conf *conf);
 	void		*arg;
 };

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../proto/stream.h"
 #include "health.h"
 #include "listen.h"
 #include "log.h"
@@ -28,6 +29,9 @@
 #define IDLE_SECONDS	10
 
 #define BACKLOG		64
+
+/* To answer what was asked before the end, milliseconds. */
+#define FINISH_MS	1000
 
 /* By so many libmicrohttpd's limit is above ours, so that it never binds. */
 #define SPARE		64
@@ -203,10 +207,66 @@ status_admit(void *arg, const struct sockaddr *from, socklen_t len)
 	return st->connections < st->most ? MHD_YES : MHD_NO;
 }
 
+/* Opened by the master; it outlives the process, which inherits it. */
+static int	 status_fd = -1;
+
 bool
 status_is_wanted(const struct conf *conf)
 {
 	return conf->view.status_host != NULL;
+}
+
+int
+status_listener(void)
+{
+	return status_fd;
+}
+
+static void
+status_address(const struct conf *conf, struct conf_listen *l)
+{
+	memset(l, 0, sizeof(*l));
+	l->host = conf->view.status_host;
+	l->port = conf->view.status_port;
+	l->backlog = BACKLOG;
+}
+
+int
+status_listen(const struct conf *conf, int fd, const char **why)
+{
+	struct conf_listen	 l;
+
+	status_address(conf, &l);
+	if (fd != -1 && l.host != NULL && listen_is_at(fd, &l)) {
+		status_fd = fd;
+		return 0;
+	}
+	if (fd != -1)
+		(void)close(fd);
+	if (l.host == NULL)
+		return 0;
+	status_fd = listen_open(&l, why);
+	return status_fd == -1 ? -1 : 0;
+}
+
+/*
+ * What was asked already is answered; others may be served by the process
+ * that has the listener now.
+ */
+static void
+status_finish(struct status *st, struct MHD_Daemon *mhd)
+{
+	struct pollfd	 pfd = { -1, 0, 0 };
+	int64_t		 end = stream_now() + FINISH_MS;
+
+	pfd.fd = httpd->get_daemon_info(mhd,
+	    MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+	pfd.events = POLLIN;
+	(void)httpd->quiesce_daemon(mhd);
+	while (st->connections > 0 && stream_now() < end) {
+		(void)poll(&pfd, 1, FINISH_MS / 10);
+		(void)httpd->run(mhd);
+	}
 }
 
 /* Signals come only while it waits, so that none is missed. */
@@ -254,7 +314,7 @@ status_run(const struct conf *conf, struct board *board, struct view *view,
 	struct conf_listen	 l;
 	const char		*why;
 	char			 name[128];
-	int			 fd;
+	int			 fd = status_fd;
 
 	st.board = board;
 	st.most = v->status_connections;
@@ -265,11 +325,9 @@ status_run(const struct conf *conf, struct board *board, struct view *view,
 	status_handle(SIGUSR1, SIG_IGN);
 	status_handle(SIGUSR2, SIG_IGN);
 	status_handle(SIGPIPE, SIG_IGN);
-	memset(&l, 0, sizeof(l));
-	l.host = v->status_host;
-	l.port = v->status_port;
-	l.backlog = BACKLOG;
-	if ((fd = listen_open(&l, &why)) == -1)
+	/* one that came with a reload */
+	status_address(conf, &l);
+	if (fd == -1 && (fd = listen_open(&l, &why)) == -1)
 		fatalx(EXIT_SICK, "status: cannot listen on %s port %s: %s",
 		    v->status_host, v->status_port, errno != 0 ?
 		    strerror(errno) : why);
@@ -287,6 +345,7 @@ status_run(const struct conf *conf, struct board *board, struct view *view,
 	listen_name(fd, name, sizeof(name));
 	log_info("status on %s", name);
 	status_serve(mhd, master);
+	status_finish(&st, mhd);
 	exit(0);
 }
 
@@ -299,6 +358,22 @@ status_is_wanted(const struct conf *conf)
 		log_warnx("there is no status listener: this icapd was built "
 		    "without libmicrohttpd");
 	return false;
+}
+
+int
+status_listen(const struct conf *conf, int fd, const char **why)
+{
+	(void)conf;
+	(void)why;
+	if (fd != -1)
+		(void)close(fd);
+	return 0;
+}
+
+int
+status_listener(void)
+{
+	return -1;
 }
 
 void

@@ -11,6 +11,20 @@
 /* Is a status listener configured (and built in)? */
 bool	 status_is_wanted(const struct conf *conf);
 
+/* Names the descriptor that a new binary inherits. */
+#define STATUS_ENV	"ICAPD_STATUS_FD"
+
+/*
+ * In the master, before the first fork: opens the listener if one is
+ * configured, or takes the inherited one (fd, or -1) if it has the address.
+ * So it is there while its process is replaced.  Returns 0, or -1 as
+ * listen_open().
+ */
+int	 status_listen(const struct conf *conf, int fd, const char **why);
+
+/* It, or -1. */
+int	 status_listener(void);
+
 /*
  * Answers HTTP requests about the state of the daemon until it is told to
  * end.  Never returns.

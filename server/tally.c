@@ -160,7 +160,7 @@ tally_find_service(struct tally *t, const char *path)
 	for (i = 1; i < h->nservices; i++)
 		if (strcmp(h->name[i], name) == 0)
 			return i;
-	return 0;
+	return h->nservices == TALLY_SERVICES ? TALLY_OTHERS : 0;
 }
 
 unsigned int
@@ -169,10 +169,12 @@ tally_add_service(struct tally *t, const char *path)
 	struct tally_head	*h = t->head;
 	unsigned int		 i = tally_find_service(t, path);
 
-	if (i != 0 || h->nservices == TALLY_SERVICES)
+	if (i != 0)
 		return i;
 	i = h->nservices;
-	(void)strlcpy(h->name[i], path, sizeof(h->name[i]));
+	/* no path has parentheses */
+	(void)strlcpy(h->name[i], i == TALLY_OTHERS ? "(others)" : path,
+	    sizeof(h->name[i]));
 	__atomic_store_n(&h->nservices, i + 1, __ATOMIC_RELEASE);
 	return i;
 }

@@ -18,6 +18,7 @@
 #define TALLY_SUFFIX	".counts"	/* of the name of the board */
 
 #define TALLY_SERVICES	64	/* paths there can be; 0 is "none of them" */
+#define TALLY_OTHERS	(TALLY_SERVICES - 1)	/* all for which is no room */
 #define TALLY_NAME	64
 #define TALLY_COUNTS	120	/* combinations a worker can count */
 #define TALLY_REASONS	24
@@ -102,9 +103,10 @@ void	 tally_close(struct tally *t);
 
 struct tally_head *tally_head(struct tally *t);
 
-/* For the master: the number of a path, 0 when there are too many. */
+/* For the master: the number of a path; too many are TALLY_OTHERS. */
 unsigned int tally_add_service(struct tally *t, const char *path);
 
+/* The same for everybody, who asks only for what was added. */
 unsigned int tally_find_service(struct tally *t, const char *path);
 
 /* The place, to be written by its worker. */

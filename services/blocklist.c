@@ -798,13 +798,12 @@ blocklist_poll(void *instance)
 	struct timespec		 now;
 
 	poll_lists(b);
-	/* the lists first, as names may take their time */
 	if (clock_gettime(CLOCK_MONOTONIC, &now) == -1 ||
 	    (b->looked_up != 0 && now.tv_sec < b->looked_up + HOSTS_PERIOD))
 		return;
-	blocklist_hosts_look_up(b->hosts);
 	/* counted from its end: a dead name server is not asked all the time */
-	if (clock_gettime(CLOCK_MONOTONIC, &now) == 0)
+	if (blocklist_hosts_look_up(b->hosts) &&
+	    clock_gettime(CLOCK_MONOTONIC, &now) == 0)
 		b->looked_up = now.tv_sec;
 }
 

@@ -5,6 +5,7 @@
  * is bounded: an expression that gives up says so and is never taken for one
  * that does not match.  Nothing here makes memory executable after open().
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,26 +217,37 @@ expr_replace(const struct expr *e, const char *subject, size_t len,
 	out->len = 0;
 	while (pos <= len) {
 		n = match_at(e, subject, len, pos, 0);
-		if (n == -1)
+		if (n == -1) {
+			errno = ELOOP;
 			return -1;
+		}
 		if (n == 0)
 			break;
 		ovector = pcre2_get_ovector_pointer(data);
 		/* \K may put the start behind the end */
-		if (ovector[0] > ovector[1] || ovector[0] < copied)
+		if (ovector[0] > ovector[1] || ovector[0] < copied) {
+			errno = ELOOP;
 			return -1;
+		}
 		if (bytes_add(out, subject + copied,
 		    ovector[0] - copied) == -1 ||
 		    put_replacement(out, replacement, subject, ovector,
-		    n) == -1 || out->len > size)
+		    n) == -1)
 			return -1;
+		if (out->len > size) {
+			errno = E2BIG;
+			return -1;
+		}
 		count++;
 		copied = ovector[1];
 		pos = ovector[1] + (ovector[0] == ovector[1]);
 	}
-	if (count > 0 && (bytes_add(out, subject + copied,
-	    len - copied) == -1 || out->len > size))
+	if (count > 0 && bytes_add(out, subject + copied, len - copied) == -1)
 		return -1;
+	if (out->len > size) {
+		errno = E2BIG;
+		return -1;
+	}
 	return count;
 }
 

@@ -27,7 +27,7 @@
 #include "../services/service.h"
 #include "unit.h"
 
-#define MANY	100000		/* entries of the large list */
+#define MANY	1000000		/* entries of the large list */
 
 static char		 folder[64];
 static struct text	 notices;
@@ -386,32 +386,101 @@ START_TEST(finding)
 }
 END_TEST
 
-/* Many entries, many times: each is found, its neighbours are not. */
+/*
+ * A million entries in every form there is, some of them twice: each is found,
+ * what is next to it is not.  ~ stands for its number, \1 and \2 for its upper
+ * and lower half in hexadecimal, \3 to \5 for its lower bytes.
+ */
+static const struct {
+	const char	*line;
+	const char	*url;
+	const char	*expect;	/* NULL: there is something */
+} forms[] = {
+	{ "d~.example", "http://www.D~.Example./", "a:d~.example " },
+	{ "0.0.0.0 x.d~.example d~.example", "d~.example:443",
+	    "a:d~.example " },
+	{ "||d~.example^$important", "d~.example", "a:d~.example " },
+	{ "address=/d~.example/0.0.0.0", "d~.example", "a:d~.example " },
+	{ "*.d~.example", "http://user@d~.example:8080/",
+	    "a:d~.example " },
+	{ "http://user@d~.example:8080/\r", "d~.example", "a:d~.example " },
+	{ "local-zone: \"d~.example.\" always_nxdomain", "d~.example",
+	    "a:d~.example " },
+	{ "d~.example. 300 IN CNAME .", "d~.example", "a:d~.example " },
+	{ "\t.D~.EXAMPLE  # why", "d~.example", "a:d~.example " },
+	{ "::\tlocalhost d~.example", "d~.example", "a:d~.example " },
+	{ "d~.example.:443", "d~.example", "a:d~.example " },
+	{ "%44~%2Eexample", "d~.exampl%65", "a:d~.example " },
+	{ "xn--bcher-kva~.example", "xn--bcher-kva~.example",
+	    "a:xn--bcher-kva~.example " },
+	{ "d~.example/x/%2DY/", "http://d~.example/x/-y/z?q",
+	    "a:d~.example/x/-y " },
+	{ "d~.example/x?q=1", "http://d~.example/x?q=1&r",
+	    "a:d~.example/x?q=1 " },
+	{ "d~.example/x", "http://d~.example/xx", "" },
+	{ "10.\3.\4.\5", "http://10.\3.\4.\5/", NULL },
+	{ "2001:db8::\1:\2", "http://[2001:DB8:0::\1:\2]:80/", NULL },
+	{ "||d~.example^\n@@||d~.example^", "d~.example", "" },
+	{ "two words~\nd~.example", "d~.example", "a:d~.example " },
+	{ "!d~.example", "d~.example", "" },
+};
+
+static const char *
+fill(const char *pattern, unsigned int i)
+{
+	static char	 text[4][256];
+	static int	 next;
+	char		*p;
+	size_t		 n, size = sizeof(text[0]);
+
+	next = (next + 1) % 4;
+	p = text[next];
+	for (n = 0; *pattern != '\0'; pattern++)
+		if (*pattern == '~')
+			n += (size_t)snprintf(p + n, size - n, "%u", i);
+		else if (*pattern == 1 || *pattern == 2)
+			n += (size_t)snprintf(p + n, size - n, "%x",
+			    *pattern == 1 ? i >> 16 : i & 0xffff);
+		else if (*pattern >= 3 && *pattern <= 5)
+			n += (size_t)snprintf(p + n, size - n, "%u",
+			    i >> (8 * (5 - *pattern)) & 0xff);
+		else
+			p[n++] = *pattern;
+	p[n] = '\0';
+	return p;
+}
+
 START_TEST(finding_many)
 {
+	const char		*many = getenv("ENTRIES"), *found, *expect;
 	struct blocklist_fault	 fault;
 	struct blocklist_db	 db;
-	char			 url[64], expect[64];
+	unsigned int		 n = MANY, i, f;
 	FILE			*fp;
-	int			 fd, i, k;
+	int			 fd;
 
+	if (many != NULL)
+		n = (unsigned int)strtoul(many, NULL, 10);
 	ck_assert_ptr_nonnull(fp = fopen(path_of("a"), "w"));
-	for (k = 0; k < 2; k++)
-		for (i = 0; i < MANY; i += 1 + k)
-			(void)fprintf(fp, "x%d.d%d.example\n", i, i % 7);
+	for (i = 0; i < n; i++) {
+		f = i % ROWS(forms);
+		(void)fprintf(fp, "%s\n", fill(forms[f].line, i));
+		if (i % 5 == 0)
+			(void)fprintf(fp, "%s\n", fill(forms[f].line, i));
+	}
 	ck_assert_int_eq(fclose(fp), 0);
 	use_lists(1);
 	ck_assert_int_ne(fd = open_db(&db, NULL, &fault), -1);
-	/* lines, as the log and icapctl say */
-	ck_assert_uint_eq(db.trailer.entries, MANY + (MANY + 1) / 2);
-	for (i = 0; i < MANY; i++) {
-		(void)snprintf(url, sizeof(url), "www.x%d.d%d.example", i,
-		    i % 7);
-		(void)snprintf(expect, sizeof(expect), "a:%s ", url + 4);
-		unit_must(strcmp(find(&db, url), expect) == 0);
-		(void)snprintf(url, sizeof(url), "x%d.d%d.example", i,
-		    (i + 1) % 7);
-		unit_must(strcmp(find(&db, url), "") == 0);
+	for (i = 0; i < n; i++) {
+		f = i % ROWS(forms);
+		found = find(&db, fill(forms[f].url, i));
+		expect = forms[f].expect;
+		if (expect != NULL ? strcmp(found, fill(expect, i)) != 0 :
+		    strncmp(found, "a:", 2) != 0)
+			ck_abort_msg("%s: %s", fill(forms[f].url, i), found);
+		/* which is of another form */
+		found = find(&db, fill(forms[f].url, i + n));
+		unit_must(found[0] == '\0');
 	}
 	blocklist_db_close(&db);
 	(void)close(fd);
@@ -845,20 +914,33 @@ END_TEST
 /* What the name has now; NULL: it cannot be found. */
 static const char	*answer[3];
 
+/* A byte in it for each look-up of slow.example that may end. */
+static int		 slow[2];
+
 static int
 on_look_up(const char *name, unsigned char (*address)[16], unsigned int max,
     const char **why)
 {
 	unsigned int	 n;
+	char		 byte;
 
-	ck_assert_str_eq(name, "page.example");
 	*why = "try again";
-	if (answer[0] == NULL)
+	if (strcmp(name, "slow.example") == 0 && read(slow[0], &byte, 1) != 1)
+		return -1;
+	if (answer[0] == NULL || strstr(name, ".example") == NULL)
 		return -1;
 	for (n = 0; n < max && answer[n] != NULL; n++)
-		ck_assert_int_eq(inet_pton(AF_INET6, answer[n], address[n]),
-		    1);
+		if (inet_pton(AF_INET6, answer[n], address[n]) != 1)
+			return -1;
 	return (int)n;
+}
+
+/* All of them, however long it takes. */
+static void
+look_up(struct blocklist_hosts *h)
+{
+	while (!blocklist_hosts_look_up(h))
+		;
 }
 
 static bool
@@ -890,7 +972,7 @@ START_TEST(hosts)
 	ck_assert(!has_host(h, "http://192.0.2.1/"));
 	answer[0] = "::ffff:192.0.2.1";
 	answer[1] = "2001:db8::1";
-	blocklist_hosts_look_up(h);
+	look_up(h);
 	ck_assert(has_host(h, "http://192.0.2.1/"));
 	ck_assert(has_host(h, "192.0.2.1:443"));
 	ck_assert(has_host(h, "http://3221225985/x"));
@@ -903,22 +985,59 @@ START_TEST(hosts)
 	ck_assert_str_eq(notices.s, "");
 	/* what is known stays, and is lamented once */
 	answer[0] = NULL;
-	blocklist_hosts_look_up(h);
-	blocklist_hosts_look_up(h);
+	look_up(h);
+	look_up(h);
 	ck_assert(has_host(h, "http://192.0.2.1/"));
 	ck_assert_str_eq(notices.s, "blocklist \"x\": page.example, the host "
 	    "of a redirect: try again; the addresses known of it are 2\n");
 	/* another one replaces it, and the next failure is told again */
 	answer[0] = "::ffff:192.0.2.2";
 	answer[1] = NULL;
-	blocklist_hosts_look_up(h);
+	look_up(h);
 	ck_assert(has_host(h, "http://192.0.2.2/"));
 	ck_assert(!has_host(h, "http://192.0.2.1/"));
 	ck_assert(!has_host(h, "http://[2001:db8::1]/"));
 	answer[0] = NULL;
-	blocklist_hosts_look_up(h);
+	look_up(h);
 	ck_assert_ptr_nonnull(strstr(notices.s, "known of it are 1\n"));
 	blocklist_hosts_free(h);
+}
+END_TEST
+
+/*
+ * A name server that does not answer holds up nobody: the call returns, what
+ * was known stays, and the answer is taken when it is there.
+ */
+START_TEST(hosts_slow)
+{
+	struct blocklist_hosts	*h = blocklist_hosts_new("x", on_look_up);
+	static const char *const urls[] = { "page.example", "slow.example",
+				    "other.example" };
+	static struct weburl	 u;
+	size_t			 i;
+
+	ck_assert_int_eq(pipe(slow), 0);
+	for (i = 0; i < ROWS(urls); i++) {
+		ck_assert_int_eq(weburl_parse(&u, unit_slice(urls[i]),
+		    unit_slice("")), 0);
+		ck_assert_int_eq(blocklist_hosts_add(h, &u), 0);
+	}
+	answer[0] = "::ffff:192.0.2.1";
+	for (i = 0; i < 3; i++)
+		ck_assert(!blocklist_hosts_look_up(h));
+	ck_assert(has_host(h, "http://192.0.2.1/"));
+	answer[0] = "::ffff:192.0.2.2";
+	ck_assert_int_eq((int)write(slow[1], "x", 1), 1);
+	look_up(h);
+	ck_assert(has_host(h, "http://192.0.2.1/"));
+	ck_assert(has_host(h, "http://192.0.2.2/"));
+	ck_assert_str_eq(notices.s, "");
+	/* in the next round, too; the end waits for it */
+	ck_assert(!blocklist_hosts_look_up(h));
+	ck_assert(!has_host(h, "http://192.0.2.1/"));
+	ck_assert_int_eq(close(slow[1]), 0);
+	blocklist_hosts_free(h);
+	(void)close(slow[0]);
 }
 END_TEST
 
@@ -935,7 +1054,7 @@ START_TEST(hosts_shared)
 	ck_assert_int_eq(blocklist_hosts_add(h, &u), 0);
 	if ((pid = fork()) == 0) {
 		answer[0] = "::ffff:192.0.2.1";
-		blocklist_hosts_look_up(h);
+		look_up(h);
 		_exit(0);
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
@@ -949,9 +1068,10 @@ static void
 add(TCase *tc)
 {
 	tcase_add_test(tc, hosts);
+	tcase_add_test(tc, hosts_slow);
 	tcase_add_test(tc, hosts_shared);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 240);
 	unit_add_rows(tc, reading, lists);
 	tcase_add_loop_test(tc, reading_long, 0, 3);
 	tcase_add_test(tc, reading_nul);

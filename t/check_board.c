@@ -4,8 +4,10 @@
  * as a file, read by another process's rules, and what is no board.
  */
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +33,20 @@ remove_dir(void)
 {
 	(void)unlink(file);
 	ck_assert_int_eq(rmdir(dir), 0);
+}
+
+static const struct board *
+map_file(const char *path, const char **why)
+{
+	const struct board	*b;
+	int			 fd = open(path, O_RDONLY);
+
+	*why = "no such file";
+	if (fd == -1)
+		return NULL;
+	b = board_map(fd, why);
+	(void)close(fd);
+	return b;
 }
 
 START_TEST(free_worker_is_found)
@@ -134,7 +150,7 @@ START_TEST(file_can_be_read_by_others)
 	ck_assert_ptr_nonnull(b = board_open(PLACES, file));
 	board_head(b)->nslots = 2;
 	board_slot(b, 1)->transactions = 4711;
-	ck_assert_ptr_nonnull(seen = board_map(file, &why));
+	ck_assert_ptr_nonnull(seen = map_file(file, &why));
 	ck_assert_uint_eq(board_see_head(seen)->nslots, 2);
 	ck_assert_uint_eq(board_see_slot(seen, 1)->transactions, 4711);
 	board_slot(b, 1)->transactions++;
@@ -142,10 +158,96 @@ START_TEST(file_can_be_read_by_others)
 	/* a new one takes the name; the old one is not touched */
 	ck_assert_ptr_nonnull(next = board_open(2 * PLACES, file));
 	ck_assert_uint_eq(board_see_slot(seen, 1)->transactions, 4712);
-	ck_assert_ptr_nonnull(seen = board_map(file, &why));
+	ck_assert_ptr_nonnull(seen = map_file(file, &why));
 	ck_assert_uint_eq(board_see_head(seen)->max, 2 * PLACES);
 	ck_assert_uint_eq(board_see_slot(seen, 1)->transactions, 0);
 	remove_dir();
+}
+END_TEST
+
+START_TEST(its_maker_holds_it_until_the_end)
+{
+	int	 ready[2], fd;
+	pid_t	 pid, heir;
+
+	make_dir();
+	ck_assert_int_eq(pipe(ready), 0);
+	ck_assert_int_ne(pid = fork(), -1);
+	if (pid == 0) {
+		if (board_open(PLACES, file) == NULL || (heir = fork()) == -1)
+			_exit(1);
+		if (heir == 0) {
+			(void)close(ready[1]);
+			(void)pause();
+			_exit(0);
+		}
+		(void)!write(ready[1], &heir, sizeof(heir));
+		(void)pause();
+		_exit(0);
+	}
+	(void)close(ready[1]);
+	ck_assert_int_eq(read(ready[0], &heir, sizeof(heir)), sizeof(heir));
+	ck_assert_int_ne(fd = open(file, O_RDONLY), -1);
+	ck_assert_int_eq(board_find_holder(fd), pid);
+	/* what it has forked lives on, and holds nothing */
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert_int_eq(kill(heir, 0), 0);
+	ck_assert_int_eq(board_find_holder(fd), 0);
+	ck_assert_int_eq(kill(heir, SIGKILL), 0);
+	(void)close(fd);
+	(void)close(ready[0]);
+	remove_dir();
+}
+END_TEST
+
+START_TEST(only_its_own_file_is_removed)
+{
+	int	 fd;
+
+	make_dir();
+	ck_assert_ptr_nonnull(board_open(PLACES, file));
+	ck_assert_int_eq(unlink(file), 0);
+	ck_assert_int_ne(fd = open(file, O_RDWR | O_CREAT, 0600), -1);
+	(void)close(fd);
+	board_remove(file);
+	ck_assert_int_eq(access(file, F_OK), 0);
+	ck_assert_ptr_nonnull(board_open(PLACES, file));
+	board_remove(file);
+	ck_assert_int_eq(access(file, F_OK), -1);
+	remove_dir();
+}
+END_TEST
+
+/* One process counts and buries, the other adds up: it never falls. */
+START_TEST(a_sum_never_falls)
+{
+	struct board		*b = board_open(PLACES, NULL);
+	struct board_slot	*slot;
+	struct board_sum	 sum;
+	uint64_t		 last = 0;
+	unsigned int		 i;
+	pid_t			 pid;
+
+	ck_assert_ptr_nonnull(b);
+	board_head(b)->nslots = PLACES;
+	ck_assert_int_ne(pid = fork(), -1);
+	if (pid == 0)
+		for (i = 0;; i++) {
+			slot = board_slot(b, i % PLACES);
+			slot->connections += 1000;
+			board_enter(slot, BOARD_IDLE, 1);
+			board_bury(b, i % PLACES, true, 2);
+		}
+	while (last == 0 || sum.connections < 10000000) {
+		board_sum(b, &sum);
+		if (sum.connections < last)
+			(void)kill(pid, SIGKILL);
+		ck_assert_uint_ge(sum.connections, last);
+		last = sum.connections;
+	}
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 }
 END_TEST
 
@@ -177,7 +279,7 @@ START_TEST(sources_have_their_room)
 	    (char *)b + board_head(b)->size);
 	(void)strlcpy(s[2 * BOARD_SOURCES - 1].name, "last",
 	    sizeof(s->name));
-	ck_assert_ptr_nonnull(seen = board_map(file, &why));
+	ck_assert_ptr_nonnull(seen = map_file(file, &why));
 	ck_assert_str_eq(board_see_sources(seen, 7)[BOARD_SOURCES - 1].name,
 	    "last");
 	remove_dir();
@@ -191,31 +293,31 @@ START_TEST(what_is_no_board_is_refused)
 	uint32_t		 wrong = BOARD_VERSION + 1;
 
 	make_dir();
-	ck_assert_ptr_null(board_map(file, &why));
+	ck_assert_ptr_null(map_file(file, &why));
 	ck_assert_str_eq(why, "no such file");
 	ck_assert_ptr_nonnull(board_open(PLACES, file));
-	ck_assert_ptr_nonnull(board_map(file, &why));
-	head = *board_see_head(board_map(file, &why));
+	ck_assert_ptr_nonnull(map_file(file, &why));
+	head = *board_see_head(map_file(file, &why));
 	put(offsetof(struct board_head, version), &wrong, sizeof(wrong));
-	ck_assert_ptr_null(board_map(file, &why));
+	ck_assert_ptr_null(map_file(file, &why));
 	ck_assert_str_eq(why, "board of another version of icapd");
 	put(0, &head, sizeof(head));
 	wrong = head.max + 1;
 	put(offsetof(struct board_head, nslots), &wrong, sizeof(wrong));
-	ck_assert_ptr_null(board_map(file, &why));
+	ck_assert_ptr_null(map_file(file, &why));
 	ck_assert_str_eq(why, "damaged board");
 	put(0, &head, sizeof(head));
-	ck_assert_ptr_nonnull(board_map(file, &why));
+	ck_assert_ptr_nonnull(map_file(file, &why));
 	ck_assert_int_eq(truncate(file, BOARD_HEAD_SIZE), 0);
-	ck_assert_ptr_null(board_map(file, &why));
+	ck_assert_ptr_null(map_file(file, &why));
 	ck_assert_str_eq(why, "damaged board");
 	put(0, "12345", 5);
-	ck_assert_ptr_null(board_map(file, &why));
+	ck_assert_ptr_null(map_file(file, &why));
 	ck_assert_str_eq(why, "not a board of icapd");
 	ck_assert_int_eq(truncate(file, 10), 0);
-	ck_assert_ptr_null(board_map(file, &why));
+	ck_assert_ptr_null(map_file(file, &why));
 	ck_assert_str_eq(why, "not a board of icapd");
-	ck_assert_ptr_null(board_map(dir, &why));
+	ck_assert_ptr_null(map_file(dir, &why));
 	remove_dir();
 }
 END_TEST
@@ -234,6 +336,9 @@ add(TCase *tc)
 	tcase_add_test(tc, connections_of_a_client_are_counted);
 	tcase_add_test(tc, news_name_their_place);
 	tcase_add_test(tc, file_can_be_read_by_others);
+	tcase_add_test(tc, its_maker_holds_it_until_the_end);
+	tcase_add_test(tc, only_its_own_file_is_removed);
+	tcase_add_test(tc, a_sum_never_falls);
 	tcase_add_test(tc, sources_have_their_room);
 	tcase_add_test(tc, what_is_no_board_is_refused);
 	tcase_add_test(tc, file_that_cannot_be_made_is_told);

@@ -59,7 +59,8 @@ static const struct {
 	{ "X-Authenticated-Groups:\r\nX-Authenticated-Groups: ,a, ,\r\n", "",
 	    "", "a" },
 	/* a plain list with something that could be base64 */
-	{ "X-Authenticated-Groups: ZmluYW5jZQ==,a b\r\n", "", "", "ZmluYW5jZQ==,a b" },
+	{ "X-Authenticated-Groups: ZmluYW5jZQ==,a b\r\n", "", "",
+	    "ZmluYW5jZQ==,a b" },
 	{ "X-Authenticated-Groups: V2luTlQ6Ly94,a b\r\n", "", "", "x,a b" },
 	/* names with commas of their own */
 	{ "X-Authenticated-Groups: TERBUDovL2gvY249V2ViIEEsb3U9YiwgTERBUDov"

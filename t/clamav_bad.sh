@@ -21,7 +21,8 @@ for program in "$origin" "$floor"; do
 done
 setup
 clamd_setup
-clamd_more=/dev/null
+clamd_more=$tmp/clamd.more
+: >"$clamd_more"
 "$ICAPD" -l | grep -q '^clamav' || fail "icapd has no clamav"
 "$origin" -g 20000 3 >"$tmp/clean"
 "$origin" -g 900000 4 >"$tmp/large"
@@ -138,6 +139,9 @@ step "each limit of time, and an end of it"
 	    sed 's/reply-timeout = 1m/reply-timeout = 300ms/'
 	policies write "$stream" |
 	    sed 's/write-timeout = 1m/write-timeout = 300ms/'
+	policies connect "$unix" |
+	    sed 's/connect-timeout = 1m/connect-timeout = 300ms/'
+	policies fill "$unix"
 	policies down "unix:$tmp/none.sock"
 	policies large "$unix" 'max-size = 100'
 } >"$tmp/icapd.conf"
@@ -154,6 +158,30 @@ unscanned_counted encoded "$tmp/clean" -scan -E 'Content-Encoding: br'
 unscanned_counted form "$tmp/clean" -scan \
     -E 'Content-Type: multipart/form-data; boundary=XX'
 unscanned_counted partial "$tmp/clean" -scan -E 'Content-Range: bytes 0-1/9'
+end "$clamd_pid"
+forget "$clamd_pid"
+
+step "a queue that is full"
+echo 'MaxConnectionQueueLength 1' >"$clamd_more"
+clamd_start
+kill -STOP "$clamd_pid"
+is_full() {
+	[ "$(clamd_connections)" -ge 3 ]
+}
+fill=
+for _ in 1 2 3 4; do
+	start fill "$icapc" respmod -f "$tmp/clean" --echo \
+	    "icap://127.0.0.1:$icapd_port/av-fill"
+	fill="$fill $started_pid"
+done
+# the port of clamd, and two that wait there
+wait_until is_full || fail "clamd's queue is not full"
+unscanned_counted timeout "$tmp/clean" -connect
+kill -CONT "$clamd_pid"
+for pid in $fill; do
+	reap "$pid"
+	[ "$status" -eq 0 ] || fail "who waited longer: status $status"
+done
 icapd_stop TERM
 end "$clamd_pid"
 forget "$clamd_pid"

@@ -12,6 +12,9 @@ set -u
 need jq jq
 view_setup
 
+# Where on a board the master's pid is: behind 32 bytes of other numbers.
+BOARD_PID=32
+
 # run STATUS ARGUMENT...: icapctl, output in ctl.out and ctl.err
 run() {
 	t_expect=$1
@@ -34,11 +37,15 @@ run 2 -x status
 has "$tmp/ctl.err" '^usage: ' || fail "no usage"
 
 step "no daemon"
-for command in status workers services top reload reopen update stop \
+for command in status workers services top recent reload reopen update stop \
     upgrade; do
 	run 3 "$command"
 	has "$tmp/ctl.err" 'no daemon is running' || fail "it does not say so"
 	[ ! -s "$tmp/ctl.out" ] || fail "something on standard output"
+	run 3 -j "$command"
+	jq -e '.error | test("no daemon is running")' "$tmp/ctl.out" \
+	    >"$tmp/jq.out" || fail "no error as JSON"
+	[ ! -s "$tmp/ctl.err" ] || fail "something on standard error"
 done
 printf 'no board' >"$tmp/ctl/icapd.board"
 run 3 status
@@ -63,9 +70,30 @@ jq -e ".pid == $icapd_pid and .transactions == 10 and .ready and
 run 0 workers
 [ "$(count "$tmp/ctl.out" ' accept ')" -eq 3 ] || fail "not 3 workers"
 run 0 services
-has "$tmp/ctl.out" '^/echo  *10 ' || fail "services"
+has "$tmp/ctl.out" '^/echo  *10 .* <[0-9.]*  *<[0-9.]*$' || fail "services"
+has "$tmp/ctl.out" '^/block  *0 .* -  *-$' || fail "durations of nothing"
+run 0 -j services
+jq -e '.services[] | select(.path == "echo") | .p50_us > 0 and
+    .p99_us >= .p50_us' "$tmp/ctl.out" >"$tmp/jq.out" || fail "quantiles"
 run 0 top
-has "$tmp/ctl.out" 'transactions/s' || fail "top"
+has "$tmp/ctl.out" ' transactions/s$' || fail "top has no rates of workers"
+# nothing was asked in that second, whatever there was before
+[ "$(count "$tmp/ctl.out" ' accept .* 0  *0$')" -eq 3 ] ||
+    fail "top shows totals"
+
+step "the last errors and blocks"
+run 0 recent
+[ ! -s "$tmp/ctl.out" ] || fail "there are none"
+head_of 'GET http://example.com/nasty HTTP/1.1'
+request block
+has_recent() {
+	"$ctl" -r "$tmp/ctl" recent >"$tmp/recent"
+	has "$tmp/recent" '^20.*  blocked  .*http://example.com/nasty'
+}
+wait_until has_recent || fail "the block is not there"
+run 0 -j recent
+jq -e '.recent[0].kind == "blocked"' "$tmp/ctl.out" >"$tmp/jq.out" ||
+    fail "nor as JSON"
 
 step "update"
 run 1 update
@@ -85,17 +113,22 @@ has "$tmp/ctl.err" "^$tmp/conf:4: " || fail "file and line are not said"
 run 0 status
 has "$tmp/ctl.out" 'last reload    FAILED' || fail "status does not know"
 run 0 -j status
-jq -e '.generation == 2 and .reload.result == "failed"' "$tmp/ctl.out" \
-    >"$tmp/jq.out" || fail "JSON does not know"
+jq -e '.generation == 2 and .reload.result == "failed" and
+    .reload.failed == 1' "$tmp/ctl.out" >"$tmp/jq.out" ||
+    fail "JSON does not know"
+run 1 -j reload
+jq -e '.reload.result == "failed" and .reload.failed == 2 and
+    (.reload.why | test("conf:4: "))' "$tmp/ctl.out" >"$tmp/jq.out" ||
+    fail "reload -j"
 cp "$tmp/conf.good" "$tmp/conf"
 run 0 reload
 has "$tmp/ctl.out" '^generation 3, ' || fail "no third generation"
 "$t_builddir/ping" -p "$icapd_port" -n 10 count || fail "no service"
 
 step "counters outlive workers and reloads"
-wait_until has_counted 20 || fail "not 20 transactions"
+wait_until has_counted 21 || fail "not 20 transactions"
 run 0 -j status
-jq -e '.transactions == 20 and
+jq -e '.transactions == 21 and
     (.services[] | select(.path == "echo") | .transactions) == 20' \
     "$tmp/ctl.out" >"$tmp/jq.out" || fail "something is forgotten"
 
@@ -103,13 +136,33 @@ step "reopen"
 mv "$tmp/log/access" "$tmp/log/access.1"
 run 0 reopen
 [ -e "$tmp/log/access" ] || fail "no new file when it returned"
+run 0 -j reopen
+jq -e '.logs[0].failing == false' "$tmp/ctl.out" >"$tmp/jq.out" ||
+    fail "reopen -j"
 
 step "upgrade"
 echo "bogus line" >>"$tmp/conf"
 run 1 upgrade
 has "$tmp/ctl.err" 'upgrade failed' || fail "a failure is not said"
+run 1 -j upgrade
+jq -e '.error | test("^upgrade failed: the new binary")' "$tmp/ctl.out" \
+    >"$tmp/jq.out" || fail "nor as JSON"
 cp "$tmp/conf.good" "$tmp/conf"
+
+step "upgrade, while clients ask for upgrades that have failed"
+# Blocked, so that it gets among the last errors as they come.
+head_of 'GET http://example.com/upgrade-failed/upgrade HTTP/1.1'
+request block
+(
+	while [ ! -e "$tmp/enough" ]; do
+		"$raw" "$icapd_port" <"$tmp/raw.in" >"$tmp/asked" 2>&1
+	done
+) &
+asking=$!
+started="$started $asking"
 run 0 upgrade
+: >"$tmp/enough"
+reap "$asking"
 has "$tmp/ctl.out" 'pid [0-9]*, 3 workers' || fail "no outcome"
 new=$(sed -n 's/.*pid \([0-9]*\),.*/\1/p' "$tmp/ctl.out")
 [ "$new" != "$icapd_pid" ] || fail "still the same"
@@ -119,11 +172,45 @@ has "$tmp/ctl.out" "pid $new, ready" || fail "not the new one"
 
 step "stop"
 t_all="$new $(family "$new")"
-run 0 stop
-has "$tmp/ctl.out" '^stopped$' || fail "it does not say so"
+run 0 -j stop
+jq -e ".stopped and .pid == $new" "$tmp/ctl.out" >"$tmp/jq.out" ||
+    fail "it does not say so"
 # shellcheck disable=SC2086 # a list of pids
 wait_until is_gone $t_all || fail "something is left"
 run 3 status
+
+step "no signal to a stranger that has got the number"
+view_start "workers 2"
+run 0 workers
+t_all=$(family "$icapd_pid")
+kill -KILL "$icapd_pid"
+wait "$icapd_pid" 2>/dev/null
+forget "$icapd_pid"
+# shellcheck disable=SC2086 # a list of pids
+wait_until is_gone $t_all || fail "workers outlive their master"
+[ -s "$tmp/ctl/icapd.board" ] || fail "no board was left"
+mkfifo "$tmp/stranger.in"
+start stranger cat
+stranger=$started_pid
+exec 9>"$tmp/stranger.in"
+# the numbers of a pid, lowest first
+awk -v n="$stranger" 'BEGIN {
+	for (i = 0; i < 4; i++) {
+		printf("\\%03o", n % 256)
+		n = int(n / 256)
+	}
+}' >"$tmp/octal"
+# shellcheck disable=SC2059 # they are escapes
+printf "$(cat "$tmp/octal")" | dd of="$tmp/ctl/icapd.board" bs=1 \
+    seek="$BOARD_PID" conv=notrunc 2>/dev/null
+for command in status stop reload reopen upgrade; do
+	run 3 "$command"
+	has "$tmp/ctl.err" 'no daemon is running' || fail "$command: not said"
+done
+is_running "$stranger" || fail "the stranger was ended"
+exec 9>&-
+reap "$stranger"
+rm "$tmp/ctl/icapd.board" "$tmp/ctl/icapd.board.counts"
 
 step "the same through the proxy: the info service, in the sandbox"
 icapc=${ICAPC:-${top_builddir:-.}/icapc}
@@ -133,6 +220,12 @@ run-dir = "$tmp/ctl"
 spool { directory = "$tmp/spool" }
 service "/info" { run = {info, echo} }
 END
+# more than are counted by name
+n=0
+while [ "$n" -lt 70 ]; do
+	n=$((n + 1))
+	echo "service \"/s$n\" { run = {echo} }"
+done >>"$tmp/info.conf"
 icapd_launch -d -f "$tmp/info.conf"
 # info URL [OPTION...]: the HTTP response into $tmp/info.out
 info() {
@@ -153,7 +246,7 @@ for u in http://icapd.info/ http://ICAPD.Info:80 'http://icapd.info/?n=1'; do
 	    fail "no HTML for $u"
 	has "$tmp/info.out" '^</html>' || fail "no whole page for $u"
 done
-has "$tmp/info.out" '<td>/info</td>' || fail "the service is not in the page"
+grep -q '<td>/info</td>' "$tmp/info.out" || fail "the service is not in the page"
 info http://icapd.info/status.json
 jq -e ".pid == $icapd_pid and (.workers | length) == 2" "$tmp/info.out" \
     >"$tmp/jq.out" || fail "/status.json of the info service"
@@ -168,7 +261,70 @@ for u in http://icapd.info.example/ http://noticapd.info/ \
 	info "$u"
 	has "$tmp/info.said" '^< ICAP/1.0 204 ' || fail "not let through: $u"
 done
+step "more paths than are counted by name"
+for n in 1 69 70; do
+	"$icapc" reqmod "icap://127.0.0.1:$icapd_port/s$n" \
+	    >"$tmp/icapc.out" 2>&1 || fail "$(cat "$tmp/icapc.out")"
+done
+# paths_are_counted: a client may know of the end before it is counted
+paths_are_counted() {
+	info http://icapd.info/metrics
+	has "$tmp/info.out" '^icapd_transactions_total{service="s1",.*} 1$' &&
+	    has "$tmp/info.out" \
+	    '^icapd_transactions_total{service="(others)",.*} 2$'
+}
+wait_until paths_are_counted || fail "/s69 and /s70 are not in the metrics"
+has "$tmp/info.out" '^icapd_uncounted_transactions_total 0$' ||
+    fail "what is not counted is not said"
+
 [ -z "$(complaints)" ] || fail "complaints: $(complaints)"
+
+step "check: the file of the daemon, and its program"
+cp "$tmp/info.conf" "$tmp/info.good"
+run 0 check
+has "$tmp/ctl.out" '^configuration OK$' || fail "check"
+run 0 -j check
+jq -e ".ok and .configuration == \"$tmp/info.conf\"" "$tmp/ctl.out" \
+    >"$tmp/jq.out" || fail "check -j"
+echo 'wokers = 3' >>"$tmp/info.conf"
+run 1 check
+has "$tmp/ctl.err" "^$tmp/info.conf:[0-9]*: unknown key" || fail "no reason"
+run 1 -j check
+jq -e '.ok == false and (.messages[0] | test("unknown key"))' \
+    "$tmp/ctl.out" >"$tmp/jq.out" || fail "check -j of a bad one"
+run 0 -f "$tmp/info.good" check
+run 1 -f "$tmp/nothing" check
+cp "$tmp/info.good" "$tmp/info.conf"
+
+step "what a reload has changed"
+sed 's/{info, echo}/{echo, info}/' "$tmp/info.good" >"$tmp/info.conf"
+run 0 reload
+run 0 status
+has "$tmp/ctl.out" '^new in 2  *service "/info": run = .*, was ' ||
+    fail "status does not say what"
+run 0 -j status
+jq -e '.reload.changes[0] | test("service ./info.: run = ")' \
+    "$tmp/ctl.out" >"$tmp/jq.out" || fail "nor as JSON"
+info http://icapd.info/
+grep -q 'new in 2</td><td class="text">service &quot;/info&quot;: run = ' \
+    "$tmp/info.out" || fail "nor does the page"
+echo 'wokers = 3' >>"$tmp/info.conf"
+run 1 reload
+run 0 status
+has "$tmp/ctl.out" '^new in 2 ' || fail "a failed one has been taken for it"
+info http://icapd.info/metrics
+has "$tmp/info.out" '^icapd_failed_reloads_total 1$' || fail "not counted"
+cp "$tmp/info.good" "$tmp/info.conf"
+
+step "what a worker may write to the board makes nobody run anything else"
+# (behind why the last reload has failed, which names it, too)
+at=$(grep -a -b -o "$tmp/info.conf" "$tmp/ctl/icapd.board" | tail -n 1 |
+    cut -d : -f 1)
+printf '%s' "$tmp/info.evil" | dd of="$tmp/ctl/icapd.board" bs=1 seek="$at" \
+    conv=notrunc 2>/dev/null
+cp "$tmp/info.good" "$tmp/info.evil"
+run 1 check
+has "$tmp/ctl.err" 'cannot tell which file' || fail "it was believed"
 icapd_family=$(family "$icapd_pid")
 kill -TERM "$icapd_pid" || fail "icapd is gone already"
 icapd_ended 0

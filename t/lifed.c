@@ -283,6 +283,7 @@ setting_load(void *arg, struct conf **next, char *why, size_t size)
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return -1;
 	conf_key_init(&s->conf);
+	s->conf.run_dir = NULL;
 	conf_key_init_listen(&s->listen);
 	s->listen.address = s->listen.host = "127.0.0.1";
 	s->listen.port = "0";

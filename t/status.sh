@@ -155,6 +155,8 @@ is_new() {
 	[ -n "$t_new" ] && [ "$t_new" != "$old" ]
 }
 wait_until is_new || fail "it is not replaced"
+get /healthz
+[ "$code" -eq 200 ] || fail "its address is another one"
 
 step "a browser"
 if ! command -v chromium >/dev/null 2>&1; then
@@ -162,26 +164,93 @@ if ! command -v chromium >/dev/null 2>&1; then
 	view_stop
 	exit 0
 fi
-# With port 0 the new one listens elsewhere.
-wait_until [ "$(count "$tmp/icapd.err" 'status on 127')" -ge 2 ] ||
-    wait_until has_lines "$tmp/icapd.err" 2
-url=$(sed -n 's/.*status on \(127\.0\.0\.1:[0-9]*\).*/http:\/\/\1/p' \
-    "$tmp/icapd.err" | tail -n 1)
-# browse FILE OPTION...: the page after its script has run for a while
+# browse FILE OPTION...: the page, or $page, after its script has run a while
 browse() {
 	t_out=$1
 	shift
 	HOME=$tmp timeout 60 chromium --headless --no-sandbox --disable-gpu \
-	    --user-data-dir="$tmp/chromium" --disable-background-networking \
-	    --no-first-run --virtual-time-budget=4000 "$@" "$url/" \
+	    --user-data-dir="$tmp/${profile:-chromium}" --hide-scrollbars \
+	    --disable-background-networking --no-first-run \
+	    --virtual-time-budget=4000 "$@" "${page:-$url/}" \
 	    >"$t_out" 2>"$tmp/chromium.log"
 }
 load_start -c 2 -i 1
 browse "$tmp/dom" --dump-dom || fail "chromium"
+browse "$tmp/out" --screenshot="$tmp/light.png" --window-size=1100,1400 ||
+    fail "no picture"
+browse "$tmp/out" --screenshot="$tmp/dark.png" --window-size=1100,1400 \
+    --blink-settings=preferredColorScheme=0 || fail "no picture in the dark"
+browse "$tmp/out" --screenshot="$tmp/phone.png" --window-size=390,1800 ||
+    fail "no picture on a phone"
 load_stop
+# Not --blink-settings: chromium needs scripts to take a picture.
+mkdir -p "$tmp/plain/Default"
+echo '{"profile":{"default_content_setting_values":{"javascript":2}}}' \
+    >"$tmp/plain/Default/Preferences"
+profile=plain
+browse "$tmp/plain.dom" --dump-dom || fail "chromium without scripting"
+browse "$tmp/out" --screenshot="$tmp/plain.png" --window-size=1100,1400 ||
+    fail "no picture without scripting"
+profile=
 [ -s "$tmp/dom" ] || fail "chromium shows nothing"
 grep -q '<figcaption><b>/echo</b>' "$tmp/dom" || fail "no chart"
 grep -qE 'class="r" d="M[0-9.]+ [0-9.]+L' "$tmp/dom" || fail "no line in it"
 shown=$(sed -n 's/.*<td>\/echo<\/td><td>\([0-9]*\)<\/td>.*/\1/p' "$tmp/dom")
 [ "${shown:-0}" -gt "$total" ] || fail "the numbers do not move: $shown"
+grep -q '<section id="charts" hidden' "$tmp/plain.dom" ||
+    fail "charts without scripting, or it was not off"
+grep -q '<td>/echo</td>' "$tmp/plain.dom" || fail "no table without scripting"
 view_stop
+
+step "its pictures: none is blank, one is dark"
+# measure FILE: sets width, height, colours, and light (of 255)
+measure() {
+	{
+		printf '<!DOCTYPE html><body><img src="data:image/png;base64,'
+		base64 "$1" | tr -d '\n'
+		cat <<-'EOT'
+		"><script>
+		window.onload = () => {
+			const i = document.querySelector("img");
+			const c = document.createElement("canvas");
+			c.width = i.naturalWidth;
+			c.height = i.naturalHeight;
+			const g = c.getContext("2d");
+			g.drawImage(i, 0, 0);
+			const d = g.getImageData(0, 0, c.width, c.height).data;
+			const seen = new Set();
+			let sum = 0;
+			for (let k = 0; k < d.length; k += 4) {
+				seen.add(d[k] << 16 | d[k + 1] << 8 | d[k + 2]);
+				sum += d[k] + d[k + 1] + d[k + 2];
+			}
+			document.body.textContent = ["is", c.width, c.height,
+			    seen.size, Math.round(sum * 4 / 3 / d.length),
+			    "end"].join(" ");
+		};
+		</script>
+		EOT
+	} >"$tmp/measure.html"
+	page=file://$tmp/measure.html
+	browse "$tmp/measured" --dump-dom || fail "chromium"
+	page=
+	# shellcheck disable=SC2046 # a list of numbers
+	set -- "$1" $(grep -o 'is [0-9]* [0-9]* [0-9]* [0-9]* end' \
+	    "$tmp/measured")
+	[ "$#" -eq 7 ] || fail "$1 is no picture"
+	width=$3 height=$4 colours=$5 light=$6
+	say "${1##*/}: $width x $height, $colours colours, light $light"
+}
+# A page in one colour has one; letters alone have some dozens of greys.
+for picture in light dark phone plain; do
+	measure "$tmp/$picture.png"
+	[ "$colours" -ge 200 ] || fail "$picture is blank"
+	case $picture in
+	phone) [ "$width $height" = "390 1800" ] || fail "its size" ;;
+	*) [ "$width $height" = "1100 1400" ] || fail "its size" ;;
+	esac
+	case $picture in
+	dark) [ "$light" -lt 80 ] || fail "not dark" ;;
+	*) [ "$light" -gt 180 ] || fail "$picture is dark" ;;
+	esac
+done

@@ -171,6 +171,7 @@ setting_read(const char *path, char *why, size_t size)
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		err(1, NULL);
 	conf_key_init(&s->conf);
+	s->conf.run_dir = NULL;
 	conf_key_init_listen(&s->listen);
 	s->listen.address = s->listen.host = "127.0.0.1";
 	s->listen.port = "0";
