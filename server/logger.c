@@ -55,6 +55,7 @@ struct out {
 	uint32_t	 serial;	/* of its log; 0: there is none */
 	int		 fd;
 	bool		 regular;	/* a file of ours, else a stream */
+	bool		 blocks;	/* a write to it may */
 	bool		 emptied;	/* the last look took all there was */
 	int64_t		 retry;		/* when to try again; 0: works */
 	int64_t		 stalled;	/* since when a stream takes nothing */
@@ -173,6 +174,7 @@ logger_open(struct logger *lg, unsigned int o)
 		return -1;
 	}
 	out->regular = out->kind == OUT_FILE && S_ISREG(st.st_mode);
+	out->blocks = out->kind == OUT_STDOUT && !S_ISREG(st.st_mode);
 	if (out->regular)
 		logger_drop_rest(lg, o);
 	return 0;
@@ -376,11 +378,11 @@ logger_offer(const struct out *out, const char *p, size_t len)
 
 	if (!logger_takes(out))
 		return 0;
-	if (out->kind == OUT_STDOUT)
+	if (out->blocks)
 		logger_guard(GUARD);
 	n = write(out->fd, p, len < PIPE_BUF ? len : PIPE_BUF);
 	saved = errno;
-	if (out->kind == OUT_STDOUT)
+	if (out->blocks)
 		logger_guard(0);
 	errno = saved;
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
