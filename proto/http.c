@@ -75,6 +75,27 @@ http_status(struct slice line)
 	return n;
 }
 
+/* Folds with nothing in front of them, or behind them, are blanks as well. */
+static struct slice
+trim_folds(struct slice s)
+{
+	for (;;) {
+		s = slice_trim(s);
+		if (s.len > 0 && s.p[s.len - 1] == '\n') {
+			s.len--;
+			if (s.len > 0 && s.p[s.len - 1] == '\r')
+				s.len--;
+		} else if (s.len > 1 && s.p[0] == '\r' && s.p[1] == '\n') {
+			s.p += 2;
+			s.len -= 2;
+		} else if (s.len > 0 && s.p[0] == '\n') {
+			s.p++;
+			s.len--;
+		} else
+			return s;
+	}
+}
+
 bool
 http_next_field(struct slice head, size_t *pos, struct http_field *f)
 {
@@ -99,21 +120,26 @@ http_next_field(struct slice head, size_t *pos, struct http_field *f)
 	f->line.len = (size_t)((lf != NULL ? lf + 1 : end) - p);
 	*pos += f->line.len;
 
-	f->value = f->line;
-	if (f->value.p[f->value.len - 1] == '\n')
-		f->value.len--;
-	if (f->value.len > 0 && f->value.p[f->value.len - 1] == '\r')
-		f->value.len--;
-	f->name.p = p;
-	f->name.len = 0;
-	if ((colon = memchr(p, ':', f->value.len)) != NULL) {
+	f->name = f->value = f->line;
+	if ((colon = memchr(p, ':', f->line.len)) != NULL) {
 		f->name.len = (size_t)(colon - p);
 		f->value.len -= f->name.len + 1;
 		f->value.p = colon + 1;
 	} else
-		f->value.len = 0;
-	f->value = slice_trim(f->value);
+		f->name.len = f->value.len = 0;
+	f->name = trim_folds(f->name);
+	f->value = trim_folds(f->value);
 	return true;
+}
+
+bool
+http_find_next(struct slice head, const char *name, size_t *pos,
+    struct http_field *f)
+{
+	while (http_next_field(head, pos, f))
+		if (slice_is_nocase(f->name, name))
+			return true;
+	return false;
 }
 
 bool
@@ -122,10 +148,8 @@ http_find(struct slice head, const char *name, struct slice *value)
 	struct http_field	 f;
 	size_t			 pos = 0;
 
-	while (http_next_field(head, &pos, &f))
-		if (slice_is_nocase(f.name, name)) {
-			*value = f.value;
-			return true;
-		}
-	return false;
+	if (!http_find_next(head, name, &pos, &f))
+		return false;
+	*value = f.value;
+	return true;
 }

@@ -30,8 +30,8 @@ int	 http_status(struct slice line);
 /* One field of a head; parts that are missing are empty. */
 struct http_field {
 	struct slice	 line;		/* all of it, with folds and CRLF */
-	struct slice	 name;
-	struct slice	 value;		/* trimmed; holds the CRLFs of folds */
+	struct slice	 name;		/* trimmed, as others may */
+	struct slice	 value;		/* trimmed; with the CRLFs within it */
 };
 
 /*
@@ -42,8 +42,16 @@ bool	 http_next_field(struct slice head, size_t *pos,
 	    struct http_field *f);
 
 /*
- * Looks for a field in a head, whatever its name's case.  Returns true and
- * the value of the first one, blanks trimmed; a folded value holds its CRLFs.
+ * The same, but only those of that name, whatever its case and whatever
+ * blanks are around it.  Who decides something by a field looks at all of
+ * them: which one counts is for others to say.
+ */
+bool	 http_find_next(struct slice head, const char *name, size_t *pos,
+	    struct http_field *f);
+
+/*
+ * The value of the first of them, blanks trimmed; a folded value holds its
+ * CRLFs.  Returns false when there is none.
  */
 bool	 http_find(struct slice head, const char *name, struct slice *value);
 

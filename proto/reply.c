@@ -200,7 +200,8 @@ reply_send(const struct reply *r, struct stream *s)
 }
 
 int
-reply_refuse(struct stream *s, const struct fault *fault, const char *istag)
+reply_refuse(struct stream *s, const struct fault *fault, const char *istag,
+    const char *name, const char *value)
 {
 	struct reply	 r;
 
@@ -208,6 +209,8 @@ reply_refuse(struct stream *s, const struct fault *fault, const char *istag)
 	/* what is wrong here is for our log, not for the client (C229) */
 	if (fault->status != 500)
 		(void)reply_addf(&r, "X-Error-Reason", "%s", fault->why);
+	if (name != NULL)
+		(void)reply_add_text(&r, name, value);
 	reply_end(&r, ENCAP_RES_HDR, 0, ENCAP_NULL_BODY);
 	return reply_send(&r, s);
 }

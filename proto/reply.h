@@ -58,10 +58,11 @@ int	 reply_send(const struct reply *r, struct stream *s);
 
 /*
  * Refuses a request: the fault's status, its reason in X-Error-Reason (but
- * none with a 500), Connection: close.  Returns 0, or -1 with errno.
+ * none with a 500), Connection: close, and a field of the caller's unless its
+ * name is NULL.  Returns 0, or -1 with errno.
  */
 int	 reply_refuse(struct stream *s, const struct fault *fault,
-	    const char *istag);
+	    const char *istag, const char *name, const char *value);
 
 /*
  * A body being sent.  `lead` are the pieces that go out before it, in the

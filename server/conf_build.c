@@ -459,6 +459,7 @@ setup_init(struct setup *setup, struct conf_load *l,
 	setup->public.section = s != NULL ? s->cfg : NULL;
 	setup->public.name = s != NULL ? s->title : "";
 	setup->public.root = l->conf->priv.chroot;
+	setup->public.patience = l->conf->timeouts.transaction;
 	setup->public.error = setup_error;
 	setup->public.error_at = setup_error_at;
 	setup->public.keep = setup_keep;

@@ -10,7 +10,8 @@
  * - an unknown name is added to the tables as one to be ignored, and all is
  *   read once more, until there is none left; then the errors are complete;
  * - each file is read on its own, with ".end = ." behind it: if that is found
- *   inside of a section, that section was not closed.
+ *   inside of a section, that section was not closed;
+ * - what it passes over without a word is looked for before it sees the text.
  * Its callbacks have no argument for us, hence the one static pointer.
  */
 #include <sys/stat.h>
@@ -23,6 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../proto/chars.h"
 #include "conf_key.h"
 #include "conf_parse.h"
 #include "conf_table.h"
@@ -475,14 +477,14 @@ count_lines(const char *text, size_t len)
 }
 
 /*
- * After an error libconfuse's scanner may still be inside of a comment or a
- * text, and would take the rest of the file that includes this one for a part
- * of it.  This ends each of them, and is nothing but comments elsewhere.
+ * After an error libconfuse's scanner may still be inside of a text, and would
+ * take the rest of the file that includes this one for a part of it.  This
+ * ends either kind, and is nothing but comments elsewhere.
  */
 static void
 reset_lexer(cfg_t *cfg)
 {
-	static char	 text[] = "#*/#\n#\"#\n#'#\n";
+	static char	 text[] = "#\"#\n#'#\n";
 	FILE		*fp;
 
 	if ((fp = fmemopen(text, sizeof(text) - 1, "r")) == NULL)
@@ -493,9 +495,21 @@ reset_lexer(cfg_t *cfg)
 	(void)fclose(fp);
 }
 
-/* Where a comment or a text in quotes that begins at p ends. */
-static const char *
-skip(const char *p, const char *end)
+/* "${NAME}" in double quotes at p, whatever is in it: its last byte, or p. */
+static char *
+skip_variable(char *p, const char *end)
+{
+	char	*brace;
+
+	if (p[0] == '$' && p + 1 < end && p[1] == '{' &&
+	    (brace = memchr(p, '}', (size_t)(end - p))) != NULL)
+		return brace;
+	return p;
+}
+
+/* Where a comment or a text in quotes that begins at p ends: its last byte. */
+static char *
+skip(char *p, const char *end)
 {
 	char	 quote = *p;
 
@@ -503,37 +517,96 @@ skip(const char *p, const char *end)
 		while (p < end && *p != '\n')
 			p++;
 	} else if (quote == '/') {
-		for (p += 2; p < end && !(p[-1] == '*' && p[0] == '/'); )
+		for (p += 3; p < end && !(p[-1] == '*' && p[0] == '/'); )
 			p++;
 	} else
 		for (p++; p < end && *p != quote; p++)
 			if (*p == '\\')
 				p++;
+			else if (quote == '"')
+				p = skip_variable(p, end);
 	return p;
 }
 
+/* "\0", "\x0" and longer ones, at p: its length, or 0 for anything else. */
+static int
+nul_escape(const char *p)
+{
+	size_t	 n;
+
+	if (p[1] == 'x') {
+		n = p[2] != '0' ? 0 : p[3] != '0' ? 1 : 2;
+		return n == 2 || (n == 1 &&
+		    chars_hex((unsigned char)p[3]) == -1) ? (int)n + 2 : 0;
+	}
+	n = strspn(p + 1, "0");
+	return n >= 1 && n <= 3 && (p[n + 1] < '0' || p[n + 1] > '9') ?
+	    (int)n + 1 : 0;
+}
+
 /*
- * libconfuse drops a "*" or "+" without quotes and says nothing, so that the
- * list {*} would be empty.  Looks for them; what comments and quotes are is
- * the same here as there.
+ * Texts are C strings from here on: an escape that makes a NUL in double
+ * quotes, from p to end, would cut one short, whatever is behind it.
  */
 static void
-check_dropped(const char *name, const char *text, const char *end)
+check_nul(struct conf_where where, char *p, const char *end)
+{
+	int	 n;
+
+	for (; p < end; p++) {
+		if (*p == '\\') {
+			if ((n = nul_escape(p)) > 0)
+				conf_error(&parse->pass, where, "%.*s is a "
+				    "NUL: expected none in a text", n, p);
+			p++;
+		} else
+			p = skip_variable(p, end);
+		where.line += *p == '\n';
+	}
+}
+
+static void
+clear_comment(struct conf_where where, char *p, char *last, const char *end)
+{
+	if (last >= end && *p == '/' && p[1] == '*') {
+		parse->text->is_broken = true;
+		conf_error(&parse->pass, where, "end of the file inside of a "
+		    "comment: expected */");
+	}
+	for (; p <= last && p < end; p++)
+		if (*p != '\n')
+			*p = ' ';
+}
+
+/*
+ * What libconfuse does without a word: it takes a comment for two or three
+ * lines, so that no place behind one would be right; it drops a "*" or "+"
+ * without quotes, so that the list {*} would be empty; and it ends a text at
+ * a NUL.  Blanks the first and looks for the others.  What comments and
+ * quotes are is the same here as there.
+ */
+static void
+check_silent(const char *name, char *text, const char *end)
 {
 	struct conf_where	 where = { name, 1 };
-	const char		*p = text, *next;
+	char			*p = text, *next;
 	bool			 begins = true;	/* a word could, here */
 
 	for (; p < end; p = next + 1) {
 		next = p;
-		if (strchr("#\"'", *p) != NULL || (begins && *p == '/' &&
-		    (p[1] == '/' || p[1] == '*')))
+		if (*p == '#' || (begins && *p == '/' &&
+		    (p[1] == '/' || p[1] == '*'))) {
 			next = skip(p, end);
-		else if (*p == '*' || (*p == '+' && p[1] != '='))
+			clear_comment(where, p, next, end);
+		} else if (*p == '"' || *p == '\'') {
+			next = skip(p, end);
+			if (*p == '"')
+				check_nul(where, p + 1, next < end ? next :
+				    end);
+		} else if (*p == '*' || (*p == '+' && p[1] != '='))
 			conf_error(&parse->pass, where, "'%c' without "
 			    "quotes: expected it in a text in quotes", *p);
-		begins = strchr(" \t\r\n{}=,()\"'*/+", *p) != NULL &&
-		    (*p != '/' || next != p);
+		begins = strchr(" \t\r\n{}=,()\"'*+", *p) != NULL;
 		for (; p <= next && p < end; p++)
 			where.line += *p == '\n';
 	}
@@ -552,7 +625,7 @@ parse_text(cfg_t *cfg, const char *name, char *text, size_t len)
 	file->cfg = cfg;
 	file->lines = count_lines(text, len);
 	file->ended = false;
-	check_dropped(name, text, text + len - (sizeof(END_TEXT) - 1));
+	check_silent(name, text, text + len - (sizeof(END_TEXT) - 1));
 	if ((fp = fmemopen(text, len, "r")) == NULL ||
 	    (cfg->filename = strdup(name)) == NULL)
 		fatal(EXIT_SICK, "memory for %s", name);

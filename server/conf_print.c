@@ -241,20 +241,26 @@ print_default(const struct conf_key *key, FILE *fp)
 		conf_key_write(key, base, fp);
 }
 
+/* The keys of a section of a service, then those of sections within it. */
 static void
-print_service_keys(const struct service *svc, cfg_t *cfg, FILE *fp)
+print_service_keys(const char *section, const cfg_opt_t *options, FILE *fp)
 {
 	static const char *const	 type[] = {
 		[CFGT_INT] = "number", [CFGT_FLOAT] = "number",
 		[CFGT_STR] = "text", [CFGT_BOOL] = "word",
 		[CFGT_SEC] = "section", [CFGT_PTR] = "text"
 	};
+	char				 inner[128];
+	cfg_t				*cfg;
 	cfg_opt_t			*opt;
 
+	cfg = cfg_init((cfg_opt_t *)(uintptr_t)options, CFGF_NONE);
+	if (cfg == NULL)
+		fatal(EXIT_SICK, "memory for the configuration");
 	for (opt = cfg->opts; opt->name != NULL; opt++) {
 		if (opt->type == CFGT_FUNC || opt->type > CFGT_PTR)
 			continue;
-		(void)fprintf(fp, "%s\t%s\t%s\t", svc->name, opt->name,
+		(void)fprintf(fp, "%s\t%s\t%s\t", section, opt->name,
 		    (opt->flags & CFGF_LIST) != 0 ? "list" :
 		    type[opt->type]);
 		if (opt->type != CFGT_SEC && has_value(opt)) {
@@ -265,6 +271,13 @@ print_service_keys(const struct service *svc, cfg_t *cfg, FILE *fp)
 		}
 		(void)fputs("\t\tyes\n", fp);
 	}
+	for (opt = cfg->opts; opt->name != NULL; opt++)
+		if (opt->type == CFGT_SEC) {
+			(void)snprintf(inner, sizeof(inner), "%s %s", section,
+			    opt->name);
+			print_service_keys(inner, opt->subopts, fp);
+		}
+	(void)cfg_free(cfg);
 }
 
 void
@@ -273,7 +286,6 @@ conf_print_keys(FILE *fp)
 	const struct conf_key		*key;
 	const struct service *const	*svc;
 	char				 range[256];
-	cfg_t				*cfg;
 
 	for (key = conf_keys(); key->name != NULL; key++) {
 		conf_key_format_range(key, range, sizeof(range));
@@ -283,14 +295,7 @@ conf_print_keys(FILE *fp)
 		(void)fprintf(fp, "\t%s\t%s\n", range,
 		    key->reload ? "yes" : "no");
 	}
-	for (svc = registry_list(); *svc != NULL; svc++) {
-		if ((*svc)->options == NULL)
-			continue;
-		cfg = cfg_init((cfg_opt_t *)(uintptr_t)(*svc)->options,
-		    CFGF_NONE);
-		if (cfg == NULL)
-			fatal(EXIT_SICK, "memory for the configuration");
-		print_service_keys(*svc, cfg, fp);
-		(void)cfg_free(cfg);
-	}
+	for (svc = registry_list(); *svc != NULL; svc++)
+		if ((*svc)->options != NULL)
+			print_service_keys((*svc)->name, (*svc)->options, fp);
 }

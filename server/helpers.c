@@ -53,7 +53,7 @@ helper_run_watch(const struct worker *w)
 }
 
 static const struct master_aux	 helpers[] = {
-	{ .name = "logger", .run = helper_run_logger },
+	{ .name = "logger", .run = helper_run_logger, .is_last = true },
 	{ .name = "status", .run = helper_run_status,
 	    .is_wanted = status_is_wanted, .keep = status_listener,
 	    .is_single = true },

@@ -327,12 +327,18 @@ ctl_status(struct ctl *c)
 	    "connections given up\n", (unsigned long long)h->deaths,
 	    (unsigned long long)h->hung, (unsigned long long)h->parks);
 	print_bad_backends(c);
-	for (i = 0; i < logs->nlogs && i < RING_LOGS; i++)
+	for (i = 0; i < logs->nlogs && i < RING_LOGS; i++) {
+		if (!ring_log_is_used(&logs->log[i]))
+			continue;
 		(void)printf("log            %s: %llu lines, %llu lost%s\n",
 		    logs->log[i].path,
 		    (unsigned long long)logs->log[i].lines,
 		    (unsigned long long)logs->log[i].lost,
 		    logs->log[i].failing ? ", FAILS" : "");
+	}
+	if (logs->dropped > 0)
+		(void)printf("events         %llu left out of the logs, which "
+		    "had no room\n", (unsigned long long)logs->dropped);
 	return 0;
 }
 

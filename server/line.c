@@ -443,3 +443,34 @@ line_escape(struct line *l, struct slice s, size_t cut)
 	if (!line_plain(l, s, cut))
 		line_wire(l, s, cut, text_char);
 }
+
+static bool
+line_is_cut(const struct line *l)
+{
+	return l->len >= 3 && memcmp(l->p + l->len - 3, "...", 3) == 0;
+}
+
+void
+line_word(struct line *l, struct slice s, size_t cut)
+{
+	const char	*blank;
+	size_t		 limit, n;
+
+	limit = cut < l->max - l->len ? l->len + cut : l->max;
+	if (limit < l->len + 3)
+		return;
+	while (s.len > 0 && (blank = memchr(s.p, ' ', s.len)) != NULL) {
+		/* the last three are kept for the mark of a cut */
+		n = (size_t)(blank - s.p);
+		line_escape(l, (struct slice){ s.p, n }, limit - 3 - l->len);
+		if (limit - l->len < strlen("\\x20...")) {
+			if (!line_is_cut(l))
+				line_lit(l, "...");
+			return;
+		}
+		line_lit(l, "\\x20");
+		s.p += n + 1;
+		s.len -= n + 1;
+	}
+	line_escape(l, s, limit - l->len);
+}

@@ -80,8 +80,12 @@ void	 line_time(struct line *l, int64_t us);
  *
  * line_escape: for text; control and other bytes, the backslash and the
  * quotation mark become \xXX, \\ and \".
+ *
+ * line_word: the same for one word among others: a blank becomes \x20, so
+ * that no client can add words of its own.
  */
 void	 line_json(struct line *l, struct slice s, size_t cut);
 void	 line_escape(struct line *l, struct slice s, size_t cut);
+void	 line_word(struct line *l, struct slice s, size_t cut);
 
 #endif

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,12 @@
 
 /* The whole of it. */
 #define LINE_MAX_EVENT	(4 * MESSAGE_MAX)
+
+/*
+ * For whoever reads standard error, milliseconds: then it goes without the
+ * line.  The daemon must not stand still for a pipe that is full.
+ */
+#define STDERR_PATIENCE	100
 
 /* Most logs of events. */
 #define LOG_TARGETS	8
@@ -203,9 +210,19 @@ log_put(enum log_level level, const char *message, const char *error)
 		line[i].level = (uint8_t)level;
 		line[i].kind = RING_EVENT;
 	}
-	if (n > 0)
-		(void)ring_put(log_rings, log_ring, line, n, log_waits,
-		    false);
+	if (n > 0 && ring_put(log_rings, log_ring, line, n, log_waits,
+	    false) == -1)
+		rings_count_dropped(log_rings);
+}
+
+static void
+log_write(const char *line, size_t n)
+{
+	struct pollfd	 pfd = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	/* there is nobody to tell that this failed */
+	if (poll(&pfd, 1, STDERR_PATIENCE) != 0)
+		(void)!write(STDERR_FILENO, line, n);
 }
 
 static void log_line(enum log_level level, const char *error,
@@ -221,8 +238,7 @@ log_line(enum log_level level, const char *error, const char *fmt, va_list ap)
 	(void)vsnprintf(message, sizeof(message), fmt, ap);
 	n = log_format_line(line, sizeof(line), log_format, level, message,
 	    error);
-	/* there is nobody to tell that this failed */
-	(void)!write(STDERR_FILENO, line, n);
+	log_write(line, n);
 	if (log_rings != NULL)
 		log_put(level, message, error);
 	errno = saved;

@@ -5,23 +5,31 @@
  * replaced when it dies.  It must not put lines on behalf of others nor know
  * what is in them, and nothing it waits for may hold up the workers for long.
  *
- * Exactly once, whoever is killed when: a write is announced in shared memory
- * (file, its length before, bytes, and how far each ring will be emptied),
- * then done, then the rings are emptied.  A new logger that finds an announced
- * write asks the file's length how much of it has happened.  Pipes and syslog
- * cannot be asked: there the last write, at most PIPE_BUF bytes, may come
- * twice.  The same goes for a file that was renamed in that very moment.
+ * Exactly once, whoever is killed when: a write to a file of ours is announced
+ * in shared memory (file, its length before, bytes, and how far each ring will
+ * be emptied), then done, then the rings are emptied.  A new logger that finds
+ * an announced write asks the file's length how much of it has happened.  The
+ * same moment may cost a line in a file that was just renamed.
  *
- * A log that cannot be written (disk full, folder gone) is tried again every
- * second.  Its lines stay in the rings while these have room; then they are
- * given up, counted and, when it works again, reported.
+ * Everything else is a stream: standard output whatever it is, for others may
+ * write there too, pipes, devices, and syslog.  These cannot be asked: with a
+ * killed logger the last write, whole lines of at most PIPE_BUF bytes or one
+ * longer line, may come twice, and that line in part.  A stream is only given
+ * what it takes at once.
+ *
+ * A log that cannot be written (disk full, folder gone, a stream that has
+ * taken nothing for PATIENCE) is tried again every second.  Its lines stay in
+ * the rings while these have room; then they are given up, counted and, when
+ * it works again, reported.
  */
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,25 +44,33 @@
 #define NAP		50		/* ms between looks while busy */
 #define QUIET		1000		/* ms without work: sleep until woken */
 #define RETRY		1000		/* ms before a failed log is tried */
+#define PATIENCE	1000		/* ms for a stream to take anything */
+#define GUARD		100		/* ms a write to a shared one may take */
 #define LOG_MODE	0640
 
 enum out_kind { OUT_FILE, OUT_STDOUT, OUT_SYSLOG };
 
 struct out {
 	enum out_kind	 kind;
+	uint32_t	 serial;	/* of its log; 0: there is none */
 	int		 fd;
-	bool		 regular;
+	bool		 regular;	/* a file of ours, else a stream */
+	bool		 emptied;	/* the last look took all there was */
 	int64_t		 retry;		/* when to try again; 0: works */
-	uint64_t	 lost;		/* since it failed */
+	int64_t		 stalled;	/* since when a stream takes nothing */
+	size_t		 nrest;		/* of what it has taken a part of */
+	char		 rest[RING_LINE_MAX];
 };
 
 struct logger {
 	struct rings	*rs;
-	struct out	 out[RING_LOGS];
+	struct out	*out;		/* RING_LOGS */
 	unsigned int	 nout;
+	unsigned int	 first;		/* the ring to begin with next */
 	pid_t		 master;
 	uint64_t	 recent;	/* number of the last one */
 	char		*buf;
+	logger_orphan	*orphan;
 };
 
 static volatile sig_atomic_t	 logger_finish;
@@ -68,7 +84,7 @@ logger_on_signal(int signo)
 
 	if (signo == LOGGER_REOPEN)
 		logger_reopen = 1;
-	else
+	else if (signo == LOGGER_FINISH)
 		logger_finish = 1;
 	rings_alarm(logger_rings);
 	errno = saved;
@@ -93,12 +109,23 @@ logger_failed(struct logger *lg, unsigned int o, const char *what)
 	struct ring_log	*log = rings_log(lg->rs, o);
 
 	log->errors++;
-	if (lg->out[o].retry == 0) {
+	if (lg->out[o].retry == 0 && !log->failing) {
+		log->lost_before = log->lost;
 		log->failing = 1;
-		lg->out[o].lost = 0;
-		log_error("log %s: %s", log->path, what);
+		if (errno != 0)
+			log_error("log %s: %s", log->path, what);
+		else
+			log_errorx("log %s: %s", log->path, what);
 	}
 	lg->out[o].retry = stream_now() + RETRY;
+}
+
+static unsigned long long
+logger_count_lost(struct logger *lg, unsigned int o)
+{
+	const struct ring_log	*log = rings_log(lg->rs, o);
+
+	return log->lost - log->lost_before;
 }
 
 static void
@@ -106,13 +133,23 @@ logger_works(struct logger *lg, unsigned int o)
 {
 	struct ring_log	*log = rings_log(lg->rs, o);
 
-	/* the failure may be a predecessor's */
-	if (lg->out[o].retry == 0 && !log->failing)
-		return;
+	lg->out[o].stalled = 0;
 	lg->out[o].retry = 0;
+	/* the failure may be a predecessor's */
+	if (!log->failing)
+		return;
 	log->failing = 0;
 	log_warnx("log %s: works again, %llu lines were lost", log->path,
-	    (unsigned long long)lg->out[o].lost);
+	    logger_count_lost(lg, o));
+}
+
+/* What a stream has the beginning of is lost. */
+static void
+logger_drop_rest(struct logger *lg, unsigned int o)
+{
+	if (lg->out[o].nrest > 0)
+		rings_log(lg->rs, o)->lost++;
+	lg->out[o].nrest = 0;
 }
 
 static int
@@ -128,13 +165,16 @@ logger_open(struct logger *lg, unsigned int o)
 	if (out->kind == OUT_STDOUT)
 		out->fd = STDOUT_FILENO;
 	else
+		/* a fifo without a reader is an error, not to be waited for */
 		out->fd = open(log->path, O_WRONLY | O_APPEND | O_CREAT |
-		    O_CLOEXEC | O_NOCTTY, LOG_MODE);
+		    O_CLOEXEC | O_NOCTTY | O_NONBLOCK, LOG_MODE);
 	if (out->fd == -1 || fstat(out->fd, &st) == -1) {
 		logger_failed(lg, o, "open");
 		return -1;
 	}
-	out->regular = S_ISREG(st.st_mode);
+	out->regular = out->kind == OUT_FILE && S_ISREG(st.st_mode);
+	if (out->regular)
+		logger_drop_rest(lg, o);
 	return 0;
 }
 
@@ -147,8 +187,10 @@ logger_close(struct logger *lg, unsigned int o)
 }
 
 /*
- * Collects the lines of log o, at most limit bytes, into the buffer and sets
- * `next` of each ring.  `replay` collects what was announced once more.
+ * Collects the lines of log o, at most limit bytes or one line, into the
+ * buffer and sets `next` of each ring.  `replay` collects what was announced
+ * once more, as far as it fits into limit.  Begins where the log has its
+ * turn: the ring that filled the last write comes last in the next one.
  * Returns the number of bytes, and of lines.
  */
 static size_t
@@ -158,23 +200,28 @@ logger_gather(struct logger *lg, unsigned int o, size_t limit, bool replay,
 	struct ring_cursor	*cursor;
 	struct ring_line	 line;
 	uint64_t		 pos, end, at, before;
-	unsigned int		 i;
-	size_t			 n = 0;
+	unsigned int		 first = rings_log(lg->rs, o)->first;
+	unsigned int		 i, k, count = rings_count(lg->rs);
+	size_t			 n = 0, had;
 	bool			 full = false;
 
 	*lines = 0;
-	for (i = 0; i < rings_count(lg->rs); i++) {
+	lg->first = first;
+	for (k = 0; k < count; k++) {
+		i = (first + k) % count;
 		cursor = ring_cursor(lg->rs, i, o);
 		pos = ring_start(lg->rs, i, cursor);
 		end = replay ? cursor->next : ring_head(lg->rs, i);
+		had = n;
 		while (!full && pos < end) {
 			before = pos;
 			at = ring_next(lg->rs, i, &pos, &line);
 			if (line.log != o)
 				continue;
-			if (n + line.len > limit) {
+			if (n + line.len > limit && (replay || n > 0)) {
 				full = true;
 				pos = before;
+				lg->first = n > had ? i + 1 : i;
 				break;
 			}
 			ring_copy(lg->rs, i, at, lg->buf + n, line.len);
@@ -183,6 +230,7 @@ logger_gather(struct logger *lg, unsigned int o, size_t limit, bool replay,
 		}
 		__atomic_store_n(&cursor->next, pos, __ATOMIC_RELEASE);
 	}
+	lg->out[o].emptied = !full;
 	return n;
 }
 
@@ -207,7 +255,19 @@ logger_announce(struct ring_log *log, const struct stat *st, size_t len)
 	log->ino = (uint64_t)st->st_ino;
 	log->offset = (uint64_t)st->st_size;
 	log->len = len;
-	__atomic_store_n(&log->phase, 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&log->phase, RING_ANNOUNCED, __ATOMIC_RELEASE);
+}
+
+/* A write has been done: empties the rings.  Doing so twice is no harm. */
+static void
+logger_complete(struct logger *lg, unsigned int o)
+{
+	struct ring_log	*log = rings_log(lg->rs, o);
+
+	logger_advance(lg, o);
+	log->lines = log->lines_then;
+	log->bytes = log->bytes_then;
+	__atomic_store_n(&log->phase, RING_IDLE, __ATOMIC_RELEASE);
 }
 
 /* The first `len` bytes gathered are in the file: whole lines, all counted. */
@@ -216,10 +276,11 @@ logger_commit(struct logger *lg, unsigned int o, size_t len, uint64_t lines)
 {
 	struct ring_log	*log = rings_log(lg->rs, o);
 
-	logger_advance(lg, o);
-	log->lines += lines;
-	log->bytes += len;
-	__atomic_store_n(&log->phase, 0, __ATOMIC_RELEASE);
+	log->lines_then = log->lines + lines;
+	log->bytes_then = log->bytes + len;
+	__atomic_store_n(&log->phase, RING_WRITTEN, __ATOMIC_RELEASE);
+	log->first = lg->first;
+	logger_complete(lg, o);
 }
 
 /*
@@ -233,8 +294,7 @@ logger_settle(struct logger *lg, unsigned int o, off_t offset, size_t done)
 	size_t		 n;
 
 	n = logger_gather(lg, o, done, true, &lines);
-	if (lg->out[o].regular && ftruncate(lg->out[o].fd,
-	    offset + (off_t)n) == -1)
+	if (ftruncate(lg->out[o].fd, offset + (off_t)n) == -1)
 		log_debug("log: ftruncate: %s", strerror(errno));
 	logger_commit(lg, o, n, lines);
 }
@@ -283,9 +343,124 @@ logger_write_syslog(struct logger *lg, unsigned int o)
 	}
 }
 
-/* Writes up to one batch of log o.  Returns the bytes, or -1. */
+static void
+logger_guard(int ms)
+{
+	struct itimerval	 t;
+
+	memset(&t, 0, sizeof(t));
+	t.it_value.tv_usec = t.it_interval.tv_usec = ms * 1000;
+	(void)setitimer(ITIMER_REAL, &t, NULL);
+}
+
+/*
+ * Gives a stream as much as it takes at once, at most PIPE_BUF bytes, for
+ * which a pipe that can be written to has room.  Standard output may be
+ * shared, and so may neither be made non-blocking nor be relied upon to have
+ * that room a moment later: there the write is broken off.  Returns the
+ * bytes, 0 if it takes none now, or -1.
+ */
 static ssize_t
-logger_write(struct logger *lg, unsigned int o)
+logger_offer(const struct out *out, const char *p, size_t len)
+{
+	struct pollfd	 pfd = { .fd = out->fd, .events = POLLOUT };
+	ssize_t		 n;
+	int		 saved;
+
+	if (poll(&pfd, 1, 0) != 1)
+		return 0;
+	if (out->kind == OUT_STDOUT)
+		logger_guard(GUARD);
+	n = write(out->fd, p, len < PIPE_BUF ? len : PIPE_BUF);
+	saved = errno;
+	if (out->kind == OUT_STDOUT)
+		logger_guard(0);
+	errno = saved;
+	if (n == -1 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	return n;
+}
+
+/* The stream took n bytes of what was offered, 0 or -1. */
+static void
+logger_take_answer(struct logger *lg, unsigned int o, ssize_t n)
+{
+	struct out	*out = &lg->out[o];
+	int64_t		 now;
+
+	if (n > 0) {
+		logger_works(lg, o);
+		return;
+	}
+	if (n == -1) {
+		/* who comes next does not have the beginning */
+		if (errno == EPIPE)
+			logger_drop_rest(lg, o);
+		logger_failed(lg, o, "write");
+		return;
+	}
+	now = stream_now();
+	if (out->stalled == 0)
+		out->stalled = now;
+	if (now - out->stalled >= PATIENCE) {
+		errno = 0;
+		logger_failed(lg, o, "takes no lines");
+	}
+}
+
+/* One piece for the stream of log o.  Returns its bytes, 0 or -1. */
+static ssize_t
+logger_feed(struct logger *lg, unsigned int o)
+{
+	struct out	*out = &lg->out[o];
+	struct stat	 st;
+	uint64_t	 lines;
+	size_t		 len;
+	ssize_t		 n;
+
+	if (out->nrest > 0) {
+		out->emptied = false;
+		n = logger_offer(out, out->rest, out->nrest);
+		if (n > 0) {
+			out->nrest -= (size_t)n;
+			memmove(out->rest, out->rest + n, out->nrest);
+		}
+		logger_take_answer(lg, o, n);
+		return n;
+	}
+	if ((len = logger_gather(lg, o, PIPE_BUF, false, &lines)) == 0) {
+		logger_advance(lg, o);
+		return 0;
+	}
+	memset(&st, 0, sizeof(st));
+	logger_announce(rings_log(lg->rs, o), &st, len);
+	if ((n = logger_offer(out, lg->buf, len)) > 0) {
+		/* what it has begun to take is its */
+		out->nrest = len - (size_t)n;
+		memcpy(out->rest, lg->buf + n, out->nrest);
+		logger_commit(lg, o, len, lines);
+	} else
+		rings_log(lg->rs, o)->phase = RING_IDLE;
+	out->emptied = out->emptied && (size_t)n == len;
+	logger_take_answer(lg, o, n);
+	return n;
+}
+
+/* What a stream takes, a batch at most.  Returns the bytes. */
+static size_t
+logger_write_stream(struct logger *lg, unsigned int o)
+{
+	size_t	 total = 0;
+	ssize_t	 n;
+
+	while (total < BATCH && (n = logger_feed(lg, o)) > 0)
+		total += (size_t)n;
+	return total;
+}
+
+/* Writes up to one batch to the file of log o.  Returns the bytes. */
+static size_t
+logger_write_file(struct logger *lg, unsigned int o)
 {
 	struct ring_log	*log = rings_log(lg->rs, o);
 	struct out	*out = &lg->out[o];
@@ -293,35 +468,31 @@ logger_write(struct logger *lg, unsigned int o)
 	uint64_t	 lines;
 	size_t		 len, done;
 
-	len = logger_gather(lg, o, out->regular ? BATCH :
-	    PIPE_BUF > RING_LINE_MAX ? PIPE_BUF : RING_LINE_MAX, false, &lines);
-	if (len == 0) {
+	if ((len = logger_gather(lg, o, BATCH, false, &lines)) == 0) {
 		logger_advance(lg, o);
 		return 0;
 	}
-	memset(&st, 0, sizeof(st));
-	if (out->regular) {
-		if (fstat(out->fd, &st) == -1) {
-			logger_failed(lg, o, "fstat");
-			return -1;
-		}
-		if (st.st_nlink == 0) {
-			/* removed: nobody would ever see the lines */
-			logger_close(lg, o);
-			if (logger_open(lg, o) == -1)
-				return -1;
-			return logger_write(lg, o);
-		}
+	if (fstat(out->fd, &st) == -1) {
+		logger_failed(lg, o, "fstat");
+		return 0;
+	}
+	if (st.st_nlink == 0) {
+		/* removed: nobody would ever see the lines */
+		logger_close(lg, o);
+		if (logger_open(lg, o) == -1)
+			return 0;
+		return out->regular ? logger_write_file(lg, o) :
+		    logger_write_stream(lg, o);
 	}
 	logger_announce(log, &st, len);
 	if ((done = logger_write_all(out->fd, lg->buf, len)) == len) {
 		logger_commit(lg, o, len, lines);
 		logger_works(lg, o);
-		return (ssize_t)len;
+		return len;
 	}
 	logger_failed(lg, o, "write");
 	logger_settle(lg, o, st.st_size, done);
-	return -1;
+	return 0;
 }
 
 /* Log o cannot be written.  Nobody shall have to wait for that. */
@@ -341,10 +512,8 @@ logger_give_up(struct logger *lg, unsigned int o, bool all)
 		end = ring_head(lg->rs, i);
 		while (pos < end) {
 			(void)ring_next(lg->rs, i, &pos, &line);
-			if (line.log == o) {
-				lg->out[o].lost++;
+			if (line.log == o)
 				rings_log(lg->rs, o)->lost++;
-			}
 		}
 		__atomic_store_n(&cursor->tail, pos, __ATOMIC_RELEASE);
 	}
@@ -393,7 +562,9 @@ logger_recover(struct logger *lg, unsigned int o)
 	struct stat	 st;
 	uint64_t	 written = 0;
 
-	if (log->phase == 0)
+	if (log->phase == RING_WRITTEN)
+		logger_complete(lg, o);
+	if (log->phase == RING_IDLE)
 		return;
 	if (lg->out[o].regular && fstat(lg->out[o].fd, &st) == 0 &&
 	    (uint64_t)st.st_dev == log->dev && (uint64_t)st.st_ino ==
@@ -408,7 +579,7 @@ logger_recover(struct logger *lg, unsigned int o)
 	if (written > 0)
 		logger_settle(lg, o, (off_t)log->offset, written);
 	else
-		log->phase = 0;
+		log->phase = RING_IDLE;
 }
 
 /* Opens the logs that were added since the last look. */
@@ -419,10 +590,14 @@ logger_add(struct logger *lg)
 	struct out	*out;
 	unsigned int	 o;
 
-	while (lg->nout < rings_logs(lg->rs)) {
-		o = lg->nout++;
+	lg->nout = rings_logs(lg->rs);
+	for (o = 0; o < lg->nout; o++) {
 		out = &lg->out[o];
 		log = rings_log(lg->rs, o);
+		if (!ring_log_is_used(log) || out->serial == log->serial)
+			continue;
+		memset(out, 0, offsetof(struct out, rest));
+		out->serial = log->serial;
 		out->fd = -1;
 		out->kind = strcmp(log->path, LOGGER_STDOUT) == 0 ?
 		    OUT_STDOUT : strcmp(log->path, LOGGER_SYSLOG) == 0 ?
@@ -432,6 +607,7 @@ logger_add(struct logger *lg)
 	}
 }
 
+/* What is open already is opened anew; that it can be may be news. */
 static void
 logger_reopen_all(struct logger *lg)
 {
@@ -439,14 +615,64 @@ logger_reopen_all(struct logger *lg)
 
 	logger_reopen = 0;
 	for (o = 0; o < lg->nout; o++) {
-		if (lg->out[o].kind != OUT_FILE)
+		if (lg->out[o].kind != OUT_FILE || rings_log(lg->rs,
+		    o)->state != RING_LOG_USED)
 			continue;
 		logger_close(lg, o);
 		if (logger_open(lg, o) == 0)
-			lg->out[o].retry = lg->out[o].retry == 0 ? 0 : 1;
+			logger_works(lg, o);
 	}
-	rings_count_reopen(lg->rs);
 	log_info("logs reopened");
+}
+
+/* One round for one log.  Returns how many bytes were written. */
+static size_t
+logger_drain_log(struct logger *lg, unsigned int o)
+{
+	struct out	*out = &lg->out[o];
+
+	if (out->kind == OUT_SYSLOG) {
+		logger_write_syslog(lg, o);
+		out->emptied = true;
+		return 0;
+	}
+	if (out->retry > stream_now()) {
+		logger_give_up(lg, o, false);
+		return 0;
+	}
+	if (out->fd == -1) {
+		if (logger_open(lg, o) == -1)
+			return 0;
+		logger_recover(lg, o);
+		logger_works(lg, o);
+	}
+	return out->regular ? logger_write_file(lg, o) :
+	    logger_write_stream(lg, o);
+}
+
+/*
+ * No configuration has that log any more, and it has all its lines, or cannot
+ * be written: its place is free.
+ */
+static void
+logger_retire(struct logger *lg, unsigned int o)
+{
+	struct ring_log	*log = rings_log(lg->rs, o);
+	struct out	*out = &lg->out[o];
+
+	if (out->retry != 0) {
+		logger_drop_rest(lg, o);
+		logger_give_up(lg, o, true);
+		log_warnx("log %s: no longer configured, %llu lines were lost",
+		    log->path, logger_count_lost(lg, o));
+		log->failing = 0;
+		out->retry = 0;
+	}
+	log->phase = RING_IDLE;
+	if (!rings_free_log(lg->rs, o))
+		return;				/* it is wanted again */
+	logger_close(lg, o);
+	memset(out, 0, offsetof(struct out, rest));
 }
 
 /* One round over all logs.  Returns how many bytes were written. */
@@ -456,27 +682,19 @@ logger_drain(struct logger *lg)
 	struct out	*out;
 	uint64_t	 total = 0;
 	unsigned int	 o, i;
-	ssize_t		 n;
+	bool		 ending;
 
 	for (o = 0; o < lg->nout; o++) {
 		out = &lg->out[o];
-		if (out->kind == OUT_SYSLOG) {
-			logger_write_syslog(lg, o);
+		if (out->serial == 0)
 			continue;
-		}
-		if (out->retry > stream_now()) {
-			logger_give_up(lg, o, false);
-			continue;
-		}
-		if (out->fd == -1) {
-			if (logger_open(lg, o) == -1)
-				continue;
-			logger_recover(lg, o);
-		}
-		do {
-			if ((n = logger_write(lg, o)) > 0)
-				total += (uint64_t)n;
-		} while (n > 0 && !out->regular);
+		/* asked first: then nobody puts a line while we look */
+		ending = __atomic_load_n(&rings_log(lg->rs, o)->state,
+		    __ATOMIC_ACQUIRE) == RING_LOG_ENDING;
+		out->emptied = false;
+		total += logger_drain_log(lg, o);
+		if (ending && (out->emptied || out->retry != 0))
+			logger_retire(lg, o);
 	}
 	logger_keep_recent(lg);
 	for (i = 0; i < rings_count(lg->rs); i++)
@@ -495,13 +713,17 @@ logger_is_empty(struct logger *lg)
 	return true;
 }
 
-/* Does the worker of that ring live? */
+/*
+ * Does the worker of that ring live?  The master says when one has gone; once
+ * it has gone itself, a number may be another process's, but not in the
+ * daemon's process group.
+ */
 static bool
 ring_has_owner(const struct rings *rs, unsigned int i)
 {
 	pid_t	 pid = ring_owner(rs, i);
 
-	return pid != 0 && (kill(pid, 0) == 0 || errno != ESRCH);
+	return pid > 0 && getpgid(pid) == getpgrp();
 }
 
 static bool
@@ -526,32 +748,87 @@ logger_may_end(const struct logger *lg)
 	    !logger_has_producers(lg));
 }
 
+/* Puts the lines of transactions whose worker died without a successor. */
+static void
+logger_bury(struct logger *lg)
+{
+	unsigned int	 i;
+
+	if (lg->orphan == NULL)
+		return;
+	for (i = RING_WORKER; i < rings_count(lg->rs); i++)
+		if (ring_claim(lg->rs, i)) {
+			lg->orphan(lg->rs, i);
+			ring_unclaim(lg->rs, i);
+		}
+}
+
+/*
+ * Waits a moment for streams that take nothing, with a line half written if
+ * `begun`, but have not failed.  Returns whether there are any.
+ */
+static bool
+logger_wait_streams(const struct logger *lg, bool begun)
+{
+	struct pollfd	 pfd[RING_LOGS];
+	const struct out *out;
+	unsigned int	 o;
+	nfds_t		 n = 0;
+
+	for (o = 0; o < lg->nout; o++) {
+		out = &lg->out[o];
+		if (out->stalled == 0 || out->retry != 0 ||
+		    (begun && out->nrest == 0))
+			continue;
+		pfd[n].fd = out->fd;
+		pfd[n++].events = POLLOUT;
+	}
+	if (n > 0)
+		(void)poll(pfd, n, NAP);
+	return n > 0;
+}
+
+/* Writes all there is, and gives up what cannot be written. */
+static void
+logger_flush(struct logger *lg)
+{
+	unsigned int	 o;
+
+	while (logger_drain(lg) > 0 || logger_wait_streams(lg, false))
+		;
+	for (o = 0; o < lg->nout; o++)
+		if (lg->out[o].retry != 0) {
+			logger_drop_rest(lg, o);
+			logger_give_up(lg, o, true);
+		}
+	(void)logger_drain(lg);
+}
+
 /* The last round.  If it is the last of all, what is not written is lost. */
 static void
-logger_end(struct logger *lg, logger_orphan *orphan)
+logger_end(struct logger *lg)
 {
 	unsigned int	 i, o;
 
 	if (logger_has_producers(lg)) {
-		(void)logger_drain(lg);
+		do
+			(void)logger_drain(lg);
+		while (logger_wait_streams(lg, true));
 		exit(0);
 	}
-	for (i = RING_WORKER; i < rings_count(lg->rs); i++)
-		if (orphan != NULL && ring_has_intent(lg->rs, i))
-			orphan(lg->rs, i);
 	for (o = 0; o < lg->nout; o++)
 		if (lg->out[o].retry != 0)
 			lg->out[o].retry = 1;
-	while (logger_drain(lg) > 0)
-		;
-	for (o = 0; o < lg->nout; o++) {
-		if (lg->out[o].retry == 0)
-			continue;
-		logger_give_up(lg, o, true);
-		log_warnx("log %s: %llu lines were lost",
-		    rings_log(lg->rs, o)->path,
-		    (unsigned long long)lg->out[o].lost);
-	}
+	logger_flush(lg);
+	for (i = RING_WORKER; i < rings_count(lg->rs); i++)
+		ring_leave(lg->rs, i, ring_owner(lg->rs, i));
+	logger_bury(lg);
+	logger_flush(lg);
+	for (o = 0; o < lg->nout; o++)
+		if (lg->out[o].retry != 0)
+			log_warnx("log %s: %llu lines were lost",
+			    rings_log(lg->rs, o)->path,
+			    logger_count_lost(lg, o));
 	(void)logger_drain(lg);
 	exit(0);
 }
@@ -567,27 +844,20 @@ logger_next_retry(const struct logger *lg)
 	return -1;
 }
 
-void
-logger_run(struct rings *rs, pid_t master, logger_orphan *orphan,
-    uint64_t *jobs)
+static void
+logger_on_alarm(int signo)
 {
-	struct logger	 lg;
-	struct ring_recent *table = rings_recent(rs);
-	sigset_t	 none;
-	int64_t		 worked;
-	uint64_t	 n;
-	unsigned int	 i;
+	(void)signo;
+}
 
-	memset(&lg, 0, sizeof(lg));
-	lg.rs = logger_rings = rs;
-	lg.master = master;
-	if ((lg.buf = malloc(BATCH)) == NULL)
-		fatal(EXIT_SICK, "malloc");
-	for (i = 0; i < RING_RECENTS; i++)
-		if (table[i].number > lg.recent)
-			lg.recent = table[i].number;
+static void
+logger_init_signals(pid_t master)
+{
+	sigset_t	 none;
+
 	logger_handle(LOGGER_FINISH, logger_on_signal);
 	logger_handle(LOGGER_REOPEN, logger_on_signal);
+	logger_handle(SIGALRM, logger_on_alarm);
 	logger_handle(SIGINT, SIG_IGN);
 	logger_handle(SIGHUP, SIG_IGN);
 	logger_handle(SIGUSR2, SIG_IGN);
@@ -600,20 +870,64 @@ logger_run(struct rings *rs, pid_t master, logger_orphan *orphan,
 		fatal(EXIT_CONFIG, "sigprocmask");
 	if (getppid() != master)
 		logger_finish = 1;
+}
+
+static void
+logger_init(struct logger *lg, struct rings *rs, pid_t master,
+    logger_orphan *orphan)
+{
+	const struct ring_recent *table = rings_recent(rs);
+	unsigned int		 i;
+
+	memset(lg, 0, sizeof(*lg));
+	lg->rs = logger_rings = rs;
+	lg->master = master;
+	lg->orphan = orphan;
+	if ((lg->buf = malloc(BATCH)) == NULL ||
+	    (lg->out = calloc(RING_LOGS, sizeof(*lg->out))) == NULL)
+		fatal(EXIT_SICK, "malloc");
+	for (i = 0; i < RING_RECENTS; i++)
+		if (table[i].number > lg->recent)
+			lg->recent = table[i].number;
+	/* a predecessor may have been killed at it */
+	for (i = RING_WORKER; i < rings_count(rs); i++)
+		ring_unclaim(rs, i);
+	logger_init_signals(master);
+}
+
+void
+logger_run(struct rings *rs, pid_t master, logger_orphan *orphan,
+    uint64_t *jobs)
+{
+	struct logger	 lg;
+	int64_t		 worked;
+	uint64_t	 n;
+	bool		 opened = true;
+
+	logger_init(&lg, rs, master, orphan);
 	worked = stream_now();
 	for (;;) {
 		logger_add(&lg);
-		if (logger_reopen)
+		if (logger_reopen) {
 			logger_reopen_all(&lg);
+			opened = true;
+		}
 		if ((n = logger_drain(&lg)) > 0) {
 			worked = stream_now();
 			if (jobs != NULL)
 				(*jobs)++;
 		}
+		/* only now is it known which of them work */
+		if (opened)
+			rings_count_reopen(rs);
+		opened = false;
 		if (n >= BATCH / 2)
 			continue;
+		logger_bury(&lg);
 		if (logger_may_end(&lg))
-			logger_end(&lg, orphan);
+			logger_end(&lg);
+		if (logger_wait_streams(&lg, false))
+			continue;
 		if (logger_finish ||
 		    stream_now() - worked < QUIET || !logger_is_empty(&lg)) {
 			rings_sleep(rs, false, NAP);

@@ -13,9 +13,8 @@
 #define LOGGER_SYSLOG	"syslog"
 
 /*
- * May be NULL.  Called for a ring whose worker has died in a transaction and
- * has no successor, when the logger finishes: puts the line of that
- * transaction.
+ * May be NULL.  Called for an empty ring whose worker has died in a
+ * transaction and has no successor: puts the line of that transaction.
  */
 typedef void logger_orphan(struct rings *rs, unsigned int ring);
 

@@ -678,6 +678,7 @@ master_bury(struct master *m, unsigned int i, int status, int64_t now)
 	if (p->aux == NULL)
 		m->pool[p->pool].accepted += b->connections;
 	board_bury(m->board, i, p->aux == NULL, now);
+	view_leave(view_get(), i, p->pid);
 	roster_leave(&m->roster, i);
 	/* auxiliary processes get the new configuration with their next life */
 	if (p->aux != NULL && p->is_wanted)
@@ -1148,17 +1149,35 @@ master_tick(struct master *m)
 	}
 }
 
+/* Tells auxiliary processes; returns how many of them run. */
+static unsigned int
+master_tell_helpers(struct master *m, int signo, bool last)
+{
+	const struct place	*p;
+	unsigned int		 i, n = 0;
+
+	for (i = 0; i < m->roster.n; i++) {
+		p = &m->roster.place[i];
+		if (p->pid == 0 || p->aux == NULL || p->aux->is_last != last)
+			continue;
+		if (signo != 0)
+			master_tell(m, i, signo);
+		n++;
+	}
+	return n;
+}
+
 /* The workers have gone: now those who served them. */
 static void
-master_stop_helpers(struct master *m)
+master_stop_helpers(struct master *m, bool last)
 {
 	int64_t	 until = stream_now() + HELPERS_MS;
 
-	master_tell_all(m, WORKER_LEAVE, true);
-	while (m->roster.running > 0) {
+	(void)master_tell_helpers(m, WORKER_LEAVE, last);
+	while (master_tell_helpers(m, 0, last) > 0) {
 		if (stream_now() >= until) {
 			log_warnx("auxiliary processes do not end");
-			master_tell_all(m, SIGKILL, true);
+			(void)master_tell_helpers(m, SIGKILL, last);
 			until += HELPERS_MS;
 		}
 		master_wait(m, until);
@@ -1226,7 +1245,8 @@ master_run(const struct master_setup *setup)
 	}
 	/* nobody is served any more; the logger still writes it */
 	log_info("stopped");
-	master_stop_helpers(&m);
+	master_stop_helpers(&m, false);
+	master_stop_helpers(&m, true);
 	if (m.upgrade != 0) {
 		(void)kill(m.upgrade, SIGTERM);
 		(void)close(m.upgrade_fd);

@@ -35,6 +35,7 @@ struct master_aux {
 	 * a time: it ends when, and starts not before, the new one serves.
 	 */
 	bool		 is_single;
+	bool		 is_last;	/* told to finish when all others have */
 };
 
 /* How the master ended. */

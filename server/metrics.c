@@ -346,6 +346,8 @@ metrics_logs(struct page *p, const struct snapshot *s)
 		family(p, name[k], k == 4 ? "gauge" : "counter", help[k]);
 		for (i = 0; i < pub->nlogs && i < RING_LOGS; i++) {
 			log = &pub->log[i];
+			if (!ring_log_is_used(log))
+				continue;
 			value[0] = log->lines;
 			value[1] = log->bytes;
 			value[2] = log->lost;
@@ -357,6 +359,8 @@ metrics_logs(struct page *p, const struct snapshot *s)
 			    (unsigned long long)value[k]);
 		}
 	}
+	single(p, "log_dropped_events_total", "counter", "Events left out of "
+	    "the logs, which had no room.", pub->dropped);
 	single(p, "log_waits_total", "counter", "Times a worker waited for "
 	    "the logger.", pub->waits);
 }
@@ -533,11 +537,15 @@ json_logs(struct page *p, const struct snapshot *s)
 	const struct ring_public	*pub = &tally_head(s->tally)->logs;
 	const struct ring_log		*log;
 	unsigned int			 i;
+	bool				 first = true;
 
 	page_addf(p, ",\"logs\":[");
 	for (i = 0; i < pub->nlogs && i < RING_LOGS; i++) {
 		log = &pub->log[i];
-		page_addf(p, "%s{\"path\":\"", i == 0 ? "" : ",");
+		if (!ring_log_is_used(log))
+			continue;
+		page_addf(p, "%s{\"path\":\"", first ? "" : ",");
+		first = false;
 		page_json(p, log->path);
 		page_addf(p, "\",\"lines\":%llu,\"bytes\":%llu,\"lost\":%llu,"
 		    "\"errors\":%llu,\"failing\":%s}",
@@ -665,14 +673,16 @@ metrics_format_json(struct page *p, const struct snapshot *s)
 	page_addf(p, "},\"queued\":%u,\"connections\":%llu,"
 	    "\"transactions\":%llu,\"refused\":%llu,\"overload\":%llu,"
 	    "\"cut_off\":%llu,\"parks\":%llu,\"forks\":%llu,\"deaths\":%llu,"
-	    "\"hung\":%llu,\"log_waits\":%llu", s->queued,
+	    "\"hung\":%llu,\"log_waits\":%llu,\"log_dropped\":%llu",
+	    s->queued,
 	    (unsigned long long)s->connections,
 	    (unsigned long long)s->transactions,
 	    (unsigned long long)s->refused, (unsigned long long)s->overload,
 	    (unsigned long long)s->sum.died, (unsigned long long)head->parks,
 	    (unsigned long long)head->forks, (unsigned long long)head->deaths,
 	    (unsigned long long)head->hung,
-	    (unsigned long long)tally_head(s->tally)->logs.waits);
+	    (unsigned long long)tally_head(s->tally)->logs.waits,
+	    (unsigned long long)tally_head(s->tally)->logs.dropped);
 	json_workers(p, s);
 	json_services(p, s);
 	health_format_json(p, s);

@@ -337,6 +337,8 @@ html_logs(struct page *p, const struct snapshot *s)
 	    "lines<th>size<th>lost<th>state</tr></thead><tbody>\n");
 	for (i = 0; i < pub->nlogs && i < RING_LOGS; i++) {
 		log = &pub->log[i];
+		if (!ring_log_is_used(log))
+			continue;
 		page_addf(p, "<tr><td>");
 		page_html(p, log->path);
 		page_addf(p, "</td><td>%llu</td><td>",

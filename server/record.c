@@ -256,6 +256,26 @@ record_outcome(const struct record *a)
 }
 
 /*
+ * The body that came is the request's or the response's; one of ours in place
+ * of a request's is a response's.
+ */
+static char *
+ecs_bodies(char *d, const struct record *a)
+{
+	bool		 is_request = a->method == ICAP_REQMOD;
+	uint64_t	 response = !is_request ? a->body_in :
+			    a->res_head_out.len > 0 ? a->body_out : 0;
+
+	if (is_request && a->body_in > 0)
+		d = put_number(d, "http.request.body.bytes", a->body_in);
+	if (response > 0)
+		d = put_number(d, "http.response.body.bytes", response);
+	if (a->body_out > 0)
+		d = put_number(d, "icap.response.body.bytes", a->body_out);
+	return d;
+}
+
+/*
  * The part of a line that no client can make longer: numbers and words of
  * ours, all of them shorter than ECS_FIXED.
  */
@@ -300,10 +320,12 @@ ecs_fixed(char *d, const struct record *a)
 	d = put_number(d, "icap.connection.request", a->ordinal);
 	d = put_number(d, "icap.request.bytes", a->bytes_in);
 	d = put_number(d, "icap.response.bytes", a->bytes_out);
-	if (a->body_in > 0)
-		d = put_number(d, "http.request.body.bytes", a->body_in);
-	if (a->body_out > 0)
-		d = put_number(d, "http.response.body.bytes", a->body_out);
+	return ecs_bodies(d, a);
+}
+
+static char *
+ecs_times(char *d, const struct record *a)
+{
 	d = put_number(d, "icap.time.wait", (uint64_t)a->wait);
 	d = put_number(d, "icap.time.read", (uint64_t)a->read);
 	d = put_number(d, "icap.time.service", (uint64_t)a->serve);
@@ -314,7 +336,7 @@ static void
 format_ecs(struct line *l, const struct record *a, size_t cut)
 {
 	assert(l->max >= ECS_FIXED);
-	l->len = (size_t)(ecs_fixed(l->p, a) - l->p);
+	l->len = (size_t)(ecs_times(ecs_fixed(l->p, a), a) - l->p);
 	if (a->service != NULL)
 		json_string(l, "icap.service", text_slice(a->service), 256);
 	if (a->decided != NULL)
@@ -330,13 +352,16 @@ format_ecs(struct line *l, const struct record *a, size_t cut)
 
 /* ---- text -------------------------------------------------------------- */
 
+/* A value between blanks is one word, unless the format puts it in quotes. */
 static void
-text_value(struct line *l, struct slice s, size_t cut)
+text_value(struct line *l, struct slice s, size_t cut, bool quoted)
 {
 	if (s.len == 0)
 		line_lit(l, "-");
-	else
+	else if (quoted)
 		line_escape(l, s, room(l, cut));
+	else
+		line_word(l, s, room(l, cut));
 }
 
 /* Who is meant: the user behind the proxy where it says so. */
@@ -344,11 +369,11 @@ static void
 text_who(struct line *l, const struct record *a, size_t cut)
 {
 	if (a->client.len > 0)
-		text_value(l, a->client, 64);
+		text_value(l, a->client, 64, false);
 	else
 		line_text(l, a->peer);
 	line_lit(l, " ");
-	text_value(l, a->user, cut);
+	text_value(l, a->user, cut, false);
 }
 
 static void
@@ -364,7 +389,8 @@ format_text(struct line *l, const struct record *a, size_t cut)
 	line_lit(l, " ");
 	line_text(l, request_method_name(a->method));
 	line_lit(l, " ");
-	text_value(l, text_slice(a->service != NULL ? a->service : ""), 256);
+	text_value(l, text_slice(a->service != NULL ? a->service : ""), 256,
+	    false);
 	line_lit(l, " ");
 	line_uint(l, (uint64_t)a->status);
 	line_lit(l, " ");
@@ -458,6 +484,7 @@ static const struct {
 struct record_op {
 	enum code	 code;
 	bool		 left;
+	bool		 quoted;	/* stands between double quotes */
 	unsigned int	 width;
 	unsigned int	 bytes;		/* of a preview */
 	const char	*text;		/* literal or argument, kept below */
@@ -551,14 +578,25 @@ format_code(struct record_format *f, struct record_op *op, const char **p,
 	return format_check_argument(op, why);
 }
 
+/* A line break would make two lines of a transaction. */
+static const char	 format_controls[] =
+	"\001\002\003\004\005\006\007\010\012\013\014\015\016\017"
+	"\020\021\022\023\024\025\026\027\030\031\032\033\034\035\036\037"
+	"\177";
+
 struct record_format *
 record_parse_format(const char *text, const char **why, const char **at)
 {
 	struct record_format	*f;
 	struct record_op	*op;
 	const char		*p = text;
-	size_t			 n;
+	bool			 quoted = false;
+	size_t			 i, n;
 
+	*at = text + strcspn(text, format_controls);
+	*why = "no control characters but tabs are allowed";
+	if (**at != '\0')
+		return NULL;
 	*at = text;
 	*why = "the format is too long";
 	if (strlen(text) >= FORMAT_TEXT)
@@ -574,11 +612,14 @@ record_parse_format(const char *text, const char **why, const char **at)
 		op = &f->op[f->n++];
 		if (*p == '%') {
 			p++;
+			op->quoted = quoted;
 			if (format_code(f, op, &p, why) == -1)
 				goto fail;
 			continue;
 		}
 		n = strcspn(p, "%");
+		for (i = 0; i < n; i++)
+			quoted ^= p[i] == '"';
 		op->code = CODE_LITERAL;
 		op->len = n;
 		op->text = format_keep(f, p, n);
@@ -648,7 +689,8 @@ custom_clock(struct line *l, const struct record_op *op,
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	n = strftime(text, sizeof(text), fmt, &tm);
 #pragma GCC diagnostic pop
-	line_add(l, text, n);
+	/* %n is a line break */
+	line_escape(l, (struct slice){ text, n }, sizeof(text) * 4);
 }
 
 /* A field of a HTTP head, or its start line. */
@@ -662,7 +704,7 @@ custom_header(struct line *l, const struct record_op *op, struct slice head,
 		value = http_start_line(head);
 	else if (head.len == 0 || !http_find(head, op->text, &value))
 		value.len = 0;
-	text_value(l, value, cut);
+	text_value(l, value, cut, op->quoted);
 }
 
 static void
@@ -676,18 +718,19 @@ custom_icap_header(struct line *l, const struct record_op *op,
 	if (field == NULL)
 		line_lit(l, "-");
 	else
-		text_value(l, field->value, cut);
+		text_value(l, field->value, cut, op->quoted);
 }
 
 static void
-custom_url(struct line *l, struct slice head, size_t cut)
+custom_url(struct line *l, const struct record_op *op, struct slice head,
+    size_t cut)
 {
 	struct slice	 method, target = { NULL, 0 }, version;
 
 	if (head.len > 0)
 		http_split_request(http_start_line(head), &method, &target,
 		    &version);
-	text_value(l, target, cut);
+	text_value(l, target, cut, op->quoted);
 }
 
 static void
@@ -718,7 +761,8 @@ custom_note(struct line *l, const struct record_op *op,
 	for (i = 0; i < a->nnotes; i++)
 		if (strcmp(a->note[i].key, key) == 0 || (colon != NULL &&
 		    strcmp(a->note[i].key, colon + 1) == 0)) {
-			text_value(l, text_slice(a->note[i].value), cut);
+			text_value(l, text_slice(a->note[i].value), cut,
+			    op->quoted);
 			return;
 		}
 	line_lit(l, "-");
@@ -769,11 +813,12 @@ custom_more(struct line *l, const struct record_op *op,
 		line_text(l, a->unscanned ? "unscanned" : a->verdict);
 		break;
 	case CODE_REASON:
-		text_value(l, text_slice(a->why != NULL ? a->why : ""), cut);
+		text_value(l, text_slice(a->why != NULL ? a->why : ""), cut,
+		    op->quoted);
 		break;
 	case CODE_SERVICE:
 		text_value(l, text_slice(a->service != NULL ? a->service :
-		    ""), cut);
+		    ""), cut, op->quoted);
 		break;
 	case CODE_ORDINAL:
 		line_uint(l, a->ordinal);
@@ -787,7 +832,7 @@ custom_more(struct line *l, const struct record_op *op,
 	case CODE_PREVIEW_BYTES:
 		if (first.len > op->bytes)
 			first.len = op->bytes;
-		text_value(l, first, cut);
+		text_value(l, first, cut, op->quoted);
 		break;
 	case CODE_PERCENT:
 		line_lit(l, "%");
@@ -826,11 +871,12 @@ custom_op(struct line *l, const struct record_op *op, const struct record *a,
 		line_uint(l, a->local_port);
 		break;
 	case CODE_CLIENT:
-		text_value(l, a->client, cut);
+		text_value(l, a->client, cut, op->quoted);
 		break;
 	case CODE_SERVER:
 		custom_icap_header(l, &(struct record_op)
-		    { .text = "X-Server-IP", .len = 11 }, a, cut);
+		    { .text = "X-Server-IP", .len = 11,
+		    .quoted = op->quoted }, a, cut);
 		break;
 	case CODE_EPOCH:
 		custom_time(l, op, a->start, 's');
@@ -854,13 +900,14 @@ custom_op(struct line *l, const struct record_op *op, const struct record *a,
 		    cut);
 		break;
 	case CODE_URL:
-		custom_url(l, a->req_head, cut);
+		custom_url(l, op, a->req_head, cut);
 		break;
 	case CODE_URL_OUT:
-		custom_url(l, head_out(a->req_head_out, a->req_head), cut);
+		custom_url(l, op, head_out(a->req_head_out, a->req_head),
+		    cut);
 		break;
 	case CODE_PATH:
-		text_value(l, a->path, cut);
+		text_value(l, a->path, cut, op->quoted);
 		break;
 	case CODE_METHOD:
 		line_text(l, request_method_name(a->method));
@@ -900,7 +947,7 @@ custom_op(struct line *l, const struct record_op *op, const struct record *a,
 		line_uint(l, a->bytes_out);
 		break;
 	case CODE_USER:
-		text_value(l, a->user, cut);
+		text_value(l, a->user, cut, op->quoted);
 		break;
 	default:
 		custom_more(l, op, a, cut);
@@ -963,11 +1010,15 @@ record_format_line(char *dst, size_t size, const struct record *a,
 	return l.len;
 }
 
+/* Bytes after which it is the request's turn. */
+#define RECENT_NOTES	150
+
 /* A block, or something that went wrong, for the status page. */
 static size_t
 format_recent(char *dst, size_t size, const struct record *a)
 {
 	struct line	 l;
+	unsigned int	 i;
 
 	line_init(&l, dst, size);
 	line_text(&l, a->service != NULL ? a->service : "-");
@@ -988,9 +1039,11 @@ format_recent(char *dst, size_t size, const struct record *a)
 		line_lit(&l, ": ");
 		line_escape(&l, text_slice(a->why), 80);
 	}
-	if (a->nnotes > 0) {
-		line_lit(&l, ": ");
-		line_escape(&l, text_slice(a->note[0].value), 60);
+	for (i = 0; i < a->nnotes && l.len < RECENT_NOTES; i++) {
+		line_text(&l, i == 0 ? ": " : " ");
+		line_escape(&l, text_slice(a->note[i].key), 20);
+		line_lit(&l, "=");
+		line_escape(&l, text_slice(a->note[i].value), 40);
 	}
 	if (a->req_head.len > 0 || a->path.len > 0) {
 		line_lit(&l, ": ");
@@ -1065,7 +1118,8 @@ record_end(struct rings *rs, unsigned int i, const struct record *a,
 		lines++;
 	}
 	/* a client that goes away is no news */
-	if (a->blocked || (level != LOG_LEVEL_INFO && a->status != 0)) {
+	if (a->blocked || a->died ||
+	    (level != LOG_LEVEL_INFO && a->status != 0)) {
 		line[lines].log = RING_RECENT;
 		line[lines].level = (uint8_t)level;
 		line[lines].kind = a->blocked ? RING_BLOCKED : RING_ACCESS;

@@ -200,8 +200,8 @@ report_heads(struct report *r, const struct request *request,
 	if (request->has_preview)
 		a->preview = (int64_t)request->preview;
 	report_find_identity(a, &request->header);
-	if (r->nlogs > 0)
-		record_begin(view_rings(r->view), r->ring, a);
+	/* without a log, too: the one who dies in it is counted and shown */
+	record_begin(view_rings(r->view), r->ring, a);
 }
 
 void
@@ -253,8 +253,9 @@ report_take_txn(struct report *r, struct txn *t,
 	}
 	a->preview_bytes.p = t->body.first;
 	a->preview_bytes.len = t->body.nfirst;
+	/* a page that says no, or one elsewhere */
 	a->blocked = t->verdict == VERDICT_REPLACED && !t->shadowed &&
-	    t->http_status >= 400 && t->decided != &svc_info;
+	    t->http_status >= 300 && t->decided != &svc_info;
 	if (a->why == NULL && t->why[0] != '\0')
 		a->why = t->why;
 	/* what the header means, base64 decoded */

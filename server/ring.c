@@ -21,6 +21,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -35,6 +36,9 @@
  * the logger that was to wake it has died.
  */
 #define RING_PATIENCE	100
+
+/* Instead of its owner's pid: the logger buries what is there. */
+#define CLAIMED		(-1)
 
 /* What the logger does. */
 enum { AWAKE, NAPPING, ASLEEP };
@@ -143,31 +147,96 @@ ring_data(const struct rings *rs, unsigned int i)
 	return rs->data + i * rs->size;
 }
 
+static uint32_t
+log_state(const struct ring_log *log)
+{
+	return __atomic_load_n(&log->state, __ATOMIC_ACQUIRE);
+}
+
+static bool
+log_set_state(struct ring_log *log, uint32_t from, uint32_t to)
+{
+	return __atomic_compare_exchange_n(&log->state, &from, to, false,
+	    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+int
+rings_find_log(const struct rings *rs, const char *path)
+{
+	const struct ring_log	*log;
+	unsigned int		 i;
+
+	for (i = 0; i < rings_logs(rs); i++) {
+		log = &rs->pub->log[i];
+		if (log_state(log) != RING_LOG_FREE &&
+		    strcmp(log->path, path) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
 int
 rings_add_log(struct rings *rs, const char *path)
 {
-	uint32_t	 i;
+	struct ring_log	*log;
+	uint32_t	 serial;
+	unsigned int	 i;
+	int		 found = rings_find_log(rs, path);
 
-	for (i = 0; i < rs->pub->nlogs; i++)
-		if (strcmp(rs->pub->log[i].path, path) == 0)
-			return (int)i;
+	if (found != -1) {
+		log = &rs->pub->log[found];
+		if (log_state(log) == RING_LOG_USED ||
+		    log_set_state(log, RING_LOG_ENDING, RING_LOG_USED))
+			return found;
+		/* freed just now */
+	}
+	for (i = 0; i < RING_LOGS; i++)
+		if (log_state(&rs->pub->log[i]) == RING_LOG_FREE)
+			break;
 	if (i == RING_LOGS) {
 		errno = ENOSPC;
 		return -1;
 	}
-	if (strlcpy(rs->pub->log[i].path, path, sizeof(rs->pub->log[i].path)) >=
-	    sizeof(rs->pub->log[i].path)) {
+	log = &rs->pub->log[i];
+	if (strlen(path) >= sizeof(log->path)) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	__atomic_store_n(&rs->pub->nlogs, i + 1, __ATOMIC_RELEASE);
+	serial = log->serial + 1;
+	memset(log, 0, sizeof(*log));
+	(void)strlcpy(log->path, path, sizeof(log->path));
+	log->serial = serial;
+	__atomic_store_n(&log->state, RING_LOG_USED, __ATOMIC_RELEASE);
+	if (i >= rs->pub->nlogs)
+		__atomic_store_n(&rs->pub->nlogs, i + 1, __ATOMIC_RELEASE);
 	return (int)i;
+}
+
+void
+rings_end_log(struct rings *rs, unsigned int log)
+{
+	(void)log_set_state(rings_log(rs, log), RING_LOG_USED,
+	    RING_LOG_ENDING);
+	rings_alarm(rs);
+}
+
+bool
+rings_free_log(struct rings *rs, unsigned int log)
+{
+	return log_set_state(rings_log(rs, log), RING_LOG_ENDING,
+	    RING_LOG_FREE);
 }
 
 void
 rings_count_reopen(struct rings *rs)
 {
 	(void)__atomic_fetch_add(&rs->pub->reopened, 1, __ATOMIC_RELEASE);
+}
+
+void
+rings_count_dropped(struct rings *rs)
+{
+	(void)__atomic_fetch_add(&rs->pub->dropped, 1, __ATOMIC_RELAXED);
 }
 
 unsigned int
@@ -229,17 +298,55 @@ rings_alarm(struct rings *rs)
 	rings_wake(rs);
 }
 
+static bool
+ring_change_owner(struct rings *rs, unsigned int i, int64_t from, int64_t to)
+{
+	return __atomic_compare_exchange_n(&rs->area->ring[i].pid, &from, to,
+	    false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
 void
 ring_take(struct rings *rs, unsigned int i, pid_t pid)
 {
 	uint32_t	 used = rings_count(rs);
+	pid_t		 owner;
 
 	assert(i < rs->n);
-	__atomic_store_n(&rs->area->ring[i].pid, (int64_t)pid,
-	    __ATOMIC_RELEASE);
+	while ((owner = ring_owner(rs, i)) == CLAIMED ||
+	    !ring_change_owner(rs, i, owner, pid))
+		if (owner == CLAIMED)
+			(void)poll(NULL, 0, 1);
 	while (i >= used && !__atomic_compare_exchange_n(&rs->area->used,
 	    &used, i + 1, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
 		;
+}
+
+void
+ring_leave(struct rings *rs, unsigned int i, pid_t pid)
+{
+	(void)ring_change_owner(rs, i, pid, 0);
+	/* what it has left in the middle is the logger's */
+	if (ring_has_intent(rs, i))
+		rings_alarm(rs);
+}
+
+bool
+ring_claim(struct rings *rs, unsigned int i)
+{
+	if (ring_owner(rs, i) != 0 || !ring_has_intent(rs, i) ||
+	    !ring_change_owner(rs, i, 0, CLAIMED))
+		return false;
+	/* a successor may have come and gone meanwhile */
+	if (ring_has_intent(rs, i) && ring_head(rs, i) == ring_tail(rs, i))
+		return true;
+	ring_unclaim(rs, i);
+	return false;
+}
+
+void
+ring_unclaim(struct rings *rs, unsigned int i)
+{
+	(void)ring_change_owner(rs, i, CLAIMED, 0);
 }
 
 pid_t
@@ -373,7 +480,7 @@ ring_forget(struct rings *rs, unsigned int i)
 }
 
 bool
-ring_has_intent(struct rings *rs, unsigned int i)
+ring_has_intent(const struct rings *rs, unsigned int i)
 {
 	struct ring	*r = &rs->area->ring[i];
 	uint64_t	 head = __atomic_load_n(&r->head, __ATOMIC_ACQUIRE);
@@ -459,7 +566,8 @@ ring_release(struct rings *rs, unsigned int i)
 	unsigned int	 k, n = rings_logs(rs);
 
 	for (k = 0; k < n; k++)
-		if (r->cursor[k].tail < tail)
+		if (r->cursor[k].tail < tail &&
+		    ring_log_is_used(&rs->pub->log[k]))
 			tail = r->cursor[k].tail;
 	/* a log that was just added begins here, see ring_start() */
 	if (tail <= r->tail)

@@ -8,8 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Different logs there can be between a start and a stop. */
-#define RING_LOGS	16
+/* Different logs at a time, those of configurations on their way out too. */
+#define RING_LOGS	32
 
 /* Pseudo log: the last errors and blocks, for icapctl and the status page. */
 #define RING_RECENT	0xffff
@@ -47,19 +47,37 @@ struct ring_recent {
 
 #define RING_RECENTS	32
 
-/* Where a log goes and what became of it; the logger writes but the path. */
+/* A place for a log: the master takes and ends it, the logger frees it. */
+enum ring_log_state { RING_LOG_FREE, RING_LOG_USED,
+    RING_LOG_ENDING };		/* no more lines come */
+
+/* Of a write: see logger.c. */
+enum ring_phase { RING_IDLE, RING_ANNOUNCED, RING_WRITTEN };
+
+/*
+ * Where a log goes and what became of it.  The master writes path, serial and
+ * state, and zeroes the rest while the place is free; the rest is the
+ * logger's.
+ */
 struct ring_log {
 	char		 path[256];
+	uint32_t	 state;		/* enum ring_log_state */
+	uint32_t	 serial;	/* of the logs that had this place */
 	uint64_t	 lines;		/* written */
 	uint64_t	 bytes;
 	uint64_t	 lost;		/* lines given up */
+	uint64_t	 lost_before;	/* and before it began to fail */
 	uint64_t	 errors;	/* writes and opens that failed */
 	uint32_t	 failing;	/* now */
-	uint32_t	 phase;		/* see logger.c */
+	uint32_t	 phase;		/* enum ring_phase */
 	uint64_t	 dev;		/* the write under way: file, */
 	uint64_t	 ino;
 	uint64_t	 offset;	/* its length before, */
-	uint64_t	 len;		/* and bytes */
+	uint64_t	 len;		/* bytes, */
+	uint64_t	 lines_then;	/* and both counters after it */
+	uint64_t	 bytes_then;
+	uint32_t	 first;		/* the ring the next one begins at */
+	uint32_t	 reserved;
 };
 
 /* How far a log has got in a ring; the logger's. */
@@ -70,9 +88,10 @@ struct ring_cursor {
 
 /* What others may see, too: in shared memory, and zeroed at the start. */
 struct ring_public {
-	uint32_t		 nlogs;
+	uint32_t		 nlogs;		/* places ever used */
 	uint32_t		 reserved;
 	uint64_t		 waits;		/* of workers for room */
+	uint64_t		 dropped;	/* events that had none */
 	uint64_t		 reopened;	/* times the files were */
 	struct ring_log		 log[RING_LOGS];
 	struct ring_recent	 recent[RING_RECENTS];
@@ -89,19 +108,38 @@ struct rings *rings_open(unsigned int n, size_t size,
 	    struct ring_public *pub);
 void	 rings_close(struct rings *rs);
 
-/* For the master: finds or adds a log.  Returns its number, or -1. */
+/*
+ * For the master: finds or adds a log.  Returns its number, or -1 with errno:
+ * ENOSPC when there is no place left, ENAMETOOLONG.  rings_end_log(): nobody
+ * puts lines for it any more.  What is in the rings is written, then its
+ * place is free.
+ */
 int	 rings_add_log(struct rings *rs, const char *path);
+void	 rings_end_log(struct rings *rs, unsigned int log);
+
+/* The number of a log that was added, or -1. */
+int	 rings_find_log(const struct rings *rs, const char *path);
 
 unsigned int rings_count(const struct rings *rs);	/* ever taken */
-unsigned int rings_logs(const struct rings *rs);
+unsigned int rings_logs(const struct rings *rs);	/* places, free too */
+
+/* Is there a log in that place? */
+static inline bool
+ring_log_is_used(const struct ring_log *log)
+{
+	return __atomic_load_n(&log->state, __ATOMIC_ACQUIRE) != RING_LOG_FREE;
+}
+
 struct ring_log *rings_log(struct rings *rs, unsigned int log);
 struct ring_recent *rings_recent(struct rings *rs);	/* RING_RECENTS */
 
 /*
  * The producer of ring i is this process from now on.  The ring has one
- * producer at a time: a worker's place.
+ * producer at a time: a worker's place.  Waits while the logger buries what
+ * another has left there.  ring_leave(): that process has gone.
  */
 void	 ring_take(struct rings *rs, unsigned int i, pid_t pid);
+void	 ring_leave(struct rings *rs, unsigned int i, pid_t pid);
 pid_t	 ring_owner(const struct rings *rs, unsigned int i);
 
 /*
@@ -131,11 +169,24 @@ int	 ring_put(struct rings *rs, unsigned int i,
 void	*ring_intent_space(struct rings *rs, unsigned int i);
 void	 ring_intend(struct rings *rs, unsigned int i);
 void	 ring_forget(struct rings *rs, unsigned int i);
-bool	 ring_has_intent(struct rings *rs, unsigned int i);
+bool	 ring_has_intent(const struct rings *rs, unsigned int i);
+
+/* An event was left out, since it could not wait. */
+void	 rings_count_dropped(struct rings *rs);
 
 /* What follows is the logger's. */
 
 void	 rings_count_reopen(struct rings *rs);
+
+/* Frees the place of a log that has ended, unless it was added again. */
+bool	 rings_free_log(struct rings *rs, unsigned int log);
+
+/*
+ * Becomes the producer of a ring that nobody owns, is empty, and has an
+ * intent; until ring_unclaim(), which a successor may call as well.
+ */
+bool	 ring_claim(struct rings *rs, unsigned int i);
+void	 ring_unclaim(struct rings *rs, unsigned int i);
 
 /* Ends of ring i: bytes ever put, and bytes that may be overwritten. */
 uint64_t ring_head(const struct rings *rs, unsigned int i);

@@ -77,7 +77,6 @@ roster_enter(struct roster *r, unsigned int i, pid_t pid, int64_t now)
 	p->started = now;
 	p->is_ready = p->is_leaving = p->is_hung = false;
 	p->gen->running++;
-	r->running++;
 }
 
 void
@@ -87,7 +86,6 @@ roster_leave(struct roster *r, unsigned int i)
 
 	p->pid = 0;
 	p->gen->running--;
-	r->running--;
 }
 
 int

@@ -43,7 +43,6 @@ struct roster {
 	struct place	*place;
 	unsigned int	 n;		/* ever used */
 	unsigned int	 max;
-	unsigned int	 running;
 };
 
 /* Returns 0, or -1 with errno. */

@@ -181,6 +181,14 @@ session_has_unread(struct session *ss)
 	    r->encap.body != ENCAP_NULL_BODY;
 }
 
+static int
+session_send_refusal(struct session *ss, const struct fault *fault)
+{
+	return reply_refuse(&ss->stream, fault,
+	    conf_get_istag(ss->conf, NULL), ss->conf->view.id_header,
+	    ss->report.id);
+}
+
 /*
  * Ends the connection over a fault: tells the client, where there is one to
  * tell.  Returns false, for the session is over.
@@ -198,8 +206,7 @@ session_refuse(struct session *ss, const struct fault *fault)
 	ss->stream.deadline = stream_now() + LINGER_MS;
 	ss->stream.ahead = NULL;
 	report_reply(&ss->report);
-	sent = reply_refuse(&ss->stream, fault,
-	    conf_get_istag(ss->conf, NULL)) == 0;
+	sent = session_send_refusal(ss, fault) == 0;
 	session_count(ss, sent ? fault->status : 0, fault->why);
 	if (sent && session_has_unread(ss))
 		session_linger(ss);
@@ -367,6 +374,8 @@ session_options(struct session *ss)
 	memset(&o, 0, sizeof(o));
 	o.plan = ss->plan;
 	o.istag = conf_get_istag(ss->conf, ss->plan);
+	o.id_header = ss->conf->view.id_header;
+	o.id = ss->report.id;
 	o.max_connections = ss->listen->workers;
 	o.offers_trailers = (r->allow & ALLOW_TRAILERS) != 0;
 	o.now = time(NULL);
@@ -521,8 +530,7 @@ session_refuse_busy(struct session *ss, int fd)
 	ss->stream.deadline = stream_now() + LINGER_BUSY_MS;
 	report_connect(&ss->report, fd, &ss->slot->peer);
 	(void)report_begin(&ss->report);
-	if (reply_refuse(&ss->stream, &busy,
-	    conf_get_istag(ss->conf, NULL)) == 0) {
+	if (session_send_refusal(ss, &busy) == 0) {
 		report_end(&ss->report, busy.status, busy.why, NULL, NULL,
 		    &ss->stream);
 		session_drain(ss, LINGER_BUSY_MS);

@@ -412,6 +412,21 @@ start_check_listeners(const struct starting *st, const struct conf *next,
 	return -1;
 }
 
+/* The last check: it takes places for the logs. */
+static int
+start_check_logs(struct conf *next, char *why, size_t size)
+{
+	if (view_add(view_get(), next) == 0)
+		return 0;
+	if (errno == ENOSPC)
+		(void)snprintf(why, size, "too many logs: expected at most %d, "
+		    "with those of earlier configurations whose workers have "
+		    "not finished", RING_LOGS);
+	else
+		(void)snprintf(why, size, "logs: %s", strerror(errno));
+	return -1;
+}
+
 static int
 start_reload(void *arg, struct conf **next, char *why, size_t size)
 {
@@ -420,14 +435,12 @@ start_reload(void *arg, struct conf **next, char *why, size_t size)
 	if (st->start->reload(st->start->arg, next, why, size) == -1)
 		return -1;
 	if (start_check_listeners(st, *next, why, size) == -1 ||
-	    start_check(*next, why, size) == -1) {
+	    start_check(*next, why, size) == -1 ||
+	    start_check_logs(*next, why, size) == -1) {
 		if (st->start->release != NULL)
 			st->start->release(st->start->arg, *next);
 		return -1;
 	}
-	if (view_add(view_get(), *next) == -1)
-		log_warn("new logs");
-	view_use(view_get(), RING_MASTER, *next);
 	return 0;
 }
 
@@ -436,6 +449,7 @@ start_release(void *arg, struct conf *conf)
 {
 	struct starting	*st = arg;
 
+	view_del(view_get(), conf);
 	if (st->start->release != NULL)
 		st->start->release(st->start->arg, conf);
 }
@@ -699,8 +713,8 @@ start_run(const struct start *s)
 		start_unlisten(&st);
 	/* one that never got ready leaves it to the one that serves */
 	start_unlock(&st, end == MASTER_REPLACED || st.is_successor);
-	if (!st.is_released)
-		start_release(&st, s->conf);
+	if (!st.is_released && s->release != NULL)
+		s->release(s->arg, s->conf);
 	for (i = 0; i < st.naddresses; i++)
 		free(st.address[i]);
 	free(st.pid_file);

@@ -14,7 +14,7 @@
  * grow, until the daemon is stopped.  In a file where icapctl(8) can map it.
  */
 #define TALLY_MAGIC	0x594c4c54u	/* "TLLY" in memory */
-#define TALLY_VERSION	2
+#define TALLY_VERSION	3
 #define TALLY_SUFFIX	".counts"	/* of the name of the board */
 
 #define TALLY_SERVICES	64	/* paths there can be; 0 is "none of them" */

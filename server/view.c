@@ -3,8 +3,9 @@
  * What administrators get to see, as one thing: the rings of the logs and the
  * counters, and what of them a configuration asks for.  The master makes it
  * before the first fork and adds to it at each reload; every other process
- * inherits it.  Numbers of logs and services stay what they are for as long
- * as the daemon runs, so that workers of two configurations can share them.
+ * inherits it.  Numbers of services stay what they are for as long as the
+ * daemon runs, those of logs for as long as a configuration has them, so that
+ * workers of two configurations can share them.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -17,6 +18,9 @@
 struct view {
 	struct rings		*rings;
 	struct tally		*tally;
+
+	/* the master's: configurations that have a log */
+	unsigned int		 users[RING_LOGS];
 
 	/* of this process */
 	struct log_target	 target[CONF_LOGS_MAX + 1];
@@ -74,31 +78,72 @@ conf_has_event_log(const struct conf_view *view)
 	return false;
 }
 
+/* The logs of a configuration.  Returns their number. */
+static unsigned int
+conf_list_logs(const struct conf *conf, const char *path[CONF_LOGS_MAX + 1])
+{
+	unsigned int	 i;
+
+	for (i = 0; i < conf->view.nlogs; i++)
+		path[i] = conf->view.log[i].path;
+	/* a daemon in the background that says nothing helps nobody */
+	if (conf->daemonise && !conf_has_event_log(&conf->view))
+		path[i++] = LOGGER_SYSLOG;
+	return i;
+}
+
+static void
+view_del_logs(struct view *v, const char *const *path, unsigned int n)
+{
+	int	 log;
+
+	while (n-- > 0)
+		if ((log = rings_find_log(v->rings, path[n])) != -1 &&
+		    v->users[log] > 0 && --v->users[log] == 0)
+			rings_end_log(v->rings, (unsigned int)log);
+}
+
 int
 view_add(struct view *v, struct conf *conf)
 {
-	const struct conf_view	*view = &conf->view;
-	unsigned int		 i;
+	const char	*path[CONF_LOGS_MAX + 1];
+	unsigned int	 i, n = conf_list_logs(conf, path);
+	int		 log;
 
+	for (i = 0; i < n; i++) {
+		if ((log = rings_add_log(v->rings, path[i])) == -1) {
+			view_del_logs(v, path, i);
+			return -1;
+		}
+		v->users[log]++;
+	}
 	for (i = 0; i < conf->nplans; i++)
 		(void)tally_add_service(v->tally, conf->plan[i].path);
 	if (vitals_add(&tally_head(v->tally)->vitals, &conf->wanted) == -1)
 		log_warnx("too many different back-ends and numbers of "
 		    "services since the start: not all of them are shown");
-	for (i = 0; i < view->nlogs; i++)
-		if (rings_add_log(v->rings, view->log[i].path) == -1)
-			return -1;
-	/* a daemon in the background that says nothing helps nobody */
-	if (conf->daemonise && !conf_has_event_log(view) &&
-	    rings_add_log(v->rings, LOGGER_SYSLOG) == -1)
-		return -1;
 	return 0;
+}
+
+void
+view_del(struct view *v, const struct conf *conf)
+{
+	const char	*path[CONF_LOGS_MAX + 1];
+
+	view_del_logs(v, path, conf_list_logs(conf, path));
+}
+
+void
+view_leave(struct view *v, unsigned int i, pid_t pid)
+{
+	ring_leave(v->rings, RING_WORKER + i, pid);
 }
 
 void
 view_show(struct view *v, const struct conf *conf)
 {
 	vitals_show(&tally_head(v->tally)->vitals, &conf->wanted);
+	view_use(v, RING_MASTER, conf);
 }
 
 void
@@ -120,7 +165,7 @@ view_logs(struct view *v, const struct conf *conf,
 
 	for (i = 0; i < conf->view.nlogs; i++) {
 		c = &conf->view.log[i];
-		if (!c->access || (number = rings_add_log(v->rings,
+		if (!c->access || (number = rings_find_log(v->rings,
 		    c->path)) == -1)
 			continue;
 		log[n].log = (uint16_t)number;
@@ -140,14 +185,14 @@ view_use(struct view *v, unsigned int ring, const struct conf *conf)
 	int			 number;
 
 	for (i = 0; i < view->nlogs; i++) {
-		if (!view->log[i].events || (number = rings_add_log(v->rings,
+		if (!view->log[i].events || (number = rings_find_log(v->rings,
 		    view->log[i].path)) == -1)
 			continue;
 		v->target[n].log = (uint16_t)number;
 		v->target[n++].format = view->log[i].form == RECORD_ECS ?
 		    LOG_FORMAT_ECS : LOG_FORMAT_TEXT;
 	}
-	if (n == 0 && conf->daemonise && (number = rings_add_log(v->rings,
+	if (n == 0 && conf->daemonise && (number = rings_find_log(v->rings,
 	    LOGGER_SYSLOG)) != -1) {
 		v->target[n].log = (uint16_t)number;
 		v->target[n++].format = LOG_FORMAT_TEXT;
@@ -159,6 +204,11 @@ view_use(struct view *v, unsigned int ring, const struct conf *conf)
 static void
 view_bury(struct rings *rs, unsigned int ring)
 {
+	struct tally_place	*place = tally_place(the_view->tally,
+				    ring - RING_WORKER);
+
+	if (place != NULL)
+		place->died++;
 	record_bury(rs, ring, orphan_log, orphan_nlogs);
 }
 

@@ -26,12 +26,20 @@ struct tally *view_tally(const struct view *v);
 /*
  * Makes the logs of a configuration known, and its paths; at the start and
  * for each reload, before its workers are forked.  Returns 0, or -1 with
- * errno ENOSPC: too many different logs since the start.
+ * errno, and nothing is changed: ENOSPC when there is no place for another
+ * log, ENAMETOOLONG.  view_del(): no process uses that configuration any more.
  */
 int	 view_add(struct view *v, struct conf *conf);
+void	 view_del(struct view *v, const struct conf *conf);
 
-/* Of those that were added it is the current one: what it wants is shown. */
+/*
+ * For the master: of those that were added it is the current one.  What it
+ * wants is shown, and the master's events go to its logs.
+ */
 void	 view_show(struct view *v, const struct conf *conf);
+
+/* For the master: that process, of that place of the board, has gone. */
+void	 view_leave(struct view *v, unsigned int i, pid_t pid);
 
 /*
  * In each process after the fork, and in the master: its events go to the

@@ -26,6 +26,8 @@
 #include <unistd.h>
 
 #include "admit.h"
+#include "listen.h"
+#include "log.h"
 #include "priv.h"
 #include "sandbox.h"
 #include "session.h"
@@ -33,6 +35,9 @@
 
 /* After running out of descriptors or memory in accept, milliseconds. */
 #define SICK_PAUSE_MS	100
+
+/* Between two lines of a worker about clients it has turned away. */
+#define TURN_AWAY_PAUSE_MS	1000
 
 /* Bytes of the smallest page of memory; an alignment, nothing depends on it. */
 #define WORKER_PAGE	4096
@@ -141,9 +146,32 @@ worker_accept_failed(void)
 	}
 }
 
-/* Is this client welcome?  Says so on the board if not. */
+/*
+ * A client is turned away before it has said anything: on the board, and in
+ * the log, where a flood of them gets a line of each worker now and then.
+ */
+static void
+worker_turn_away(struct session *ss, int fd, const char *why)
+{
+	static int64_t		 silent_until;
+	static unsigned int	 untold;
+	char			 peer[128];
+
+	ss->slot->refused++;
+	if (stream_now() < silent_until) {
+		untold++;
+		return;
+	}
+	listen_peer(fd, peer, sizeof(peer));
+	log_info("client %s: turned away from %s: %s; %u others since the "
+	    "last such line", peer, ss->listen->address, why, untold);
+	silent_until = stream_now() + TURN_AWAY_PAUSE_MS;
+	untold = 0;
+}
+
+/* Is this client welcome?  Says so if not. */
 static bool
-worker_admits(struct session *ss, const struct worker *w,
+worker_admits(struct session *ss, const struct worker *w, int fd,
     const struct sockaddr_storage *from)
 {
 	const struct conf_listen	*l = ss->listen;
@@ -151,13 +179,13 @@ worker_admits(struct session *ss, const struct worker *w,
 
 	admit_read_peer(from, &slot->peer);
 	if (!admit_is_allowed(&l->allow, &slot->peer)) {
-		slot->refused++;
+		worker_turn_away(ss, fd, "it is not in allow");
 		return false;
 	}
 	board_enter(slot, BOARD_IDLE, slot->since);
 	if (l->max_per_client != 0 && slot->peer.family != 0 &&
 	    board_count_peer(w->board, &slot->peer) > l->max_per_client) {
-		slot->refused++;
+		worker_turn_away(ss, fd, "it has max-per-client connections");
 		return false;
 	}
 	return true;
@@ -199,7 +227,7 @@ worker_serve(struct session *ss, const struct worker *w)
 		ss->slot->connections++;
 		if (worker_signals.leave)
 			worker_signals.park = 1;
-		if (!worker_admits(ss, w, &from))
+		if (!worker_admits(ss, w, fd, &from))
 			(void)close(fd);
 		else if (w->relief == 0) {
 			board_tell_short(w->board, w->number, w->ready);

@@ -7,8 +7,8 @@
  *
  * The order of decisions: a host that a block page lives on, and what a list
  * allows, passes; then the longest match that some rule is for; then
- * expressions; then rules for any URL.  A URL that cannot be found out is a
- * failure, never a pass.
+ * expressions; then rules for any URL.  A URL that cannot be found out, or
+ * that recipients would read in different ways, is a failure, never a pass.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -43,8 +43,14 @@
 
 struct expression {
 	struct expr	*expr;
+	char		*text;		/* by which it is known again */
+	size_t		 len;
 	unsigned int	 list;
+	bool		 is_taken;	/* it is the next set's, too */
 };
+
+/* Expressions compared to find one again; most lists keep their order. */
+#define AGAIN_MAX	256
 
 struct blocklist {
 	const char		*name;
@@ -53,6 +59,7 @@ struct blocklist {
 	uint64_t		 allow;		/* set of lists */
 	struct blocklist_rule	*rule;
 	unsigned int		 nrules;
+	bool			 has_types;	/* a rule asks for them */
 	struct service_template	**page;
 	unsigned int		 npages;
 	char			**exempt;	/* hosts, normal form */
@@ -72,6 +79,7 @@ struct blocklist {
 	unsigned int		 settling;
 	time_t			 looked_up;	/* hosts; monotonic */
 	bool			 is_failing;
+	bool			 is_kept_back;	/* from the workers */
 
 	/* for people */
 	time_t			 loaded;	/* the database in use */
@@ -84,6 +92,7 @@ static const cfg_opt_t list_options[] = {
 	CFG_STR_LIST("path", NULL, CFGF_NODEFAULT),
 	CFG_STR("category", NULL, CFGF_NONE),
 	CFG_BOOL("allow", cfg_false, CFGF_NONE),
+	CFG_BOOL("empty", cfg_false, CFGF_NONE),
 	CFG_END()
 };
 
@@ -114,43 +123,116 @@ static const cfg_opt_t options[] = {
 
 /* ---- expressions --------------------------------------------------------- */
 
+/* But for those that the next set has as well. */
 static void
 free_expressions(struct expression *e, unsigned int n)
 {
 	unsigned int	 i;
 
 	for (i = 0; i < n; i++)
-		expr_free(e[i].expr);
+		if (!e[i].is_taken) {
+			expr_free(e[i].expr);
+			free(e[i].text);
+		}
 	free(e);
 }
 
-/* Compiles those of the database.  Returns 0, or -1 with the old ones. */
+/* The same expression in the set that is there, from number *from on. */
+static struct expression *
+find_again(struct blocklist *b, const char *text, size_t len,
+    unsigned int *from)
+{
+	struct expression	*e;
+	unsigned int		 i;
+
+	for (i = *from; i < b->nexpressions && i < *from + AGAIN_MAX; i++) {
+		e = &b->expression[i];
+		if (e->len == len && memcmp(e->text, text, len) == 0) {
+			*from = i + 1;
+			return e;
+		}
+	}
+	return NULL;
+}
+
+/* Most changes of lists are none of theirs. */
+static bool
+is_same_set(struct blocklist *b)
+{
+	const char	*text;
+	unsigned int	 i, list;
+	size_t		 len;
+
+	if (b->db.trailer.expressions != b->nexpressions)
+		return false;
+	for (i = 0; i < b->nexpressions; i++) {
+		text = blocklist_db_get_expression(&b->db, i, &len, &list);
+		if (text == NULL || list != b->expression[i].list ||
+		    len != b->expression[i].len ||
+		    memcmp(text, b->expression[i].text, len) != 0)
+			return false;
+	}
+	return true;
+}
+
+static int
+compile_expression(struct expression *e, const char *text, size_t len,
+    unsigned int flags)
+{
+	char	 why[EXPR_WHY_MAX];
+
+	e->expr = expr_new(text, len, EXPR_NOCASE | flags, why);
+	e->text = malloc(len + 1);
+	e->len = len;
+	if (e->expr == NULL || e->text == NULL)
+		return -1;
+	memcpy(e->text, text, len);
+	return 0;
+}
+
+/*
+ * The set of a database.  What is compiled already is taken over as it is: the
+ * memory of that is the master's, which all processes share.  Returns 0, or -1
+ * with the set as it was.
+ */
 static int
 load_expressions(struct blocklist *b, unsigned int flags)
 {
 	unsigned int		 n = (unsigned int)b->db.trailer.expressions;
-	struct expression	*new = NULL;
-	char			 why[EXPR_WHY_MAX];
+	struct expression	*new = NULL, *old;
 	const char		*text;
-	unsigned int		 i;
+	unsigned int		 i, list, from = 0;
 	size_t			 len;
+	int			 result = 0;
 
+	if (is_same_set(b))
+		return 0;
 	if (n > 0 && (new = calloc(n, sizeof(*new))) == NULL)
 		return -1;
 	for (i = 0; i < n; i++) {
-		text = blocklist_db_get_expression(&b->db, i, &len,
-		    &new[i].list);
-		if (text == NULL || new[i].list >= b->sources.nlists ||
-		    (new[i].expr = expr_new(text, len,
-		    EXPR_NOCASE | flags, why)) == NULL) {
-			free_expressions(new, n);
-			return -1;
-		}
+		text = blocklist_db_get_expression(&b->db, i, &len, &list);
+		if (text == NULL || list >= b->sources.nlists)
+			break;
+		if ((old = find_again(b, text, len, &from)) != NULL) {
+			old->is_taken = true;
+			new[i] = *old;
+		} else if (compile_expression(&new[i], text, len,
+		    flags) == -1)
+			break;
+		new[i].list = list;
 	}
-	free_expressions(b->expression, b->nexpressions);
+	if (i < n) {
+		free_expressions(new, n);
+		new = b->expression;
+		n = b->nexpressions;
+		result = -1;
+	} else
+		free_expressions(b->expression, b->nexpressions);
+	for (i = 0; i < n; i++)
+		new[i].is_taken = false;
 	b->expression = new;
 	b->nexpressions = n;
-	return 0;
+	return result;
 }
 
 /* ---- opening ------------------------------------------------------------- */
@@ -166,6 +248,7 @@ open_list(struct blocklist *b, const struct service_setup *setup, cfg_t *cfg)
 	if (l->category == NULL)
 		l->category = l->name;
 	l->allow = cfg_getbool(cfg, "allow");
+	l->may_be_empty = cfg_getbool(cfg, "empty");
 	l->npaths = cfg_size(cfg, "path");
 	if (l->npaths == 0) {
 		setup->error_at(setup, cfg, NULL, 0, "there is no path: "
@@ -311,6 +394,7 @@ open_rules(struct blocklist *b, const struct service_setup *setup)
 		if (blocklist_rule_init(&b->rule[b->nrules], setup, cfg,
 		    &b->sources) == -1)
 			result = -1;
+		b->has_types = b->has_types || b->rule[b->nrules].ntypes > 0;
 		own = page;
 		if (open_page(b, setup, cfg_getstr(cfg, "template"),
 		    &own) == -1)
@@ -474,7 +558,79 @@ blocklist_close(void *instance)
 	free(b);
 }
 
+/* ---- the database in use -------------------------------------------------- */
+
+/*
+ * Maps the latest database, if there is one.  Returns the one before in *db,
+ * which is the caller's then, and whether there was a change.
+ */
+static bool
+take_latest(struct blocklist *b, struct blocklist_db *before,
+    uint32_t *number)
+{
+	struct blocklist_db	 db;
+	int			 fd;
+
+	if (b->share == NULL ||
+	    blocklist_share_get_number(b->share) == b->number ||
+	    (fd = blocklist_share_take(b->share, number)) == -1)
+		return false;
+	if (blocklist_db_open(&db, fd, false) == -1) {
+		(void)close(fd);
+		return false;
+	}
+	(void)close(fd);
+	*before = b->db;
+	b->db = db;
+	return true;
+}
+
 /* ---- watching ------------------------------------------------------------ */
+
+static void
+warn_fault(const struct blocklist *b, const struct blocklist_fault *fault)
+{
+	const struct blocklist_list	*l = &b->sources.list[fault->list];
+
+	service_warn("blocklist \"%s\": list \"%s\": %s: %s; the old one stays "
+	    "in use", b->name, l->name, l->path[fault->path], fault->why);
+}
+
+/*
+ * A process that takes the place of one that has died was made by the master,
+ * which has seen no change since the start: workers have.
+ */
+static void
+catch_up(struct blocklist *b)
+{
+	struct blocklist_db	 before;
+
+	if (!take_latest(b, &before, &b->number))
+		return;
+	blocklist_db_close(&before);
+	memcpy(b->stamp, b->db.trailer.stamp, sizeof(b->stamp));
+	b->loaded = time(NULL);
+}
+
+/* To the workers, unless it is what they have.  Returns 0, or -1. */
+static int
+hand_out(struct blocklist *b, int fd, const struct blocklist_db *db,
+    struct blocklist_fault *fault)
+{
+	uint64_t	 version = version_of(db);
+
+	if (version == blocklist_share_get_version(b->share))
+		return 0;
+	if (blocklist_share_put(b->share, fd, version) == -1) {
+		(void)snprintf(fault->why, sizeof(fault->why), "the workers "
+		    "cannot be given the new lists: %s", strerror(errno));
+		return -1;
+	}
+	b->number = blocklist_share_get_number(b->share);
+	service_log("blocklist \"%s\": %llu entries in use", b->name,
+	    (unsigned long long)db->trailer.entries);
+	return 0;
+}
 
 /*
  * Compiles what has changed and hands it to the workers.  Returns 0, or -1 and
@@ -485,39 +641,36 @@ update(struct blocklist *b, struct blocklist_fault *fault)
 {
 	struct blocklist_db	 db;
 	unsigned char		 stamp[BLOCKLIST_DIGEST_LEN];
-	uint64_t		 before = version_of(&b->db);
-	int			 fd;
+	int			 fd, result;
 
 	fd = blocklist_store_open(&b->sources, b->cache, &b->db, &db, stamp,
 	    fault);
-	/* said once; the next change is the next try */
-	memcpy(b->stamp, b->pending, sizeof(b->stamp));
 	if (fd == -1) {
+		/* said once; the next change is the next try */
+		memcpy(b->stamp, b->pending, sizeof(b->stamp));
 		b->is_stale = true;
 		show_fault(b, fault);
-		service_warn("blocklist \"%s\": list \"%s\": %s: %s; the old "
-		    "one stays in use", b->name,
-		    b->sources.list[fault->list].name,
-		    b->sources.list[fault->list].path[fault->path],
-		    fault->why);
+		warn_fault(b, fault);
+		return -1;
+	}
+	result = hand_out(b, fd, &db, fault);
+	(void)close(fd);
+	if (result == -1) {
+		/* it is tried again at each poll, as nothing need change */
+		blocklist_db_close(&db);
+		b->is_stale = true;
+		show_fault(b, fault);
+		if (!b->is_kept_back)
+			warn_fault(b, fault);
+		b->is_kept_back = true;
 		return -1;
 	}
 	memcpy(b->stamp, stamp, sizeof(b->stamp));
 	blocklist_db_close(&b->db);
 	b->db = db;
-	b->is_stale = false;
+	b->is_stale = b->is_kept_back = false;
 	b->loaded = time(NULL);
 	show_lists(b);
-	if (version_of(&db) != before) {
-		if (blocklist_share_put(b->share, fd, version_of(&db)) == -1)
-			service_warn("blocklist \"%s\": the new lists do not "
-			    "get to the workers: %s", b->name,
-			    strerror(errno));
-		else
-			service_log("blocklist \"%s\": %llu entries in use",
-			    b->name, (unsigned long long)db.trailer.entries);
-	}
-	(void)close(fd);
 	return 0;
 }
 
@@ -580,6 +733,7 @@ blocklist_update(void *instance, struct service_report *report)
 
 	if (b->sources.nlists == 0)
 		return;
+	catch_up(b);
 	for (i = 0; i < b->sources.nlists; i++)
 		blocklist_db_get_about(&b->db, i, &before[i], NULL);
 	if (blocklist_make_stamp(&b->sources, stamp, &fault) == -1) {
@@ -611,13 +765,10 @@ poll_lists(struct blocklist *b)
 
 	if (b->sources.nlists == 0)
 		return;
+	catch_up(b);
 	if (blocklist_make_stamp(&b->sources, stamp, &fault) == -1) {
 		if (!b->is_failing)
-			service_warn("blocklist \"%s\": list \"%s\": %s: %s; "
-			    "the old one stays in use", b->name,
-			    b->sources.list[fault.list].name,
-			    b->sources.list[fault.list].path[fault.path],
-			    fault.why);
+			warn_fault(b, &fault);
 		show_fault(b, &fault);
 		b->is_failing = true;
 		return;
@@ -647,13 +798,12 @@ blocklist_poll(void *instance)
 	struct timespec		 now;
 
 	poll_lists(b);
-	/* the lists first, as names may take their time */
 	if (clock_gettime(CLOCK_MONOTONIC, &now) == -1 ||
 	    (b->looked_up != 0 && now.tv_sec < b->looked_up + HOSTS_PERIOD))
 		return;
-	blocklist_hosts_look_up(b->hosts);
 	/* counted from its end: a dead name server is not asked all the time */
-	if (clock_gettime(CLOCK_MONOTONIC, &now) == 0)
+	if (blocklist_hosts_look_up(b->hosts) &&
+	    clock_gettime(CLOCK_MONOTONIC, &now) == 0)
 		b->looked_up = now.tv_sec;
 }
 
@@ -666,43 +816,48 @@ blocklist_version(void *instance, char *dst, size_t size)
 	    (unsigned long long)blocklist_share_get_version(b->share));
 }
 
-/* In a worker: maps the latest database, if there is one. */
+/* In a worker: what is in use is what the one that watches has made. */
 static void
 refresh(struct blocklist *b)
 {
-	struct blocklist_db	 db, before = b->db;
+	struct blocklist_db	 before;
 	uint32_t		 number;
-	int			 fd;
 
-	if (b->share == NULL ||
-	    blocklist_share_get_number(b->share) == b->number ||
-	    (fd = blocklist_share_take(b->share, &number)) == -1)
+	if (!take_latest(b, &before, &number))
 		return;
-	if (blocklist_db_open(&db, fd, false) == 0) {
-		b->db = db;
-		if (load_expressions(b, 0) == 0) {
-			blocklist_db_close(&before);
-			b->number = number;
-		} else {
-			b->db = before;
-			blocklist_db_close(&db);
-		}
+	if (load_expressions(b, 0) == 0) {
+		blocklist_db_close(&before);
+		b->number = number;
+	} else {
+		blocklist_db_close(&b->db);
+		b->db = before;
 	}
-	(void)close(fd);
 }
 
 /* ---- a transaction ------------------------------------------------------- */
 
+/* The forms of a URL that expressions see. */
+#define NFORMS	2
+
+struct form {
+	size_t	 len;
+	char	 text[WEBURL_TEXT_MAX];
+};
+
 struct look_up {
 	struct blocklist		*b;
 	struct txn			*txn;
-	struct weburl			 url;
 	struct slice			 target;	/* as it was sent */
 	struct slice			 type;
 	bool				 is_connect;
 	const struct blocklist_rule	*rule;		/* found */
 	unsigned int			 list;		/* for which list */
-	bool				 gave_up;	/* an expression has */
+	/* of expressions that gave up */
+	const struct blocklist_rule	*maybe;
+	bool				 is_open;	/* more than one */
+	unsigned int			 nforms;	/* 0: not made yet */
+	struct form			 form[NFORMS];
+	struct weburl			 url;
 };
 
 static struct slice
@@ -713,36 +868,74 @@ get(const char *p, size_t len)
 	return s;
 }
 
-/* Is there a URL at all? */
-static int
+/* What is asked for.  NULL, or why that is not known. */
+static const char *
 find_url(struct look_up *l)
 {
-	struct slice	 host;
+	struct slice	 host = { "", 0 };
 	const char	*p;
-	size_t		 len;
+	size_t		 len, pos = 0;
 
 	p = txn_method(l->txn, &len);
 	l->is_connect = slice_is(get(p, len), "CONNECT");
 	p = txn_uri(l->txn, &len);
 	l->target = get(p, len);
-	p = txn_request_header(l->txn, "Host", &len);
-	host = get(p, len);
-	return weburl_parse(&l->url, l->target, host);
+	if ((p = txn_next_request_header(l->txn, "Host", &pos, &len)) !=
+	    NULL) {
+		host = get(p, len);
+		/* RFC 9112 3.2: no request has two, and who knows which */
+		if (txn_next_request_header(l->txn, "Host", &pos, &len) !=
+		    NULL)
+			return "more than one Host field";
+	}
+	return weburl_parse(&l->url, l->target, host) == -1 ?
+	    l->url.why : NULL;
 }
 
-/* The media type, without its parameters. */
-static void
+/* Is there a comma outside of quotes? */
+static bool
+is_list(struct slice s)
+{
+	bool	 is_quoted = false;
+	size_t	 i;
+
+	for (i = 0; i < s.len; i++)
+		if (s.p[i] == '"')
+			is_quoted = !is_quoted;
+		else if (is_quoted && s.p[i] == '\\')
+			i++;
+		else if (!is_quoted && s.p[i] == ',')
+			return true;
+	return false;
+}
+
+/*
+ * The media type, without its parameters.  NULL, or why it is not known;
+ * some take the first of several, others the last (RFC 9110 8.3).
+ */
+static const char *
 find_type(struct look_up *l)
 {
 	const char	*p, *end;
-	size_t		 len;
+	struct slice	 s;
+	size_t		 len, pos = 0;
 
-	if (!txn_is_response(l->txn) ||
-	    (p = txn_response_header(l->txn, "Content-Type", &len)) == NULL)
-		return;
-	if ((end = memchr(p, ';', len)) != NULL)
-		len = (size_t)(end - p);
-	l->type = slice_trim(get(p, len));
+	if (!txn_is_response(l->txn) || !l->b->has_types)
+		return NULL;
+	while ((p = txn_next_response_header(l->txn, "Content-Type", &pos,
+	    &len)) != NULL) {
+		s = get(p, len);
+		if (is_list(s))
+			return "more than one Content-Type";
+		if ((end = memchr(p, ';', len)) != NULL)
+			s.len = (size_t)(end - p);
+		s = slice_trim(s);
+		if (l->type.p != NULL && (s.len != l->type.len ||
+		    strncasecmp(s.p, l->type.p, s.len) != 0))
+			return "more than one Content-Type";
+		l->type = s;
+	}
+	return NULL;
 }
 
 static bool
@@ -758,9 +951,12 @@ is_exempt(const struct look_up *l)
 	return blocklist_hosts_has(l->b->hosts, &l->url);
 }
 
-/* The first rule for one of these lists, or (0) for any URL. */
-static bool
-find_rule(struct look_up *l, uint64_t lists)
+/*
+ * The first rule for one of these lists, or (0) for any URL, and which list it
+ * is then; NULL where there is none.
+ */
+static const struct blocklist_rule *
+find_rule(const struct look_up *l, uint64_t lists, unsigned int *list)
 {
 	const struct blocklist_rule	*r;
 	unsigned int			 i;
@@ -771,53 +967,107 @@ find_rule(struct look_up *l, uint64_t lists)
 			continue;
 		if (!blocklist_rule_applies(r, l->txn, l->type))
 			continue;
-		l->rule = r;
 		if (!r->any)
 			lists &= r->lists;
-		for (l->list = 0; l->list < l->b->sources.nlists; l->list++)
-			if ((lists >> l->list & 1) != 0)
+		for (*list = 0; *list < l->b->sources.nlists; (*list)++)
+			if ((lists >> *list & 1) != 0)
 				break;
-		return true;
+		return r;
 	}
-	return false;
+	return NULL;
 }
 
-/* Does an expression of lists that allow (or of those that do not) match? */
+/*
+ * The URL as squidGuard's expressions see it, as it was sent, and its normal
+ * form if that is another one.
+ */
+static void
+make_forms(struct look_up *l)
+{
+	static const enum weburl_form	 form[NFORMS] = {
+		WEBURL_SENT, WEBURL_NORMAL
+	};
+	struct form			*f = l->form;
+	unsigned int			 i;
+
+	for (i = 0; i < NFORMS; i++)
+		f[i].len = weburl_format(&l->url, form[i], l->is_connect,
+		    f[i].text);
+	l->nforms = f[0].len == f[1].len &&
+	    strncasecmp(f[0].text, f[1].text, f[0].len) == 0 ? 1 : NFORMS;
+}
+
+/*
+ * Does it match one form of the URL, or (all) each of them?  1 or 0, or -1
+ * where it gave up.
+ */
+static int
+match(struct look_up *l, const struct expr *e, bool all)
+{
+	unsigned int	 i;
+	int		 result, open = 0;
+
+	if (l->nforms == 0)
+		make_forms(l);
+	for (i = 0; i < l->nforms; i++) {
+		result = expr_match(e, l->form[i].text, l->form[i].len);
+		if (result == -1)
+			open = -1;
+		else if (result == !all)
+			return result;
+	}
+	return open == -1 ? -1 : all;
+}
+
+/*
+ * Finds the rule for the first expression that matches.  One that gave up
+ * leaves open whether its rule is the one, unless that is found anyway.
+ */
+static void
+find_expression(struct look_up *l)
+{
+	const struct expression		*e;
+	const struct blocklist_rule	*r;
+	unsigned int			 i, list;
+	int				 result;
+
+	for (i = 0; i < l->b->nexpressions && l->rule == NULL; i++) {
+		e = &l->b->expression[i];
+		if (l->b->sources.list[e->list].allow ||
+		    (result = match(l, e->expr, false)) == 0 ||
+		    (r = find_rule(l, UINT64_C(1) << e->list, &list)) == NULL)
+			continue;
+		if (result == 1) {
+			l->rule = r;
+			l->list = list;
+		} else if (l->maybe == NULL)
+			l->maybe = r;
+		else if (l->maybe != r)
+			l->is_open = true;
+	}
+}
+
+/* Does an expression of a list that allows match? */
 static bool
-find_expression(struct look_up *l, bool allow)
+is_allowed(struct look_up *l)
 {
 	const struct expression	*e;
-	char			 text[sizeof(l->url.text) + 8];
 	unsigned int		 i;
-	int			 n = -1;
 
 	for (i = 0; i < l->b->nexpressions; i++) {
 		e = &l->b->expression[i];
-		if (l->b->sources.list[e->list].allow != allow)
-			continue;
-		/* as squidGuard's: the whole URL */
-		if (n == -1)
-			n = snprintf(text, sizeof(text), "%s%.*s%s",
-			    l->is_connect ? "" : "http://", (int)l->url.len,
-			    l->url.text,
-			    l->url.len == l->url.host_len ? "/" : "");
-		switch (expr_match(e->expr, text, (size_t)n)) {
-		case 1:
-			if (allow || find_rule(l, UINT64_C(1) << e->list))
-				return true;
-			break;
-		case -1:
-			l->gave_up = true;
-			break;
-		default:
-			break;
-		}
+		if (l->b->sources.list[e->list].allow &&
+		    match(l, e->expr, true) == 1)
+			return true;
 	}
 	return false;
 }
 
-/* Finds the rule, if there is one. */
-static void
+/*
+ * Finds the rule, if there is one.  Returns 0, or -1 where that depends on an
+ * expression that gave up.
+ */
+static int
 look_up(struct look_up *l)
 {
 	struct blocklist_match	 m[BLOCKLIST_MATCHES_MAX];
@@ -829,18 +1079,19 @@ look_up(struct look_up *l)
 	for (i = 0; i < n; i++)
 		all |= m[i].lists;
 	if ((all & l->b->allow) != 0)
-		return;
-	for (i = 0; i < n; i++)
-		if (find_rule(l, m[i].lists))
-			break;
-	if (l->rule == NULL && !find_expression(l, false))
-		(void)find_rule(l, 0);
+		return 0;
+	for (i = 0; i < n && l->rule == NULL; i++)
+		l->rule = find_rule(l, m[i].lists, &l->list);
 	if (l->rule == NULL)
-		return;
-	l->gave_up = false;
-	if (find_expression(l, true))
+		find_expression(l);
+	if (l->rule == NULL)
+		l->rule = find_rule(l, 0, &l->list);
+	if ((l->rule != NULL || l->maybe != NULL) && is_allowed(l)) {
 		l->rule = NULL;
-	l->gave_up = false;
+		return 0;
+	}
+	return l->is_open || (l->maybe != NULL && l->maybe != l->rule) ?
+	    -1 : 0;
 }
 
 /* The URL as it may be shown: what was asked for, cut. */
@@ -882,15 +1133,31 @@ respond(const struct look_up *l, const struct service_var *vars)
 	return VERDICT_REPLACED;
 }
 
+/* A part of X-Violations-Found, which blanks divide. */
+static void
+format_part(char *dst, size_t size, const char *src)
+{
+	size_t	 i;
+
+	for (i = 0; src[i] != '\0' && i + 1 < size; i++)
+		dst[i] = src[i] > ' ' && src[i] < 0x7f ? src[i] : '_';
+	dst[i] = '\0';
+}
+
+/*
+ * The lines that others send folded, as one: how many, of what, what it is,
+ * its number, and what became of it (0: left as it is, 1: repaired, 2: kept
+ * back, which a redirect does as well).
+ */
 static void
 tell(const struct look_up *l, const char *category, const char *url,
     const char *action)
 {
-	char	 text[SHOWN_MAX + 512];
+	char	 part[2][SHOWN_MAX + 1], text[sizeof(part) + 16];
 
-	/* the lines that others send folded, as one */
-	(void)snprintf(text, sizeof(text), "1\t%s\t%s\t0\t%s", url, category,
-	    l->rule->action == BLOCKLIST_REDIRECT ? "2" : "1");
+	format_part(part[0], sizeof(part[0]), url);
+	format_part(part[1], sizeof(part[1]), category);
+	(void)snprintf(text, sizeof(text), "1 %s %s 0 2", part[0], part[1]);
 	(void)txn_reply_header(l->txn, "X-Violations-Found", text);
 	(void)txn_reply_header(l->txn, "X-Response-Info", action);
 	(void)txn_reply_header(l->txn, "X-Response-Desc", category);
@@ -959,23 +1226,22 @@ static enum verdict
 blocklist_serve(struct txn *txn, void *instance)
 {
 	struct look_up	 l;
+	const char	*why;
 
-	memset(&l, 0, offsetof(struct look_up, url));
-	memset(&l.target, 0, sizeof(l) - offsetof(struct look_up, target));
+	/* what is behind is large, and written before it is read */
+	memset(&l, 0, offsetof(struct look_up, form));
 	l.b = instance;
 	l.txn = txn;
 	refresh(l.b);
-	if (find_url(&l) == -1)
-		return txn_fail(txn, "no URL to look for");
+	if ((why = find_url(&l)) != NULL)
+		return txn_fail(txn, why);
 	if (is_exempt(&l))
 		return VERDICT_UNCHANGED;
-	find_type(&l);
-	look_up(&l);
-	if (l.rule != NULL)
-		return decide(&l);
-	if (l.gave_up)
+	if ((why = find_type(&l)) != NULL)
+		return txn_fail(txn, why);
+	if (look_up(&l) == -1)
 		return txn_fail(txn, "an expression came to its limit");
-	return VERDICT_UNCHANGED;
+	return l.rule != NULL ? decide(&l) : VERDICT_UNCHANGED;
 }
 
 extern const struct service svc_blocklist;

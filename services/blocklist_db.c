@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -131,7 +132,7 @@ find(struct blocklist_db *db, const char *key, size_t len, bool *has_urls)
 	return lists;
 }
 
-/* Ends of the parts of a path: before each slash, the "?" and each "&". */
+/* Ends of the parts of a path: before each slash, ";", the "?" and each "&". */
 static unsigned int
 find_cuts(const struct weburl *u, size_t *cut)
 {
@@ -142,7 +143,8 @@ find_cuts(const struct weburl *u, size_t *cut)
 	for (i = u->host_len + 1; i < u->len && n < CUTS_MAX; i++) {
 		if (u->text[i] == '?')
 			is_query = true;
-		else if (is_query ? u->text[i] != '&' : u->text[i] != '/')
+		else if (u->text[i] != ';' &&
+		    u->text[i] != (is_query ? '&' : '/'))
 			continue;
 		cut[n++] = i;
 	}
@@ -168,26 +170,44 @@ find_paths(struct blocklist_db *db, const struct weburl *u, size_t at,
 	return n;
 }
 
-/* Lists that except this domain. */
+/* Lists that have this domain as one of that kind. */
 static uint64_t
-find_exception(struct blocklist_db *db, const char *p, size_t len)
+find_special(struct blocklist_db *db, char kind, const char *p, size_t len)
 {
 	char	 key[WEBURL_HOST_MAX + 2];
 	bool	 unused;
 
 	if (len > WEBURL_HOST_MAX)
 		return 0;
-	key[0] = BLOCKLIST_KEY_EXCEPTION;
+	key[0] = kind;
 	memcpy(key + 1, p, len);
 	return find(db, key, len + 1, &unused);
+}
+
+/* Takes the exceptions off the matches; returns how many are left. */
+static unsigned int
+except(struct blocklist_db *db, const struct weburl *u, uint64_t excepted,
+    uint64_t final, struct blocklist_match *m, unsigned int n)
+{
+	unsigned int	 i, kept = 0;
+	uint64_t	 important;
+
+	for (i = 0; i < n; i++) {
+		important = find_special(db, BLOCKLIST_KEY_IMPORTANT,
+		    u->text + m[i].at, m[i].len);
+		m[i].lists &= (~excepted | important) & ~final;
+		if (m[i].lists != 0)
+			m[kept++] = m[i];
+	}
+	return kept;
 }
 
 unsigned int
 blocklist_db_find(struct blocklist_db *db, const struct weburl *u,
     struct blocklist_match *m)
 {
-	uint64_t	 excepted = 0, lists;
-	unsigned int	 n = 0, i, kept;
+	uint64_t	 excepted = 0, final = 0, lists;
+	unsigned int	 n = 0;
 	const char	*dot;
 	size_t		 at = 0;
 	bool		 has_urls;
@@ -202,22 +222,18 @@ blocklist_db_find(struct blocklist_db *db, const struct weburl *u,
 			m[n].at = at;
 			m[n++].len = u->host_len - at;
 		}
-		if (db->trailer.exceptions > 0)
-			excepted |= find_exception(db, u->text + at,
-			    u->host_len - at);
+		lists = db->trailer.exceptions == 0 ? 0 : find_special(db,
+		    BLOCKLIST_KEY_EXCEPTION, u->text + at, u->host_len - at);
+		if (lists != 0)
+			final |= find_special(db, BLOCKLIST_KEY_FINAL,
+			    u->text + at, u->host_len - at);
+		excepted |= lists;
 		if (u->is_address || (dot = memchr(u->text + at, '.',
 		    u->host_len - at)) == NULL)
 			break;
 		at = (size_t)(dot + 1 - u->text);
 	}
-	if (excepted == 0)
-		return n;
-	for (i = kept = 0; i < n; i++) {
-		m[i].lists &= ~excepted;
-		if (m[i].lists != 0)
-			m[kept++] = m[i];
-	}
-	return kept;
+	return excepted == 0 ? n : except(db, u, excepted, final, m, n);
 }
 
 const char *
@@ -262,6 +278,25 @@ blocklist_db_get_about(struct blocklist_db *db, unsigned int list,
 		return;
 	memcpy(first, value + sizeof(*about), len);
 	first[len] = '\0';
+}
+
+int
+blocklist_db_get_source(struct blocklist_db *db, const char *path,
+    uint64_t *entries)
+{
+	char		 key[PATH_MAX + 1];
+	const void	*value;
+	size_t		 len;
+
+	key[0] = BLOCKLIST_KEY_SOURCE;
+	len = strlcpy(key + 1, path, sizeof(key) - 1);
+	if (!db->is_open || len >= sizeof(key) - 1 ||
+	    cdb_find(&db->cdb, key, (unsigned int)len + 1) <= 0 ||
+	    cdb_datalen(&db->cdb) != sizeof(*entries) ||
+	    (value = cdb_getdata(&db->cdb)) == NULL)
+		return -1;
+	memcpy(entries, value, sizeof(*entries));
+	return 0;
 }
 
 uint64_t

@@ -26,19 +26,22 @@ struct blocklist_trailer {
 	uint64_t	 size;		/* of the file without this */
 	unsigned char	 stamp[BLOCKLIST_DIGEST_LEN];	/* not in sum */
 	unsigned char	 digest[BLOCKLIST_DIGEST_LEN];	/* of the sources */
-	uint64_t	 entries;
+	uint64_t	 entries;	/* of all lists, as `about` has them */
 	uint64_t	 exceptions;
 	uint64_t	 expressions;
 	uint64_t	 sum;
 	char		 magic[8];	/* last, as the file is written so */
 };
 
-#define BLOCKLIST_MAGIC		"icapdBL2"
+#define BLOCKLIST_MAGIC		"icapdBL3"
 
 /* Keys that are no URL begin with one of these. */
 #define BLOCKLIST_KEY_EXCEPTION	'!'
 #define BLOCKLIST_KEY_EXPR	'\1'	/* and a number of four digits */
 #define BLOCKLIST_KEY_ABOUT	'\2'	/* and a byte, the list */
+#define BLOCKLIST_KEY_IMPORTANT	'\3'	/* and a host, like an exception */
+#define BLOCKLIST_KEY_FINAL	'\4'	/* the same */
+#define BLOCKLIST_KEY_SOURCE	'\5'	/* and a path */
 
 /* Value: a byte for each list, and this where URLs of the host are listed. */
 #define BLOCKLIST_HAS_URLS	0x80
@@ -93,6 +96,13 @@ const char *blocklist_db_get_expression(struct blocklist_db *db,
  */
 void	 blocklist_db_get_about(struct blocklist_db *db, unsigned int list,
 	    struct blocklist_about *about, char *first);
+
+/*
+ * Entries that were in that file or folder.  Returns 0, or -1 when it was not
+ * among the sources.
+ */
+int	 blocklist_db_get_source(struct blocklist_db *db, const char *path,
+	    uint64_t *entries);
 
 /* Entries that a list has, lines of the source. */
 uint64_t blocklist_db_get_count(struct blocklist_db *db, unsigned int list);

@@ -2,10 +2,13 @@
 /*
  * Addresses of the hosts that blocked clients are sent to, so that those are
  * not blocked by address either.  Called by blocklist.c: looked up by the
- * process that polls, as names take their time, and compared by workers, who
- * never wait for one.  The addresses are in memory that all of them share,
- * with a number that is odd while they change: who finds it odd or another one
- * afterwards looks again.
+ * process that polls, and compared by workers, who never wait for one.  The
+ * addresses are in memory that all of them share, with a number that is odd
+ * while they change: who finds it odd or another one afterwards looks again.
+ *
+ * A name server that is dead takes half a minute for a name, and the process
+ * has lists to look after: so a thread asks, which does nothing else and knows
+ * nothing but the name and the place for the answer.
  */
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -14,12 +17,18 @@
 
 #include <errno.h>
 #include <netdb.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "blocklist_hosts.h"
 #include "service.h"
+
+/* A call waits so long for answers, nanoseconds; most come at once. */
+#define PATIENCE	200000000
+#define SECOND		1000000000
 
 struct shared {
 	_Atomic uint32_t	 number;	/* odd: it is being written */
@@ -34,13 +43,29 @@ struct host {
 	bool		 is_failing;
 };
 
+/* What is asked in the thread, and what comes of it. */
+struct question {
+	pthread_t		 thread;
+	bool			 is_asked;	/* the thread is there */
+	blocklist_look_up	*look_up;
+	const char		*name;
+	unsigned char		 address[BLOCKLIST_ADDRESSES_MAX][16];
+	const char		*why;
+	int			 n;
+	/* and what keeps both apart */
+	pthread_mutex_t		 lock;
+	pthread_cond_t		 answer;
+	bool			 is_answered;
+};
+
 struct blocklist_hosts {
 	const char		*section;
-	blocklist_look_up	*look_up;
 	struct shared		*shared;
 	/* of the one that looks up */
 	struct host		*host;
 	unsigned int		 n;
+	unsigned int		 next;		/* to be looked up */
+	struct question		 question;
 };
 
 static int
@@ -76,6 +101,19 @@ ask_system(const char *name, unsigned char (*address)[16], unsigned int max,
 	return (int)n;
 }
 
+/* By the clock that nobody sets. */
+static void
+question_init(struct question *q)
+{
+	pthread_condattr_t	 attr;
+
+	(void)pthread_mutex_init(&q->lock, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&q->answer, &attr);
+	(void)pthread_condattr_destroy(&attr);
+}
+
 struct blocklist_hosts *
 blocklist_hosts_new(const char *section, blocklist_look_up *look_up)
 {
@@ -84,13 +122,14 @@ blocklist_hosts_new(const char *section, blocklist_look_up *look_up)
 	if ((h = calloc(1, sizeof(*h))) == NULL)
 		return NULL;
 	h->section = section;
-	h->look_up = look_up != NULL ? look_up : ask_system;
+	h->question.look_up = look_up != NULL ? look_up : ask_system;
 	h->shared = mmap(NULL, sizeof(*h->shared), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (h->shared == MAP_FAILED) {
 		free(h);
 		return NULL;
 	}
+	question_init(&h->question);
 	return h;
 }
 
@@ -99,6 +138,10 @@ blocklist_hosts_free(struct blocklist_hosts *h)
 {
 	if (h == NULL)
 		return;
+	if (h->question.is_asked)
+		(void)pthread_join(h->question.thread, NULL);
+	(void)pthread_cond_destroy(&h->question.answer);
+	(void)pthread_mutex_destroy(&h->question.lock);
 	(void)munmap(h->shared, sizeof(*h->shared));
 	free(h->host);
 	free(h);
@@ -127,33 +170,76 @@ blocklist_hosts_add(struct blocklist_hosts *h, const struct weburl *u)
 
 /* ---- looking up ---------------------------------------------------------- */
 
+/* The thread. */
+static void *
+ask(void *arg)
+{
+	struct question	*q = arg;
+
+	q->n = q->look_up(q->name, q->address, BLOCKLIST_ADDRESSES_MAX,
+	    &q->why);
+	(void)pthread_mutex_lock(&q->lock);
+	q->is_answered = true;
+	(void)pthread_cond_signal(&q->answer);
+	(void)pthread_mutex_unlock(&q->lock);
+	return NULL;
+}
+
+/* Has it asked, unless it is at that already; is there an answer in time? */
+static bool
+has_answer(struct question *q, const char *name, const struct timespec *until)
+{
+	bool	 is_answered;
+	int	 error = 0;
+
+	if (!q->is_asked) {
+		memset(q->address, 0, sizeof(q->address));
+		q->name = name;
+		q->why = "it has no address";
+		q->is_answered = false;
+		error = pthread_create(&q->thread, NULL, ask, q);
+		if (error != 0) {
+			q->n = -1;
+			q->why = "no thread to ask for it";
+			return true;
+		}
+		q->is_asked = true;
+	}
+	(void)pthread_mutex_lock(&q->lock);
+	while (!q->is_answered && error == 0)
+		error = pthread_cond_timedwait(&q->answer, &q->lock, until);
+	is_answered = q->is_answered;
+	(void)pthread_mutex_unlock(&q->lock);
+	if (is_answered) {
+		(void)pthread_join(q->thread, NULL);
+		q->is_asked = false;
+	}
+	return is_answered;
+}
+
 /* Returns whether what is known of it is something else now. */
 static bool
-look_up_one(struct blocklist_hosts *h, struct host *host)
+take_answer(struct blocklist_hosts *h, struct host *host)
 {
-	unsigned char	 address[BLOCKLIST_ADDRESSES_MAX][16];
-	const char	*why = "it has no address";
-	bool		 changed;
-	int		 n;
+	const struct question	*q = &h->question;
+	bool			 changed;
 
-	memset(address, 0, sizeof(address));
-	n = h->look_up(host->name, address, BLOCKLIST_ADDRESSES_MAX, &why);
-	if (n <= 0) {
+	if (q->n <= 0) {
 		if (!host->is_failing)
 			service_warn("blocklist \"%s\": %s, the host of a "
 			    "redirect: %s; the addresses known of it are %u",
-			    h->section, host->name, why, host->n);
+			    h->section, host->name, q->why, host->n);
 		host->is_failing = true;
 		return false;
 	}
-	changed = (unsigned int)n != host->n ||
-	    memcmp(address, host->address, sizeof(address)) != 0;
+	changed = (unsigned int)q->n != host->n ||
+	    memcmp(q->address, host->address, sizeof(q->address)) != 0;
 	if (host->is_failing)
 		service_log("blocklist \"%s\": %s is found again",
 		    h->section, host->name);
 	host->is_failing = false;
-	host->n = (unsigned int)n;
-	memcpy(host->address, address, sizeof(address));
+	host->n = (unsigned int)q->n;
+	memcpy(host->address, q->address, sizeof(host->address));
 	return changed;
 }
 
@@ -180,16 +266,27 @@ share(struct blocklist_hosts *h)
 	atomic_store(&s->number, number + 1);
 }
 
-void
+bool
 blocklist_hosts_look_up(struct blocklist_hosts *h)
 {
-	unsigned int	 i;
+	struct timespec	 until;
 	bool		 changed = false;
 
-	for (i = 0; i < h->n; i++)
-		changed = look_up_one(h, &h->host[i]) || changed;
+	(void)clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += PATIENCE;
+	until.tv_sec += until.tv_nsec / SECOND;
+	until.tv_nsec %= SECOND;
+	for (; h->next < h->n; h->next++) {
+		if (!has_answer(&h->question, h->host[h->next].name, &until))
+			break;
+		changed = take_answer(h, &h->host[h->next]) || changed;
+	}
 	if (changed)
 		share(h);
+	if (h->next < h->n)
+		return false;
+	h->next = 0;
+	return true;
 }
 
 /* ---- in a transaction ---------------------------------------------------- */

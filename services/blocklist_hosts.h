@@ -17,7 +17,8 @@ struct blocklist_hosts;
 
 /*
  * Finds at most max addresses of a name, IPv4 as IPv4-mapped IPv6.  Returns
- * their number, or -1 and *why, a static text.  It may block.
+ * their number, or -1 and *why, a static text.  It may block; it is called in
+ * a thread of its own and must not touch anything else.
  */
 typedef int	 blocklist_look_up(const char *name,
 		    unsigned char (*address)[16], unsigned int max,
@@ -29,6 +30,8 @@ typedef int	 blocklist_look_up(const char *name,
  */
 struct blocklist_hosts *blocklist_hosts_new(const char *section,
 	    blocklist_look_up *look_up);
+
+/* Waits for a look-up that is under way. */
 void	 blocklist_hosts_free(struct blocklist_hosts *h);
 
 /* Adds the host of a URL, once, unless it is an address.  Returns 0, or -1. */
@@ -36,10 +39,14 @@ int	 blocklist_hosts_add(struct blocklist_hosts *h,
 	    const struct weburl *u);
 
 /*
- * Looks all of them up.  One that cannot be found keeps the addresses it had;
- * that is said once.  Only one process may do so.
+ * Looks them up, one after the other; one that cannot be found keeps the
+ * addresses it had, which is said once.  Returns true when all of them have
+ * been looked up; or false after a fifth of a second, as nobody knows how long
+ * a name server takes: the look-up goes on meanwhile, and so does the next
+ * call.
+ * Only one process may do so.
  */
-void	 blocklist_hosts_look_up(struct blocklist_hosts *h);
+bool	 blocklist_hosts_look_up(struct blocklist_hosts *h);
 
 /* Is the host of that URL an address that one of them has? */
 bool	 blocklist_hosts_has(const struct blocklist_hosts *h,

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 
 #include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,7 @@
 #include "blocklist_read.h"
 #include "bytes.h"
 #include "expr.h"
+#include "idn.h"
 #include "service.h"
 
 /* Lines of one list that are named in the log; the others are counted. */
@@ -35,8 +38,12 @@
 #define RACY		INT64_C(100000000)
 #define RACY_SECONDS	(20 * RACY)
 
-/* Says what a digest is of; to be changed with the format. */
-#define DIGEST_OF	"icapd blocklist 2"
+/*
+ * Says what a digest is of.  To be changed with the format, and whenever a
+ * line is read in another way than before: what was compiled is used as long
+ * as its digest is right.
+ */
+#define DIGEST_OF	"icapd blocklist 3 " PACKAGE_VERSION
 
 struct entry {
 	uint64_t	 lists;
@@ -57,7 +64,11 @@ struct maker {
 	uint32_t		 nslots;	/* power of two */
 	struct cdb_make		 cdb;
 	struct blocklist_trailer trailer;
+	struct blocklist_reader	*r;
 	unsigned int		 list;		/* that is being read */
+	unsigned int		 path;		/* of it */
+	uint64_t		 in_path;	/* entries */
+	bool			 is_folder;
 	unsigned int		 complaints;
 	struct blocklist_about	 about;		/* of that list */
 	char			 first[BLOCKLIST_FIRST_MAX];
@@ -75,6 +86,20 @@ fail(struct blocklist_fault *fault, unsigned int list, unsigned int path,
 
 /* ---- without compiling --------------------------------------------------- */
 
+/* All that decides what bytes mean, beside themselves. */
+static void
+begin_digest(SHA2_CTX *ctx)
+{
+	unsigned char	 built_in[2];
+
+	built_in[0] = (unsigned char)idn_is_built_in();
+	built_in[1] = expr_is_built_in();
+	SHA256Init(ctx);
+	SHA256Update(ctx, (const unsigned char *)DIGEST_OF,
+	    sizeof(DIGEST_OF));
+	SHA256Update(ctx, built_in, sizeof(built_in));
+}
+
 int
 blocklist_make_stamp(const struct blocklist_sources *s, unsigned char *stamp,
     struct blocklist_fault *fault)
@@ -84,9 +109,7 @@ blocklist_make_stamp(const struct blocklist_sources *s, unsigned char *stamp,
 	struct timespec	 ts;
 	unsigned int	 i, k;
 
-	SHA256Init(&ctx);
-	SHA256Update(&ctx, (const unsigned char *)DIGEST_OF,
-	    sizeof(DIGEST_OF));
+	begin_digest(&ctx);
 	for (i = 0; i < s->nlists; i++) {
 		for (k = 0; k < s->list[i].npaths; k++)
 			if (blocklist_stamp(&ctx, s->list[i].path[k],
@@ -117,6 +140,7 @@ blocklist_make_digest(const struct blocklist_sources *s,
 
 	if ((r = calloc(1, sizeof(*r))) == NULL)
 		return fail(fault, 0, 0, strerror(errno));
+	fault->why[0] = '\0';
 	result = read_lists(s, NULL, r, digest, fault);
 	free(r);
 	return result;
@@ -223,11 +247,11 @@ complain(void *arg, const char *file, unsigned long line, const char *why)
 }
 
 static int
-take_expression(struct maker *m, struct blocklist_reader *r,
-    const char *text, size_t len)
+take_expression(struct maker *m, const char *text, size_t len)
 {
-	struct expr	*e;
-	char		 why[EXPR_WHY_MAX];
+	struct blocklist_reader	*r = m->r;
+	struct expr		*e;
+	char			 why[EXPR_WHY_MAX];
 
 	if (len > EXPRESSION_LEN)
 		(void)strlcpy(why, "longer than 4 KiB", sizeof(why));
@@ -247,36 +271,44 @@ take_expression(struct maker *m, struct blocklist_reader *r,
 	return 0;
 }
 
-/* The reader's callback needs both. */
-struct taker {
-	struct maker		*m;
-	struct blocklist_reader	*r;
-};
+/* A record of a host beside that which it may have as an entry. */
+static int
+take_special(struct maker *m, char kind, const char *host, size_t len)
+{
+	char		 key[WEBURL_HOST_MAX + 2];
+	struct entry	*e;
+
+	key[0] = kind;
+	memcpy(key + 1, host, len);
+	if ((e = get(m, key, len + 1)) == NULL)
+		return -1;
+	e->lists |= UINT64_C(1) << m->list;
+	return 0;
+}
 
 static int
 take(void *arg, enum blocklist_kind kind, const char *text, size_t len)
 {
-	struct taker	*t = arg;
-	struct maker	*m = t->m;
-	char		 key[WEBURL_HOST_MAX + 2];
+	struct maker	*m = arg;
 	struct entry	*e;
 	uint64_t	 bit = UINT64_C(1) << m->list;
 	size_t		 host;
 
 	if (kind == BLOCKLIST_EXPRESSION)
-		return take_expression(m, t->r, text, len);
+		return take_expression(m, text, len);
 	host = strcspn(text, "/?");
 	if (host > len)
 		host = len;
-	if (kind == BLOCKLIST_EXCEPTION) {
-		key[0] = BLOCKLIST_KEY_EXCEPTION;
-		memcpy(key + 1, text, host);
-		if ((e = get(m, key, host + 1)) == NULL)
-			return -1;
+	if (kind == BLOCKLIST_EXCEPTION || kind == BLOCKLIST_FINAL) {
 		m->trailer.exceptions++;
-		e->lists |= bit;
-		return 0;
+		if (kind == BLOCKLIST_FINAL && take_special(m,
+		    BLOCKLIST_KEY_FINAL, text, host) == -1)
+			return -1;
+		return take_special(m, BLOCKLIST_KEY_EXCEPTION, text, host);
 	}
+	if (kind == BLOCKLIST_IMPORTANT &&
+	    take_special(m, BLOCKLIST_KEY_IMPORTANT, text, host) == -1)
+		return -1;
 	if ((e = get(m, text, len)) == NULL)
 		return -1;
 	e->lists |= bit;
@@ -288,79 +320,145 @@ take(void *arg, enum blocklist_kind kind, const char *text, size_t len)
 	return 0;
 }
 
-static void
-take_complaint(void *arg, const char *file, unsigned long line,
-    const char *why)
-{
-	const struct taker	*t = arg;
-
-	complain(t->m, file, line, why);
-}
-
 /* ---- reading ------------------------------------------------------------- */
 
-/* Is there something in it?  If not, was there ever? */
+/* What is wrong with a file, or all of a folder; says which it is in there. */
 static int
-check_list(struct maker *m, const struct blocklist_reader *r)
+fail_source(struct maker *m, const char *source, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static int
+fail_source(struct maker *m, const char *source, const char *fmt, ...)
+{
+	const char	*path = m->s->list[m->list].path[m->path];
+	const char	*name = strrchr(source, '/');
+	char		 why[BLOCKLIST_WHY_MAX];
+	int		 n = 0;
+	va_list		 ap;
+
+	if (strcmp(source, path) != 0 && name != NULL)
+		n = snprintf(why, sizeof(why), "%s: ", name + 1);
+	va_start(ap, fmt);
+	(void)vsnprintf(why + n, sizeof(why) - (size_t)n, fmt, ap);
+	va_end(ap);
+	errno = EINVAL;
+	return fail(m->fault, m->list, m->path, why);
+}
+
+/* What it has become, where it is there. */
+#define EMPTY	"become empty"
+
+/* There is nothing in it.  Was there ever? */
+static int
+check_empty(struct maker *m, const char *source, const char *what)
 {
 	const struct blocklist_list	*l = &m->s->list[m->list];
-	char				 why[BLOCKLIST_WHY_MAX];
+	uint64_t			 before = 0;
 
-	if (m->complaints > COMPLAINTS_MAX)
-		service_warn("blocklist \"%s\": list \"%s\": %lu lines in all "
-		    "are no entries", m->s->section, l->name, r->bad);
-	if (r->entries == 0 && r->bad > 0) {
-		(void)snprintf(why, sizeof(why), "none of its %lu lines is "
-		    "an entry: expected domains or URLs, one a line", r->bad);
-		return fail(m->fault, m->list, 0, why);
+	if (l->may_be_empty)
+		return 0;
+	if (m->before != NULL && blocklist_db_get_source(m->before, source,
+	    &before) == 0 && before == 0)
+		return 0;
+	if (before > 0)
+		return fail_source(m, source, "it has %s, and had %llu "
+		    "entries: expected some, or empty = yes in list \"%s\"",
+		    what, (unsigned long long)before, l->name);
+	if (strcmp(what, EMPTY) == 0)
+		service_warn("blocklist \"%s\": list \"%s\": %s is empty",
+		    m->s->section, l->name, source);
+	return 0;
+}
+
+/* For the next time. */
+static int
+write_source(struct maker *m, const char *source, uint64_t entries)
+{
+	char	 key[PATH_MAX + 1];
+	size_t	 len;
+
+	key[0] = BLOCKLIST_KEY_SOURCE;
+	len = strlcpy(key + 1, source, sizeof(key) - 1);
+	if (len >= sizeof(key) - 1) {
+		errno = ENAMETOOLONG;
+		return -1;
 	}
+	return cdb_make_add(&m->cdb, key, (unsigned int)len + 1, &entries,
+	    sizeof(entries));
+}
+
+/* The reader has come to the end of a file, which must not hide in others. */
+static int
+end_file(void *arg, enum blocklist_file kind)
+{
+	struct maker			*m = arg;
+	const struct blocklist_reader	*r = m->r;
+
+	m->is_folder = r->file != m->s->list[m->list].path[m->path];
+	m->in_path += r->entries;
+	m->about.entries += r->entries;
+	m->about.refused += r->bad;
+	if (kind == BLOCKLIST_LINES && r->entries == 0 && r->bad > 0)
+		return fail_source(m, r->file, "none of its %lu lines is "
+		    "an entry: expected domains or URLs, one a line", r->bad);
 	/* in a large one there is an entry by chance */
-	if (r->binary > r->entries) {
-		(void)snprintf(why, sizeof(why), "it is no text: %lu lines "
+	if (r->binary > r->entries)
+		return fail_source(m, r->file, "it is no text: %lu lines "
 		    "with control characters, %lu entries", r->binary,
 		    r->entries);
-		return fail(m->fault, m->list, 0, why);
-	}
-	if (r->entries > 0)
+	if (kind == BLOCKLIST_MISSING)
+		return check_empty(m, r->file, "gone");
+	if (r->entries == 0 && check_empty(m, r->file, EMPTY) == -1)
+		return -1;
+	return write_source(m, r->file, r->entries);
+}
+
+static int
+read_path(const char *path, struct maker *m, struct blocklist_reader *r)
+{
+	if (m == NULL)
+		return blocklist_read(r, path);
+	m->in_path = 0;
+	if (blocklist_read(r, path) == -1)
+		return -1;
+	if (!m->is_folder)
 		return 0;
-	if (m->before != NULL &&
-	    blocklist_db_get_count(m->before, m->list) > 0)
-		return fail(m->fault, m->list, 0, "it has become empty: "
-		    "reload if this is meant");
-	service_warn("blocklist \"%s\": list \"%s\" is empty",
-	    m->s->section, l->name);
-	return 0;
+	/* its files may be others than before, as it may have been a file */
+	if (m->in_path == 0 && check_empty(m, path, "nothing in it") == -1)
+		return -1;
+	return write_source(m, path, m->in_path);
 }
 
 static int
 read_one_list(const struct blocklist_list *l, unsigned int i,
-    struct blocklist_reader *r, struct blocklist_fault *fault)
+    struct maker *m, struct blocklist_reader *r,
+    struct blocklist_fault *fault)
 {
 	unsigned int	 k;
-	char		 why[BLOCKLIST_WHY_MAX];
 
-	r->entries = r->bad = r->binary = 0;
-	for (k = 0; k < l->npaths; k++)
-		if (blocklist_read(r, l->path[k]) == -1) {
-			(void)snprintf(why, sizeof(why), "%s",
+	for (k = 0; k < l->npaths; k++) {
+		if (m != NULL)
+			m->path = k;
+		if (read_path(l->path[k], m, r) == 0)
+			continue;
+		if (fault->why[0] == '\0')
+			(void)fail(fault, i, k,
 			    errno == EINVAL ? "it is no file" :
 			    errno == ENOTSUP ? "it has expressions, and icapd "
 			    "was built without PCRE2" : strerror(errno));
-			return fail(fault, i, k, why);
-		}
+		return -1;
+	}
 	return 0;
 }
 
 /* Says in the database what the list was. */
 static int
-write_about(struct maker *m, const struct blocklist_reader *r,
-    const unsigned char *digest)
+write_about(struct maker *m, const unsigned char *digest)
 {
 	char		 value[sizeof(m->about) + sizeof(m->first)], key[2];
 	size_t		 len = strlen(m->first);
 
-	m->about.entries = r->entries;
-	m->about.refused = r->bad;
+	m->trailer.entries += m->about.entries;
 	memcpy(m->about.digest, digest, sizeof(m->about.digest));
 	memcpy(value, &m->about, sizeof(m->about));
 	memcpy(value + sizeof(m->about), m->first, len);
@@ -379,23 +477,28 @@ read_lists(const struct blocklist_sources *s, struct maker *m,
 	unsigned char	 of_list[BLOCKLIST_DIGEST_LEN];
 	unsigned int	 i;
 
-	SHA256Init(&all);
-	SHA256Update(&all, (const unsigned char *)DIGEST_OF,
-	    sizeof(DIGEST_OF));
+	begin_digest(&all);
 	r->digest = &one;
 	for (i = 0; i < s->nlists; i++) {
 		if (m != NULL) {
 			m->list = i;
 			m->complaints = 0;
 			m->first[0] = '\0';
+			memset(&m->about, 0, sizeof(m->about));
 		}
 		SHA256Init(&one);
-		if (read_one_list(&s->list[i], i, r, fault) == -1 ||
-		    (m != NULL && check_list(m, r) == -1))
+		if (read_one_list(&s->list[i], i, m, r, fault) == -1)
 			return -1;
 		SHA256Final(of_list, &one);
 		SHA256Update(&all, of_list, sizeof(of_list));
-		if (m != NULL && write_about(m, r, of_list) == -1)
+		if (m == NULL)
+			continue;
+		if (m->complaints > COMPLAINTS_MAX)
+			service_warn("blocklist \"%s\": list \"%s\": %llu "
+			    "lines in all are no entries", s->section,
+			    s->list[i].name,
+			    (unsigned long long)m->about.refused);
+		if (write_about(m, of_list) == -1)
 			return -1;
 	}
 	SHA256Final(digest, &all);
@@ -442,7 +545,6 @@ write_trailer(struct maker *m, int fd)
 		return -1;
 	t->sum = blocklist_sum(all, t->size);
 	(void)munmap(all, t->size);
-	t->entries = m->n;
 	memcpy(t->magic, BLOCKLIST_MAGIC, sizeof(t->magic));
 	if (pwrite(fd, &m->trailer, sizeof(m->trailer), st.st_size) !=
 	    (ssize_t)sizeof(m->trailer))
@@ -466,7 +568,6 @@ blocklist_make(const struct blocklist_sources *s, int fd,
 {
 	struct blocklist_reader	*r;
 	struct maker		*m;
-	struct taker		 t;
 	char			 why[BLOCKLIST_WHY_MAX];
 	bool			 is_begun, is_finished = false;
 	int			 result = -1;
@@ -479,11 +580,11 @@ blocklist_make(const struct blocklist_sources *s, int fd,
 	m->s = s;
 	m->fault = fault;
 	m->before = before;
-	t.m = m;
-	t.r = r;
+	m->r = r;
 	r->entry = take;
-	r->complain = take_complaint;
-	r->arg = &t;
+	r->complain = complain;
+	r->end = end_file;
+	r->arg = m;
 	fault->why[0] = '\0';
 	memcpy(m->trailer.stamp, stamp, BLOCKLIST_DIGEST_LEN);
 	if ((is_begun = cdb_make_start(&m->cdb, fd) == 0) &&

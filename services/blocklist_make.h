@@ -15,6 +15,7 @@ struct blocklist_list {
 	char		**path;
 	unsigned int	 npaths;
 	bool		 allow;
+	bool		 may_be_empty;
 	struct service_backend *backend;	/* for people */
 };
 
@@ -40,14 +41,18 @@ struct blocklist_fault {
 int	 blocklist_make_stamp(const struct blocklist_sources *s,
 	    unsigned char *stamp, struct blocklist_fault *fault);
 
-/* Digest of all their bytes.  Returns 0, or -1 and the fault. */
+/*
+ * Digest of all their bytes and of how these are read.  Returns 0, or -1 and
+ * the fault.
+ */
 int	 blocklist_make_digest(const struct blocklist_sources *s,
 	    unsigned char *digest, struct blocklist_fault *fault);
 
 /*
  * Compiles them into the empty file fd.  Lines that are no entries are told
- * in the log and left out; a list of which nothing is left is a fault, and so
- * is, where `before` is not NULL, one that has become empty since then.
+ * in the log and left out; a file of which nothing is left is a fault, and so
+ * is, where `before` is not NULL, one that has become empty since then, unless
+ * its list may be.
  * Returns 0, or -1 and the fault.
  */
 int	 blocklist_make(const struct blocklist_sources *s, int fd,

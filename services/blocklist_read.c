@@ -67,6 +67,17 @@ is_network(const struct weburl *u, struct slice text)
 	    text.p + text.len - digits;
 }
 
+/*
+ * Browsers take "12345" for an address, but in a list it is no more than a
+ * number that got there.
+ */
+static bool
+is_odd_address(const struct weburl *u, struct slice text)
+{
+	return u->is_address && u->text[0] != '[' &&
+	    memmem(text.p, text.len, u->text, u->host_len) == NULL;
+}
+
 /* An address of IPv6 as lists have it; a URL has it in brackets. */
 static bool
 put_brackets(struct slice *text, char *copy, size_t size)
@@ -122,7 +133,9 @@ add(struct blocklist_reader *r, struct slice text, enum blocklist_kind kind)
 		return bad(r, "invalid host name");
 	if (is_network(&r->url, text))
 		return bad(r, "a network, not an address");
-	if (kind == BLOCKLIST_EXCEPTION && r->url.len > r->url.host_len)
+	if (is_odd_address(&r->url, text))
+		return bad(r, "an address in another form than usual");
+	if (kind != BLOCKLIST_ENTRY && r->url.len > r->url.host_len)
 		return bad(r, "an exception for more than a domain");
 	/* "/path/" and "/path" are one */
 	while (r->url.len > r->url.host_len &&
@@ -134,7 +147,7 @@ add(struct blocklist_reader *r, struct slice text, enum blocklist_kind kind)
 
 /* Options after "$" that do not narrow a rule down. */
 static bool
-is_whole(struct slice options)
+is_whole(struct slice options, bool *is_important)
 {
 	static const char *const	 harmless[] = {
 		"all", "doc", "document", "important"
@@ -142,7 +155,10 @@ is_whole(struct slice options)
 	struct slice			 option;
 	size_t				 i;
 
+	*is_important = false;
 	while (slice_next(&options, &option)) {
+		if (slice_is(option, "important"))
+			*is_important = true;
 		for (i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++)
 			if (slice_is(option, harmless[i]))
 				break;
@@ -171,6 +187,7 @@ parse_adblock(struct blocklist_reader *r, struct slice s,
 {
 	const char	*caret = memchr(s.p, '^', s.len);
 	struct slice	 options = { "", 0 };
+	bool		 is_important;
 
 	if (caret != NULL) {
 		options.p = caret + 1;
@@ -188,8 +205,11 @@ parse_adblock(struct blocklist_reader *r, struct slice s,
 		options.p++;
 		options.len--;
 	}
-	if (!is_whole(options))
+	if (!is_whole(options, &is_important))
 		return bad(r, "a rule for some requests only");
+	if (is_important)
+		kind = kind == BLOCKLIST_EXCEPTION ? BLOCKLIST_FINAL :
+		    BLOCKLIST_IMPORTANT;
 	return add(r, s, kind);
 }
 
@@ -564,14 +584,15 @@ use_lines(struct blocklist_reader *r, struct lines *l, bool is_end)
 }
 
 static int
-read_lines(struct blocklist_reader *r, int fd, bool is_expressions)
+read_lines(struct blocklist_reader *r, int fd, enum blocklist_file kind)
 {
 	struct lines	 l;
+	uint64_t	 size = 0;
 	ssize_t		 n;
 	int		 result = 0;
 
 	memset(&l, 0, sizeof(l));
-	l.is_expressions = is_expressions;
+	l.is_expressions = kind == BLOCKLIST_EXPRESSIONS;
 	if ((l.p = malloc(BUFFER_SIZE)) == NULL)
 		return -1;
 	do {
@@ -583,38 +604,64 @@ read_lines(struct blocklist_reader *r, int fd, bool is_expressions)
 		SHA256Update(r->digest, (unsigned char *)l.p + l.end,
 		    (size_t)n);
 		l.end += (size_t)n;
+		size += (uint64_t)n;
 		if (r->entry == NULL)
 			l.end = 0;
 		else
 			result = use_lines(r, &l, n == 0);
 	} while (n != 0 && result == 0);
 	free(l.p);
+	/* so that no two files together look like two others */
+	SHA256Update(r->digest, (const unsigned char *)&size, sizeof(size));
 	return result;
 }
 
+/* The digest is also of what the bytes are taken for. */
+static void
+begin_file(struct blocklist_reader *r, const char *path,
+    enum blocklist_file kind)
+{
+	static const unsigned char	 sign[] = {
+		[BLOCKLIST_LINES] = 'l',
+		[BLOCKLIST_EXPRESSIONS] = 'e',
+		[BLOCKLIST_MISSING] = '-',
+	};
+
+	r->file = path;
+	r->line = 0;
+	r->entries = r->bad = r->binary = 0;
+	SHA256Update(r->digest, (const unsigned char *)path,
+	    strlen(path) + 1);
+	SHA256Update(r->digest, &sign[kind], 1);
+}
+
 static int
-read_file(struct blocklist_reader *r, const char *path, bool is_expressions)
+end_file(struct blocklist_reader *r, enum blocklist_file kind)
+{
+	return r->end != NULL ? r->end(r->arg, kind) : 0;
+}
+
+static int
+read_file(struct blocklist_reader *r, const char *path,
+    enum blocklist_file kind)
 {
 	struct stat	 st;
 	int		 fd, result = -1, saved;
 
-	r->file = path;
-	r->line = 0;
 	/* a pipe must not make us wait */
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)) == -1)
 		return -1;
+	begin_file(r, path, kind);
 	if (fstat(fd, &st) == -1)
 		;
 	else if (!S_ISREG(st.st_mode))
 		errno = EINVAL;
 	else
-		result = read_lines(r, fd, is_expressions);
+		result = read_lines(r, fd, kind);
 	saved = errno;
 	(void)close(fd);
 	errno = saved;
-	/* so that no two lists together look like two others */
-	SHA256Update(r->digest, (const unsigned char *)"\0\n", 2);
-	return result;
+	return result == 0 ? end_file(r, kind) : -1;
 }
 
 int
@@ -627,16 +674,23 @@ blocklist_read(struct blocklist_reader *r, const char *path)
 	if (stat(path, &st) == -1)
 		return -1;
 	if (!S_ISDIR(st.st_mode))
-		return read_file(r, path, false);
+		return read_file(r, path, BLOCKLIST_LINES);
 	for (i = 0; i < NFILES; i++) {
 		if (snprintf(file, sizeof(file), "%s/%s", path,
 		    folder_files[i]) >= (int)sizeof(file)) {
 			errno = ENAMETOOLONG;
 			return -1;
 		}
-		if (read_file(r, file, i == EXPRESSIONS) == 0)
+		errno = 0;
+		if (read_file(r, file, i == EXPRESSIONS ?
+		    BLOCKLIST_EXPRESSIONS : BLOCKLIST_LINES) == 0) {
 			found++;
-		else if (errno != ENOENT)
+			continue;
+		}
+		if (errno != ENOENT)
+			return -1;
+		begin_file(r, file, BLOCKLIST_MISSING);
+		if (end_file(r, BLOCKLIST_MISSING) == -1)
 			return -1;
 	}
 	if (found == 0)

@@ -14,8 +14,17 @@
 
 enum blocklist_kind {
 	BLOCKLIST_ENTRY,	/* "host" or "host/path", in its normal form */
+	BLOCKLIST_IMPORTANT,	/* a host, whatever exceptions there are */
 	BLOCKLIST_EXCEPTION,	/* a host this list is not meant for */
+	BLOCKLIST_FINAL,	/* such an exception, also from the important */
 	BLOCKLIST_EXPRESSION	/* as it is written */
+};
+
+/* What a file turned out to be. */
+enum blocklist_file {
+	BLOCKLIST_LINES,
+	BLOCKLIST_EXPRESSIONS,
+	BLOCKLIST_MISSING	/* of a folder, which need not have all */
 };
 
 /* Reads the files of a list.  Zeroed, then the first part is filled in. */
@@ -26,9 +35,15 @@ struct blocklist_reader {
 	/* Hears of each line that is no entry, or NULL. */
 	void		 (*complain)(void *arg, const char *file,
 			    unsigned long line, const char *why);
+	/*
+	 * Hears of the end of each file, of which the rest tells; or NULL.
+	 * Returns 0, or -1 with errno, which ends it.
+	 */
+	int		 (*end)(void *arg, enum blocklist_file kind);
 	void		*arg;
-	SHA2_CTX	*digest;	/* of all bytes read */
+	SHA2_CTX	*digest;	/* of all bytes, and how they are read */
 
+	/* of the file that is being read */
 	unsigned long	 entries;
 	unsigned long	 bad;		/* lines that are no entries */
 	unsigned long	 binary;	/* of those: that are no text */

@@ -11,6 +11,9 @@
 
 #include "blocklist_rule.h"
 
+/* Longest group or media type that is compared, bytes. */
+#define TEXT_MAX	1024
+
 static const char *const variables[] = {
 	"category", "client", "host", "list", "rule", "url", "user"
 };
@@ -259,7 +262,7 @@ has_pattern(char *const *pattern, unsigned int n, const char *text)
 static bool
 has_text(char *const *pattern, unsigned int n, struct slice text)
 {
-	char	 copy[256];
+	char	 copy[TEXT_MAX];
 
 	if (text.len == 0 || text.len >= sizeof(copy))
 		return false;
@@ -268,15 +271,49 @@ has_text(char *const *pattern, unsigned int n, struct slice text)
 	return has_pattern(pattern, n, copy);
 }
 
+/*
+ * Commas separate groups, and stand in the names of some (LDAP's): a pattern
+ * is compared with as many elements in a row as it has itself.  The list is
+ * left as it was.
+ */
+static bool
+is_in_groups(const char *pattern, char *list)
+{
+	char		*p = list, *end, c;
+	const char	*comma;
+	bool		 found;
+
+	for (; *p != '\0'; p += strcspn(p, ","), p += *p == ',') {
+		p += strspn(p, " \t");
+		end = p + strcspn(p, ",");
+		for (comma = pattern; *end != '\0' &&
+		    (comma = strchr(comma, ',')) != NULL; comma++)
+			end += 1 + strcspn(end + 1, ",");
+		while (end > p && (end[-1] == ' ' || end[-1] == '\t'))
+			end--;
+		c = *end;
+		*end = '\0';
+		found = p < end && fnmatch(pattern, p, FNM_CASEFOLD) == 0;
+		*end = c;
+		if (found)
+			return true;
+	}
+	return false;
+}
+
 static bool
 has_group(const struct blocklist_rule *r, const char *groups)
 {
-	struct slice	 list = { groups, strlen(groups) }, one;
+	char		*list;
+	unsigned int	 i;
+	bool		 found = false;
 
-	while (slice_next(&list, &one))
-		if (has_text(r->group, r->ngroups, one))
-			return true;
-	return false;
+	if ((list = strdup(groups)) == NULL)
+		return false;
+	for (i = 0; i < r->ngroups && !found; i++)
+		found = is_in_groups(r->group[i], list);
+	free(list);
+	return found;
 }
 
 static bool
@@ -293,14 +330,20 @@ bool
 blocklist_rule_applies(const struct blocklist_rule *r, struct txn *txn,
     struct slice type)
 {
+	const char	*user;
+
 	if (r->ntypes > 0 && !has_text(r->type, r->ntypes, type))
 		return false;
 	if (r->nclients > 0 && !network_has(r->client, r->nclients,
 	    txn_client_address(txn)))
 		return false;
-	if (r->nusers > 0 &&
-	    !has_pattern(r->user, r->nusers, txn_user(txn)))
-		return false;
+	if (r->nusers > 0) {
+		/* nobody is not any user */
+		user = txn_user(txn);
+		if (user[0] == '\0' ||
+		    !has_pattern(r->user, r->nusers, user))
+			return false;
+	}
 	if (r->ngroups > 0 && !has_group(r, txn_groups(txn)))
 		return false;
 	return r->nwhen == 0 || is_now(r);

@@ -19,6 +19,7 @@
 #include "blocklist_share.h"
 
 struct shared {
+	_Atomic uint32_t	 given;		/* numbers, also of puts that failed */
 	_Atomic uint32_t	 number;
 	_Atomic uint64_t	 version;
 };
@@ -103,7 +104,8 @@ int
 blocklist_share_put(struct blocklist_share *s, int fd, uint64_t version)
 {
 	union control	 control;
-	uint32_t	 number = atomic_load(&s->shared->number) + 1, old;
+	uint32_t	 number = atomic_fetch_add(&s->shared->given, 1) + 1;
+	uint32_t	 first;
 	struct iovec	 iov = { &number, sizeof(number) };
 	struct msghdr	 msg;
 	struct cmsghdr	*c;
@@ -121,13 +123,20 @@ blocklist_share_put(struct blocklist_share *s, int fd, uint64_t version)
 	c->cmsg_len = CMSG_LEN(sizeof(int));
 	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
 
-	while ((before = receive(s, &old, 0)) != -1)
-		(void)close(before);
+	/* the one before goes only when the new one is there */
 	if (sendmsg(s->fd[0], &msg, MSG_DONTWAIT | MSG_NOSIGNAL) !=
 	    (ssize_t)sizeof(number))
 		return -1;
-	atomic_store(&s->shared->version, version);
+	while ((before = receive(s, &first, MSG_PEEK)) != -1) {
+		(void)close(before);
+		if (first == number)
+			break;
+		if ((before = receive(s, &first, 0)) != -1)
+			(void)close(before);
+	}
+	/* in this order: who dies in between has not handed it out */
 	atomic_store(&s->shared->number, number);
+	atomic_store(&s->shared->version, version);
 	return 0;
 }
 

@@ -19,7 +19,10 @@ void	 blocklist_share_free(struct blocklist_share *s);
 /* The two descriptors that processes have to keep. */
 void	 blocklist_share_get_fds(const struct blocklist_share *s, int *fd);
 
-/* Hands a file to all.  One process only may do so.  Returns 0, or -1. */
+/*
+ * Hands a file to all.  One process only may do so.  Returns 0, or -1 with
+ * errno; then all goes on with the one before.
+ */
 int	 blocklist_share_put(struct blocklist_share *s, int fd,
 	    uint64_t version);
 

@@ -105,16 +105,13 @@ check_owner(int fd, const char *cache)
 	return NULL;
 }
 
-/* Opens the one that is there, if it is whole and still right. */
+/* Opens the one that is there, if it is whole. */
 static int
-open_stored(const struct blocklist_sources *s, const char *cache,
-    const char *path, const unsigned char *stamp, struct blocklist_db *db)
+open_whole(const struct blocklist_sources *s, const char *cache,
+    const char *path, struct blocklist_db *db)
 {
-	static const unsigned char	 never[BLOCKLIST_DIGEST_LEN];
-	unsigned char			 digest[BLOCKLIST_DIGEST_LEN];
-	struct blocklist_fault		 ignored;
-	const char			*why;
-	int				 fd;
+	const char	*why;
+	int		 fd;
 
 	/* a pipe must not make us wait */
 	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
@@ -135,17 +132,26 @@ open_stored(const struct blocklist_sources *s, const char *cache,
 		(void)close(fd);
 		return -1;
 	}
+	return fd;
+}
+
+/* Is it that of the sources as they are now? */
+static bool
+is_right(const struct blocklist_sources *s, int fd, const char *path,
+    const unsigned char *stamp, const struct blocklist_db *db)
+{
+	static const unsigned char	 never[BLOCKLIST_DIGEST_LEN];
+	unsigned char			 digest[BLOCKLIST_DIGEST_LEN];
+	struct blocklist_fault		 ignored;
+
 	if (memcmp(db->trailer.stamp, stamp, BLOCKLIST_DIGEST_LEN) == 0 &&
 	    memcmp(stamp, never, BLOCKLIST_DIGEST_LEN) != 0)
-		return fd;
-	if (blocklist_make_digest(s, digest, &ignored) == 0 &&
-	    memcmp(db->trailer.digest, digest, BLOCKLIST_DIGEST_LEN) == 0) {
-		write_stamp(fd, path, db, stamp);
-		return fd;
-	}
-	blocklist_db_close(db);
-	(void)close(fd);
-	return -1;
+		return true;
+	if (blocklist_make_digest(s, digest, &ignored) == -1 ||
+	    memcmp(db->trailer.digest, digest, BLOCKLIST_DIGEST_LEN) != 0)
+		return false;
+	write_stamp(fd, path, db, stamp);
+	return true;
 }
 
 static int
@@ -221,8 +227,9 @@ blocklist_store_open(const struct blocklist_sources *s, const char *cache,
     struct blocklist_db *before, struct blocklist_db *db,
     unsigned char *stamp, struct blocklist_fault *fault)
 {
-	char	 path[PATH_MAX - 32];
-	int	 fd;
+	struct blocklist_db	 stored = { .is_open = false };
+	char			 path[PATH_MAX - 32];
+	int			 fd;
 
 	memset(fault, 0, sizeof(*fault));
 	if (blocklist_store_path(cache, s->section, path, sizeof(path)) ==
@@ -233,9 +240,18 @@ blocklist_store_open(const struct blocklist_sources *s, const char *cache,
 	}
 	if (blocklist_make_stamp(s, stamp, fault) == -1)
 		return -1;
-	if ((fd = open_stored(s, cache, path, stamp, db)) != -1)
-		return reopen(fd);
-	if ((fd = make(s, cache, path, before, stamp, fault)) == -1)
+	if ((fd = open_whole(s, cache, path, &stored)) != -1) {
+		if (is_right(s, fd, path, stamp, &stored)) {
+			*db = stored;
+			return reopen(fd);
+		}
+		(void)close(fd);
+		if (before == NULL)
+			before = &stored;
+	}
+	fd = make(s, cache, path, before, stamp, fault);
+	blocklist_db_close(&stored);
+	if (fd == -1)
 		return -1;
 	if (blocklist_db_open(db, fd, false) == -1) {
 		(void)snprintf(fault->why, sizeof(fault->why), "%.300s: %s",

@@ -8,8 +8,8 @@
  * Opens the database of these sources: the one in the cache folder where it
  * is whole and theirs, else one that is compiled and put there.  Where it
  * cannot be put there it has no name and lives in memory.  *stamp tells the
- * state of the sources.  `before` as for blocklist_make().  Returns a
- * descriptor for reading, or -1 and the fault.
+ * state of the sources.  `before` as for blocklist_make(); NULL: what is in
+ * the folder.  Returns a descriptor for reading, or -1 and the fault.
  */
 int	 blocklist_store_open(const struct blocklist_sources *s,
 	    const char *cache, struct blocklist_db *before,

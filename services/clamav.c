@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,17 +24,46 @@
 /* Longest value of a header of ours, bytes. */
 #define VALUE_MAX	512
 
+/*
+ * Of the time that a transaction has left an eighth, but no more than this, is
+ * for its reply; ms.
+ */
+#define REPLY_TIME	5000
+
 /* One message on its way. */
 struct scan {
 	struct clamav		*av;
 	struct txn		*txn;
-	struct slice		 type;		/* declared, or empty */
+
+	/* what its head says; the copy stays when the head is edited */
+	struct slice		 type;		/* the first, or empty */
+	char			*type_copy;
+	bool			 many_types;	/* which one counts? */
+	enum clamav_form_kind	 form;
+	struct slice		 boundary;
+	bool			 is_encoded;	/* in any coding */
+	bool			 is_opaque;	/* in one clamd cannot undo */
+	bool			 is_partial;
+	uint64_t		 length;	/* or 0 */
+	uint64_t		 range;		/* or 0: all that there is */
+
+	bool			 is_typed;	/* it is known what it is */
+	size_t			 nfirst;
 	uint64_t		 size;		/* of the body */
 	int64_t			 deadline;
 	bool			 has_key;
 	unsigned char		 key[CLAMAV_DIGEST];
 	bool			 cached;
 	struct clamd_verdict	 verdict;
+	char			 first[TYPE_BYTES];	/* not zeroed */
+};
+
+/* What came of receiving a body. */
+enum received {
+	RECEIVED_FAILED,
+	RECEIVED_TOO_LARGE,
+	RECEIVED_SKIP,			/* its type needs no scan */
+	RECEIVED_ALL
 };
 
 /* Not const, as libconfuse has it; it copies them. */
@@ -66,22 +96,6 @@ static const cfg_opt_t	 clamav_options[] = {
 	CFG_STR("cache-time", "10m", CFGF_NONE),
 	CFG_END()
 };
-
-/* A field of the message that is adapted. */
-static struct slice
-message_header(const struct txn *txn, const char *name)
-{
-	struct slice	 s = { NULL, 0 };
-
-	s.p = txn_is_response(txn) ?
-	    txn_response_header(txn, name, &s.len) :
-	    txn_request_header(txn, name, &s.len);
-	if (s.p == NULL) {
-		s.p = "";
-		s.len = 0;
-	}
-	return s;
-}
 
 /* ---- what the client is told -------------------------------------------- */
 
@@ -177,6 +191,7 @@ reply_unscanned(struct scan *s)
 	(void)snprintf(why, sizeof(why), "%s: %s",
 	    clamd_reason(s->verdict.result), s->verdict.text);
 	txn_note(s->txn, "unscanned", why);
+	service_count(s->av->unscanned[s->verdict.result], 1);
 	switch (s->av->policy[s->verdict.result]) {
 	case CLAMAV_FAIL:
 		return txn_fail(s->txn, why);
@@ -205,6 +220,135 @@ reply(struct scan *s)
 	}
 }
 
+/* ---- what the head says ------------------------------------------------- */
+
+/*
+ * The fields of the message that is adapted, of one name: which of them counts
+ * is for its reader to say, so all do.
+ */
+static bool
+next_field(const struct scan *s, const char *name, size_t *pos,
+    struct slice *value)
+{
+	value->p = txn_is_response(s->txn) ?
+	    txn_next_response_header(s->txn, name, pos, &value->len) :
+	    txn_next_request_header(s->txn, name, pos, &value->len);
+	return value->p != NULL;
+}
+
+static void
+look_at_length(struct scan *s)
+{
+	struct slice	 value;
+	uint64_t	 n;
+	size_t		 pos = 0;
+
+	while (next_field(s, "Content-Length", &pos, &value))
+		if (chars_parse_uint(value, UINT64_MAX / 2, &n) == 0 &&
+		    n > s->length)
+			s->length = n;
+}
+
+/*
+ * Is it in a coding, and in one that clamd cannot undo?  It would see noise,
+ * and call it clean.
+ */
+static void
+look_at_coding(struct scan *s, const char *name)
+{
+	struct slice	 list, coding;
+	size_t		 pos = 0;
+
+	while (next_field(s, name, &pos, &list))
+		while (slice_next(&list, &coding)) {
+			if (coding.len == 0 ||
+			    slice_is_nocase(coding, "identity") ||
+			    slice_is_nocase(coding, "chunked"))
+				continue;
+			s->is_encoded = true;
+			if (!slice_is_nocase(coding, "gzip") &&
+			    !slice_is_nocase(coding, "x-gzip"))
+				s->is_opaque = true;
+		}
+}
+
+/* Returns 0, or -1 without memory. */
+static int
+look_at_type(struct scan *s)
+{
+	enum clamav_form_kind	 kind;
+	struct slice		 value, boundary;
+	size_t			 pos = 0;
+	unsigned int		 n;
+
+	s->type.p = "";
+	for (n = 0; next_field(s, "Content-Type", &pos, &value); n++) {
+		kind = clamav_form_type(value, &boundary);
+		if (kind != CLAMAV_FORM_NONE)
+			s->form = CLAMAV_FORM_UNCLEAR;
+		if (n == 0 && value.len > 0) {
+			if ((s->type_copy = strndup(value.p, value.len)) ==
+			    NULL)
+				return -1;
+			s->type.p = s->type_copy;
+			s->type.len = value.len;
+		}
+	}
+	s->many_types = n > 1 || (s->type.len > 0 &&
+	    memchr(s->type.p, ',', s->type.len) != NULL);
+	if (n == 1)
+		s->form = clamav_form_type(s->type, &s->boundary);
+	if (!s->av->multipart)
+		s->form = CLAMAV_FORM_NONE;
+	return 0;
+}
+
+/* "bytes 0-99/100": the length, if that is all of it; else 0. */
+static uint64_t
+parse_range(struct slice value)
+{
+	static const char	 zero[] = "bytes 0-";
+	const char		*slash;
+	struct slice		 last, all;
+	uint64_t		 n, length;
+
+	if (!slice_begins_nocase(value, zero))
+		return 0;
+	last.p = value.p + strlen(zero);
+	last.len = value.len - strlen(zero);
+	if ((slash = memchr(last.p, '/', last.len)) == NULL)
+		return 0;
+	all.p = slash + 1;
+	all.len = (size_t)(last.p + last.len - all.p);
+	last.len = (size_t)(slash - last.p);
+	if (chars_parse_uint(last, UINT64_MAX / 2, &n) == -1 ||
+	    chars_parse_uint(all, UINT64_MAX / 2, &length) == -1 ||
+	    n + 1 != length)
+		return 0;
+	return length;
+}
+
+/*
+ * Who collects the parts of a file has what nobody has scanned.  A part that
+ * is all there is, is none; nor is what says that there is no such part.
+ */
+static void
+look_at_range(struct scan *s)
+{
+	struct slice	 value;
+	size_t		 pos = 0;
+	int		 http = txn_is_response(s->txn) ?
+			    txn_response_status(s->txn) : 0;
+	unsigned int	 n;
+
+	if (http == 416)
+		return;
+	for (n = 0; next_field(s, "Content-Range", &pos, &value); n++)
+		s->range = parse_range(value);
+	s->is_partial = n > 1 || (n == 1 && s->range == 0) ||
+	    (n == 0 && http == 206);
+}
+
 /* ---- scanning ----------------------------------------------------------- */
 
 static void
@@ -214,62 +358,66 @@ set_verdict(struct scan *s, enum clamd_result result, const char *text)
 	(void)strlcpy(s->verdict.text, text, sizeof(s->verdict.text));
 }
 
-/* What the head says that the body has; 0 when it says nothing. */
-static uint64_t
-declared_size(const struct scan *s)
-{
-	struct slice	 value = message_header(s->txn, "Content-Length");
-	uint64_t	 n;
-
-	if (value.len == 0 || chars_parse_uint(value, UINT64_MAX / 2,
-	    &n) == -1)
-		return 0;
-	return n;
-}
-
 /*
- * Is it in a coding that clamd cannot undo?  It would see noise, and call it
- * clean.
+ * May it pass without a scan, as its type is one of those?  Not when its bytes
+ * say nothing of what is in it, when it has parts of other types, or when it
+ * is open what its type is.
  */
 static bool
-is_encoded(const struct scan *s)
+is_skipped(const struct scan *s, const char *bytes, size_t len)
 {
-	struct slice	 list = message_header(s->txn, "Content-Encoding");
-	struct slice	 coding;
-
-	while (slice_next(&list, &coding))
-		if (coding.len > 0 && !slice_is_nocase(coding, "identity") &&
-		    !slice_is_nocase(coding, "gzip") &&
-		    !slice_is_nocase(coding, "x-gzip"))
-			return true;
-	return false;
+	return s->av->types != NULL && !s->is_encoded && !s->many_types &&
+	    s->form == CLAMAV_FORM_NONE &&
+	    clamav_types_skip(s->av->types, s->type, bytes, len);
 }
 
-/*
- * Takes the body, as far as it may be scanned, and its digest.  Returns 0, 1
- * when it is too large, or -1 when it cannot be had.
- */
-static int
+/* The body begins with these bytes: are they enough to tell its type? */
+static bool
+note_first(struct scan *s, const char *bytes, size_t len)
+{
+	if (len > sizeof(s->first) - s->nfirst)
+		len = sizeof(s->first) - s->nfirst;
+	if (len > 0)
+		memcpy(s->first + s->nfirst, bytes, len);
+	s->nfirst += len;
+	return s->nfirst == sizeof(s->first);
+}
+
+/* The same, if they are; `is_all` when there are no more. */
+static bool
+is_skipped_now(struct scan *s, const char *bytes, size_t len, bool is_all)
+{
+	if (s->is_typed || (!note_first(s, bytes, len) && !is_all))
+		return false;
+	s->is_typed = true;
+	return is_skipped(s, s->first, s->nfirst);
+}
+
+/* Takes the body, as far as it may be scanned, and its digest. */
+static enum received
 receive(struct scan *s)
 {
 	const char	*bytes;
 	ssize_t		 n;
 
-	txn_want_fd(s->txn, declared_size(s));
+	txn_want_fd(s->txn, s->length);
 	s->has_key = s->av->cache != NULL &&
 	    clamav_digest_start(s->av->digest) == 0;
 	while ((n = txn_next(s->txn, &bytes)) > 0) {
+		if (is_skipped_now(s, bytes, (size_t)n, false))
+			return RECEIVED_SKIP;
 		s->size += (uint64_t)n;
 		if (s->size > s->av->max_size)
-			return 1;
+			return RECEIVED_TOO_LARGE;
 		if (s->has_key && clamav_digest_add(s->av->digest, bytes,
 		    (size_t)n) == -1)
 			s->has_key = false;
 	}
-	if (n == 0 && s->has_key &&
-	    clamav_digest_end(s->av->digest, s->key) == -1)
+	if (n == -1)
+		return RECEIVED_FAILED;
+	if (s->has_key && clamav_digest_end(s->av->digest, s->key) == -1)
 		s->has_key = false;
-	return (int)n;
+	return is_skipped_now(s, "", 0, true) ? RECEIVED_SKIP : RECEIVED_ALL;
 }
 
 /*
@@ -300,22 +448,28 @@ scan_parts(struct scan *s, struct clamav_form *f, int fd)
 	}
 }
 
-/* The body as a whole was clean: is it a form? */
+/* The body as a whole was clean, and it is a form, or claims to be one. */
 static void
 scan_form(struct scan *s, int fd)
 {
 	struct clamav_form	 f;
+	const char		*doubt;
 	void			*p;
 
-	if (!s->av->multipart || !clamav_form_init(&f, s->type, NULL, 0))
+	if (s->form == CLAMAV_FORM_UNCLEAR) {
+		set_verdict(s, CLAMD_FORM, "Content-Type");
 		return;
+	}
 	p = mmap(NULL, (size_t)s->size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (p == MAP_FAILED) {
 		set_verdict(s, CLAMD_ERROR, strerror(errno));
 		return;
 	}
-	if (clamav_form_init(&f, s->type, p, (size_t)s->size))
-		scan_parts(s, &f, fd);
+	clamav_form_init(&f, s->boundary, p, (size_t)s->size);
+	scan_parts(s, &f, fd);
+	if (s->verdict.result == CLAMD_CLEAN &&
+	    (doubt = clamav_form_doubt(&f)) != NULL)
+		set_verdict(s, CLAMD_FORM, doubt);
 	(void)munmap(p, (size_t)s->size);
 }
 
@@ -326,10 +480,22 @@ scan_form(struct scan *s, int fd)
 static bool
 is_cacheable(const struct scan *s)
 {
-	struct clamav_form	 f;
+	return s->has_key && s->form == CLAMAV_FORM_NONE;
+}
 
-	return s->has_key && !(s->av->multipart &&
-	    clamav_form_init(&f, s->type, NULL, 0));
+/*
+ * Until when an engine is waited for: there has to be time left to say that
+ * nobody knows, and to send what may pass all the same.
+ */
+static int64_t
+scan_deadline(const struct scan *s)
+{
+	int64_t	 left = txn_time_left(s->txn);
+
+	left -= left / 8 < REPLY_TIME ? left / 8 : REPLY_TIME;
+	if (left > s->av->scan_timeout)
+		left = s->av->scan_timeout;
+	return clamd_now() + left;
 }
 
 /* The service waits for an engine. */
@@ -359,11 +525,11 @@ scan_body(struct scan *s)
 		set_verdict(s, CLAMD_ERROR, "no descriptor of the body");
 		return;
 	}
-	s->deadline = clamd_now() + av->scan_timeout;
+	s->deadline = scan_deadline(s);
 	if (av->trickle > 0)
 		clamd_on_wait(av->clamd, trickle_due, s->txn);
 	clamd_scan(av->clamd, fd, 0, size, true, s->deadline, &s->verdict);
-	if (s->verdict.result == CLAMD_CLEAN)
+	if (s->verdict.result == CLAMD_CLEAN && s->form != CLAMAV_FORM_NONE)
 		scan_form(s, fd);
 	clamd_on_wait(av->clamd, NULL, NULL);
 	/* databases that changed meanwhile: whose verdict is it? */
@@ -373,47 +539,97 @@ scan_body(struct scan *s)
 		service_count(av->evictions, 1);
 }
 
-/* 1: may pass without a scan, 0, or -1 when the body cannot be had. */
+/*
+ * What the first bytes are enough for, without asking for more than the
+ * preview: 1 when it may pass, 2 when nobody can scan it, 0 when it is to be
+ * received, -1 when the body cannot be had.
+ */
 static int
-is_skipped(struct scan *s)
+look_at_preview(struct scan *s)
 {
 	const char	*bytes;
 	ssize_t		 n;
+	bool		 skip;
 
-	if (s->av->types == NULL)
+	s->is_typed = s->av->types == NULL;
+	if (s->is_typed && !s->is_opaque)
 		return 0;
 	if ((n = txn_peek(s->txn, TYPE_BYTES, &bytes)) == -1)
 		return -1;
-	return clamav_types_skip(s->av->types, s->type, bytes, (size_t)n);
+	skip = is_skipped_now(s, bytes, (size_t)n, n < TYPE_BYTES &&
+	    txn_peek_is_all(s->txn));
+	s->nfirst = 0;				/* they come again */
+	return skip ? 1 : n > 0 && s->is_opaque ? 2 : 0;
+}
+
+static enum verdict
+reply_skipped(struct scan *s)
+{
+	txn_note(s->txn, "skipped", "type");
+	return VERDICT_UNCHANGED;		/* the administrator says so */
+}
+
+/* What was found in a part counts, but clean is only the whole. */
+static void
+judge_part(struct scan *s)
+{
+	if (s->verdict.result == CLAMD_CLEAN &&
+	    (s->is_partial || (s->range > 0 && s->range != s->size)))
+		set_verdict(s, CLAMD_PARTIAL, "Content-Range");
 }
 
 static enum verdict
 examine(struct scan *s)
 {
-	int	 n;
-
-	if ((n = is_skipped(s)) == -1)
-		return VERDICT_FAILED;
-	if (n == 1) {
-		txn_note(s->txn, "skipped", "type");
-		return VERDICT_UNCHANGED;	/* the administrator says so */
+	if (s->length > s->av->max_size) {
+		set_verdict(s, CLAMD_TOO_LARGE, "larger than max-size");
+		return reply(s);
 	}
-	/* what will not be scanned need not be waited for */
-	if (s->av->trickle > 0 && !is_encoded(s))
+	if (s->av->trickle > 0)
 		txn_release_every(s->txn, s->av->trickle, s->av->trickle_ms,
 		    s->av->trickle_max);
-	n = declared_size(s) > s->av->max_size ? 1 : receive(s);
-	if (n == -1)
+	switch (receive(s)) {
+	case RECEIVED_FAILED:
 		return VERDICT_FAILED;
-	if (n == 1)
+	case RECEIVED_SKIP:
+		return reply_skipped(s);
+	case RECEIVED_TOO_LARGE:
 		set_verdict(s, CLAMD_TOO_LARGE, "larger than max-size");
-	else if (s->size == 0)
+		return reply(s);
+	case RECEIVED_ALL:
+		break;
+	}
+	if (s->size == 0)
 		return VERDICT_UNCHANGED;	/* there is nothing in it */
-	else if (is_encoded(s))
+	if (s->is_opaque)
 		set_verdict(s, CLAMD_ENCODED, "Content-Encoding");
-	else
+	else {
 		scan_body(s);
+		judge_part(s);
+	}
 	return reply(s);
+}
+
+static enum verdict
+serve_body(struct scan *s)
+{
+	look_at_length(s);
+	look_at_coding(s, "Content-Encoding");
+	look_at_coding(s, "Transfer-Encoding");
+	look_at_range(s);
+	if (look_at_type(s) == -1)
+		return txn_fail(s->txn, "no memory");
+	switch (look_at_preview(s)) {
+	case -1:
+		return VERDICT_FAILED;
+	case 0:
+		return examine(s);
+	case 1:
+		return reply_skipped(s);
+	default:
+		set_verdict(s, CLAMD_ENCODED, "Content-Encoding");
+		return reply(s);
+	}
 }
 
 static enum verdict
@@ -421,24 +637,30 @@ clamav_serve(struct txn *txn, void *instance)
 {
 	struct scan	 s;
 	enum verdict	 verdict;
-	char		*type = NULL;
 
-	memset(&s, 0, sizeof(s));
+	if (!txn_has_body(txn))
+		return VERDICT_UNCHANGED;	/* there is nothing in it */
+	memset(&s, 0, offsetof(struct scan, first));
 	s.av = instance;
 	s.txn = txn;
 	set_verdict(&s, CLAMD_ERROR, "not scanned");
-	if (!txn_has_body(txn))
-		return VERDICT_UNCHANGED;	/* there is nothing in it */
-	s.type = message_header(txn, "Content-Type");
-	/* what is released has the head edited, and the type lies in it */
-	if (s.type.len > 0) {
-		if ((type = strndup(s.type.p, s.type.len)) == NULL)
-			return txn_fail(txn, "no memory");
-		s.type.p = type;
-	}
-	verdict = examine(&s);
-	free(type);
+	verdict = serve_body(&s);
+	free(s.type_copy);
 	return verdict;
+}
+
+/*
+ * A preview costs a round trip.  It spares the body where its first bytes, or
+ * the length in its head, are enough to let it pass.
+ */
+static long
+clamav_wants(const void *instance)
+{
+	const struct clamav	*av = instance;
+
+	return av->types != NULL ||
+	    av->policy[CLAMD_TOO_LARGE] == CLAMAV_PASS ||
+	    av->policy[CLAMD_ENCODED] == CLAMAV_PASS ? TYPE_BYTES : -1;
 }
 
 static void
@@ -490,6 +712,7 @@ const struct service svc_clamav = {
 	.options = clamav_options,
 	.open = clamav_open,
 	.serve = clamav_serve,
+	.wants = clamav_wants,
 	.stop = clamav_stop,
 	.close = clamav_close,
 	.poll = clamav_poll,

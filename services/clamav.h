@@ -37,6 +37,7 @@ struct clamav {
 	struct service_counter	*misses;
 	struct service_counter	*evictions;
 	struct service_gauge	*entries;
+	struct service_counter	*unscanned[CLAMD_NRESULTS];
 };
 
 /* clamav_conf.c: open() and close() of the contract. */
@@ -58,19 +59,51 @@ bool	 clamav_types_skip(struct clamav_types *t, struct slice declared,
 	    const char *bytes, size_t len);
 
 /*
- * clamav_form.c: the parts of a multipart/form-data body.  init returns
- * whether the Content-Type is that of one, with a boundary; next returns the
- * contents of the part that follows, as offset and length.
+ * clamav_form.c: what a Content-Type says of a body.  Sets the boundary, in
+ * the text of the type, of a form.
+ */
+enum clamav_form_kind {
+	CLAMAV_FORM_NONE,		/* it is no multipart */
+	CLAMAV_FORM_IS,			/* with a boundary, the same for all */
+	CLAMAV_FORM_UNCLEAR		/* readers may differ about it */
+};
+enum clamav_form_kind clamav_form_type(struct slice type,
+	    struct slice *boundary);
+
+/* Longest boundary, bytes; RFC 2046 has 70. */
+#define CLAMAV_BOUNDARY_MAX	200
+
+struct clamav_delimiter {
+	size_t		 at;
+	size_t		 end;		/* behind its line */
+	unsigned int	 odd;		/* why it may be none, or 0 */
+	bool		 is_last;	/* with "--" behind */
+};
+
+/*
+ * The parts of such a body: next returns the contents of the one that follows,
+ * as offset and length.  Where it is open what a delimiter is there are parts
+ * that overlap, but no more than twice the body in all.  When there are no
+ * more, doubt says why these may not be all that somebody sees in it, or
+ * NULL.
  */
 struct clamav_form {
-	const char	*p;		/* the whole body */
-	size_t		 len;
-	size_t		 pos;
-	struct slice	 boundary;	/* in the Content-Type */
+	const char		*p;	/* the whole body */
+	size_t			 len;
+	char			 line[2 + CLAMAV_BOUNDARY_MAX];
+	size_t			 line_len;	/* "--" and boundary */
+	bool			 is_strict;	/* for everybody; or anybody */
+	bool			 more;
+	struct clamav_delimiter	 next;
+	size_t			 closed;	/* the first end of all parts */
+	bool			 found;
+	unsigned int		 odd;		/* the one kind there is */
+	bool			 is_mixed;
 };
-bool	 clamav_form_init(struct clamav_form *f, struct slice type,
+void	 clamav_form_init(struct clamav_form *f, struct slice boundary,
 	    const char *p, size_t len);
 bool	 clamav_form_next(struct clamav_form *f, size_t *offset,
 	    size_t *len);
+const char *clamav_form_doubt(const struct clamav_form *f);
 
 #endif

@@ -5,6 +5,7 @@
  * starts without one.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -185,10 +186,42 @@ open_policy(struct clamav *av, const struct service_setup *setup)
 		if (set_reason(av, text) == -1)
 			setup->error(setup, "on-reason \"%s\": expected one "
 			    "of down, timeout, too-large, encrypted, "
-			    "encoded, limit and error, and what to do, like "
-			    "encrypted=pass",
-			    text);
+			    "encoded, form, partial, limit and error, and "
+			    "what to do, like encrypted=pass", text);
 	}
+}
+
+/* How often nobody knew, for each reason. */
+static void
+open_counters(struct clamav *av, const struct service_setup *setup)
+{
+	char		 name[64], help[96], *dash;
+	const char	*reason;
+	unsigned int	 i;
+
+	for (i = CLAMD_DOWN; i < CLAMD_NRESULTS; i++) {
+		reason = clamd_reason((enum clamd_result)i);
+		(void)snprintf(name, sizeof(name), "unscanned_%s", reason);
+		while ((dash = strchr(name, '-')) != NULL)
+			*dash = '_';
+		(void)snprintf(help, sizeof(help), "Bodies that were not "
+		    "scanned, reason %s.", reason);
+		av->unscanned[i] = setup->counter(setup, name, help);
+	}
+}
+
+/* What is set in vain is an error, what is so by default is not. */
+static void
+check_scan_timeout(struct clamav *av, const struct service_setup *setup)
+{
+	const cfg_opt_t	*opt = cfg_getopt(setup->section, "scan-timeout");
+
+	if ((opt->flags & CFGF_MODIFIED) != 0 &&
+	    av->scan_timeout > setup->patience)
+		setup->error(setup, "scan-timeout \"%s\": expected at most "
+		    "what transaction of timeouts says, %lld s",
+		    cfg_getstr(setup->section, "scan-timeout"),
+		    (long long)(setup->patience / SECOND));
 }
 
 /* Who lets bodies pass while no engine is up does not need one. */
@@ -209,6 +242,7 @@ open_engines(struct clamav *av, const struct service_setup *setup)
 	int64_t			 keep;
 
 	av->scan_timeout = get_time(setup, "scan-timeout", HOUR);
+	check_scan_timeout(av, setup);
 	t.connect = get_time(setup, "connect-timeout", 10 * MINUTE);
 	t.write = get_time(setup, "write-timeout", 10 * MINUTE);
 	t.reply = get_time(setup, "reply-timeout", HOUR);
@@ -282,6 +316,7 @@ clamav_open(const struct service_setup *setup, void **instance)
 	}
 	*instance = av;
 	open_policy(av, setup);
+	open_counters(av, setup);
 	open_engines(av, setup);
 	open_trickle(av, setup);
 	open_cache(av, setup);

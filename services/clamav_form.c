@@ -1,123 +1,335 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Finds the parts of a multipart/form-data body (RFC 7578), for each to be
- * scanned as the file it will be.  Called by clamav.c.  It must find a part
- * wherever some server would: what it takes for one too many costs a scan,
- * one too few lets something through.  So lines may end in LF alone, a part
- * needs no end, and nothing of its header is believed.
+ * Finds the parts of a multipart body (RFC 2046, 7578), for each to be
+ * scanned as the file it will be.  Called by clamav.c.  Who will read the form
+ * is not known, and readers differ, so it has to find a part wherever one of
+ * them would: one too many costs a scan, one too few lets something through.
+ * A Content-Type that they would read differently is said to be unclear, and
+ * a body is cut in two ways: at the lines that are delimiters for everybody,
+ * and at whatever is one for anybody.  It must not guess beyond that:
+ * clamav_form_doubt() tells what is open then.
  */
 #include <string.h>
 
 #include "clamav.h"
 
+/* What some readers would mind about a delimiter. */
+#define ODD_LF		0x01u	/* a line ends in LF alone */
+#define ODD_BLANK	0x02u	/* blanks behind it, RFC 2046's padding */
+#define ODD_BEHIND	0x04u	/* something else behind it */
+#define ODD_BEFORE	0x08u	/* in the middle of a line */
+
 static bool
-is_prefix_nocase(struct slice s, const char *prefix)
+is_blank(char c)
 {
-	size_t	 len = strlen(prefix);
-
-	return s.len >= len && strncasecmp(s.p, prefix, len) == 0;
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-/* The value of boundary=, with or without quotes. */
-static struct slice
-find_boundary(struct slice type)
+/* Blanks, and line ends of folds. */
+static void
+skip_blanks(struct slice *s)
 {
-	static const char	 name[] = "boundary=";
-	struct slice		 b = { NULL, 0 };
-	const char		*end = type.p + type.len, *p, *stop;
-
-	for (p = type.p; p + sizeof(name) - 1 < end; p++)
-		if (strncasecmp(p, name, sizeof(name) - 1) == 0)
-			break;
-	if (p + sizeof(name) - 1 >= end)
-		return b;
-	p += sizeof(name) - 1;
-	if (*p == '"') {
-		p++;
-		if ((stop = memchr(p, '"', (size_t)(end - p))) == NULL)
-			stop = end;
-	} else
-		for (stop = p; stop < end && *stop != ';' && *stop != ' ' &&
-		    *stop != '\t' && *stop != '\r' && *stop != ','; stop++)
-			;
-	b.p = p;
-	b.len = (size_t)(stop - p);
-	return b;
-}
-
-/* The next line that begins with the boundary: its offset, or len. */
-static size_t
-find_delimiter(const struct clamav_form *f, size_t from)
-{
-	const char	*p = f->p + from, *end = f->p + f->len, *hit;
-
-	while ((size_t)(end - p) >= f->boundary.len + 2 &&
-	    (hit = memmem(p, (size_t)(end - p), f->boundary.p,
-	    f->boundary.len)) != NULL) {
-		if (hit - f->p >= 2 && hit[-1] == '-' && hit[-2] == '-' &&
-		    (hit - 2 == f->p || hit[-3] == '\n') &&
-		    (size_t)(hit - 2 - f->p) >= from)
-			return (size_t)(hit - 2 - f->p);
-		p = hit + 1;
+	while (s->len > 0 && is_blank(s->p[0])) {
+		s->p++;
+		s->len--;
 	}
-	return f->len;
 }
 
-/* Behind the line at this offset. */
-static size_t
-next_line(const struct clamav_form *f, size_t at)
+static struct slice
+cut(struct slice *s, size_t len)
 {
-	const char	*lf = memchr(f->p + at, '\n', f->len - at);
+	struct slice	 head = { s->p, len };
 
-	return lf == NULL ? f->len : (size_t)(lf + 1 - f->p);
+	s->p += len;
+	s->len -= len;
+	return head;
 }
 
-bool
-clamav_form_init(struct clamav_form *f, struct slice type, const char *p,
-    size_t len)
+static bool
+contains_nocase(struct slice s, const char *what)
 {
-	memset(f, 0, sizeof(*f));
-	if (!is_prefix_nocase(slice_trim(type), "multipart/form-data"))
+	size_t	 len = strlen(what);
+
+	for (; s.len >= len; s.p++, s.len--)
+		if (strncasecmp(s.p, what, len) == 0)
+			return true;
+	return false;
+}
+
+/* Without quotes, commas, backslashes and blanks, on which readers differ. */
+static bool
+is_plain(struct slice boundary)
+{
+	size_t	 i;
+
+	if (boundary.len == 0 || boundary.len > CLAMAV_BOUNDARY_MAX ||
+	    chars_span(boundary.p, boundary.len, CHARS_VISIBLE) !=
+	    boundary.len)
 		return false;
-	f->boundary = find_boundary(type);
-	f->p = p;
-	f->len = len;
-	if (f->boundary.len == 0)
-		return false;
-	f->pos = find_delimiter(f, 0);
+	for (i = 0; i < boundary.len; i++)
+		if (strchr("\"\\,;", boundary.p[i]) != NULL)
+			return false;
 	return true;
 }
 
-/* The header ends with an empty line. */
-static size_t
-skip_header(const struct clamav_form *f, size_t at)
+/* The value of a parameter, a token of a kind or quoted.  Returns 0 or -1. */
+static int
+take_value(struct slice *s, struct slice *value)
 {
-	size_t	 next;
+	size_t	 n;
 
-	for (; at < f->len; at = next) {
-		next = next_line(f, at);
-		if (f->p[at] == '\n' || (f->p[at] == '\r' &&
-		    next == at + 2))
+	if (s->len == 0 || s->p[0] != '"') {
+		for (n = 0; n < s->len && s->p[n] != ';' &&
+		    !is_blank(s->p[n]); n++)
+			;
+		*value = cut(s, n);
+		return n > 0 ? 0 : -1;
+	}
+	for (n = 1; n < s->len && s->p[n] != '"'; n++)
+		if (s->p[n] == '\\')
+			n++;
+	if (n >= s->len)
+		return -1;
+	*value = cut(s, n + 1);
+	value->p++;
+	value->len -= 2;
+	return 0;
+}
+
+/*
+ * *( OWS ";" OWS [ name "=" value ] ).  Returns 0 when there is one boundary
+ * and nothing that some reader would take for another.
+ */
+static int
+take_parameters(struct slice s, struct slice *boundary)
+{
+	struct slice	 name, value;
+
+	boundary->len = 0;
+	for (skip_blanks(&s); s.len > 0; skip_blanks(&s)) {
+		if (s.p[0] != ';')
+			return -1;
+		(void)cut(&s, 1);
+		skip_blanks(&s);
+		if (s.len == 0 || s.p[0] == ';')
+			continue;
+		name = cut(&s, chars_span(s.p, s.len, CHARS_TOKEN));
+		if (name.len == 0 || s.len == 0 || s.p[0] != '=')
+			return -1;
+		(void)cut(&s, 1);
+		if (take_value(&s, &value) == -1)
+			return -1;
+		if (slice_is_nocase(name, "boundary")) {
+			if (boundary->len > 0 || !is_plain(value))
+				return -1;
+			*boundary = value;
+		} else if (contains_nocase(name, "boundary") ||
+		    contains_nocase(value, "boundary"))
+			return -1;
+	}
+	return boundary->len > 0 ? 0 : -1;
+}
+
+enum clamav_form_kind
+clamav_form_type(struct slice type, struct slice *boundary)
+{
+	skip_blanks(&type);
+	boundary->p = "";
+	boundary->len = 0;
+	if (!slice_begins_nocase(type, "multipart/"))
+		return contains_nocase(type, "multipart/") ||
+		    slice_begins_nocase(type, "multipart ") ||
+		    slice_begins_nocase(type, "multipart\t") ?
+		    CLAMAV_FORM_UNCLEAR : CLAMAV_FORM_NONE;
+	(void)cut(&type, strlen("multipart/"));
+	(void)cut(&type, chars_span(type.p, type.len, CHARS_TOKEN));
+	return take_parameters(type, boundary) == 0 ? CLAMAV_FORM_IS :
+	    CLAMAV_FORM_UNCLEAR;
+}
+
+/* ---- delimiters --------------------------------------------------------- */
+
+/* What stands before and behind it. */
+static void
+look_at_delimiter(const struct clamav_form *f, struct clamav_delimiter *d)
+{
+	size_t	 end = d->at + f->line_len;
+
+	d->odd = 0;
+	if (d->at > 0 && f->p[d->at - 1] != '\n')
+		d->odd |= ODD_BEFORE;
+	else if (d->at > 0 && (d->at == 1 || f->p[d->at - 2] != '\r'))
+		d->odd |= ODD_LF;
+	d->is_last = f->len - end >= 2 && memcmp(f->p + end, "--", 2) == 0;
+	if (d->is_last)
+		end += 2;
+	for (; end < f->len && (f->p[end] == ' ' || f->p[end] == '\t'); end++)
+		d->odd |= ODD_BLANK;
+	if (f->len - end >= 2 && memcmp(f->p + end, "\r\n", 2) == 0)
+		end += 2;
+	else if (end < f->len && f->p[end] == '\n') {
+		d->odd |= ODD_LF;
+		end++;
+	} else if (end < f->len)
+		d->odd |= ODD_BEHIND;
+	d->end = end;
+}
+
+/* The next from there on, of all or of those that are for everybody. */
+static bool
+find_delimiter(const struct clamav_form *f, size_t from, bool is_strict,
+    struct clamav_delimiter *d)
+{
+	const char	*hit;
+
+	while ((hit = memmem(f->p + from, f->len - from, f->line,
+	    f->line_len)) != NULL) {
+		d->at = (size_t)(hit - f->p);
+		look_at_delimiter(f, d);
+		if (!is_strict || d->odd == 0)
+			return true;
+		from = d->at + 1;
+	}
+	return false;
+}
+
+/* ---- parts -------------------------------------------------------------- */
+
+/* Behind the header of a part, for readers that insist on CRLF. */
+static size_t
+skip_header_strict(const struct clamav_form *f, size_t at, size_t stop)
+{
+	const char	*hit;
+
+	if (stop - at >= 2 && memcmp(f->p + at, "\r\n", 2) == 0)
+		return at + 2;
+	hit = memmem(f->p + at, stop - at, "\r\n\r\n", 4);
+	return hit == NULL ? at : (size_t)(hit + 4 - f->p);
+}
+
+/* Behind its first empty line; where there is none all of it counts. */
+static size_t
+skip_header(const struct clamav_form *f, size_t at, size_t stop)
+{
+	const char	*lf;
+	size_t		 line = at, next;
+
+	for (; line < stop; line = next) {
+		lf = memchr(f->p + line, '\n', stop - line);
+		next = lf == NULL ? stop : (size_t)(lf + 1 - f->p);
+		if (f->p[line] == '\n' || (f->p[line] == '\r' &&
+		    lf != NULL && next == line + 2))
 			return next;
 	}
-	return f->len;
+	return at;
+}
+
+/* Without the line end that belongs to the delimiter. */
+static size_t
+trim_end(const struct clamav_form *f, size_t start, size_t stop)
+{
+	if (stop > start && f->p[stop - 1] == '\n') {
+		stop--;
+		if (stop > start && f->p[stop - 1] == '\r')
+			stop--;
+	}
+	return stop;
+}
+
+static void
+note_delimiter(struct clamav_form *f, const struct clamav_delimiter *d)
+{
+	f->found = true;
+	if (d->odd != 0 && f->odd != 0 && d->odd != f->odd)
+		f->is_mixed = true;
+	if (d->odd != 0)
+		f->odd = d->odd;
+}
+
+void
+clamav_form_init(struct clamav_form *f, struct slice boundary, const char *p,
+    size_t len)
+{
+	memset(f, 0, sizeof(*f));
+	f->p = p;
+	f->len = len;
+	memcpy(f->line, "--", 2);
+	memcpy(f->line + 2, boundary.p, boundary.len);
+	f->line_len = 2 + boundary.len;
+	f->is_strict = true;
+	f->closed = len;
+	f->more = find_delimiter(f, 0, true, &f->next);
+}
+
+/* The second way to cut it begins, from the first delimiter of all. */
+static void
+start_loose(struct clamav_form *f)
+{
+	f->is_strict = false;
+	if ((f->more = find_delimiter(f, 0, false, &f->next)))
+		note_delimiter(f, &f->next);
+}
+
+/* The part behind a delimiter.  Returns whether it is to be scanned. */
+static bool
+take_part(struct clamav_form *f, const struct clamav_delimiter *d,
+    size_t *offset, size_t *len)
+{
+	size_t	 start, stop = f->len, end;
+	bool	 is_known;
+
+	if (f->more)
+		stop = f->next.at;
+	if (stop < d->end)
+		stop = d->end;
+	end = f->more ? trim_end(f, d->end, stop) : stop;
+	start = skip_header_strict(f, d->end, stop);
+	if (f->is_strict && d->is_last) {
+		f->closed = d->at;	/* nothing behind that is a part */
+		f->more = false;
+		return false;
+	}
+	if (!f->is_strict) {
+		is_known = d->odd == 0 && d->at < f->closed &&
+		    (!f->more || f->next.odd == 0);
+		*offset = start;
+		start = skip_header(f, d->end, stop);
+		if ((is_known && start == *offset) || start >= end)
+			return false;	/* the first way had it, or nothing */
+	}
+	*offset = start;
+	*len = end > start ? end - start : 0;
+	return true;
 }
 
 bool
 clamav_form_next(struct clamav_form *f, size_t *offset, size_t *len)
 {
-	size_t	 start, end;
+	struct clamav_delimiter	 d;
 
-	if (f->pos >= f->len)
-		return false;
-	start = skip_header(f, next_line(f, f->pos));
-	end = f->pos = find_delimiter(f, start);
-	if (end < f->len && end > start) {
-		end--;				/* the line end before it */
-		if (end > start && f->p[end - 1] == '\r')
-			end--;
+	for (;;) {
+		if (!f->more && !f->is_strict)
+			return false;
+		if (!f->more) {
+			start_loose(f);
+			continue;
+		}
+		d = f->next;
+		f->more = find_delimiter(f, d.at + f->line_len, f->is_strict,
+		    &f->next);
+		if (f->more && !f->is_strict)
+			note_delimiter(f, &f->next);
+		if (take_part(f, &d, offset, len))
+			return true;
 	}
-	*offset = start;
-	*len = end - start;
-	return true;
+}
+
+const char *
+clamav_form_doubt(const struct clamav_form *f)
+{
+	if (!f->found)
+		return "the boundary is not in the body";
+	if (f->is_mixed)
+		return "delimiters of several kinds";
+	return NULL;
 }

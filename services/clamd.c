@@ -131,6 +131,8 @@ clamd_reason(enum clamd_result result)
 		[CLAMD_TOO_LARGE] = "too-large",
 		[CLAMD_ENCRYPTED] = "encrypted",
 		[CLAMD_ENCODED] = "encoded",
+		[CLAMD_FORM] = "form",
+		[CLAMD_PARTIAL] = "partial",
 		[CLAMD_LIMIT] = "limit",
 		[CLAMD_ERROR] = "error",
 	};

@@ -21,6 +21,8 @@ enum clamd_result {
 	CLAMD_TOO_LARGE,	/* more than the engine takes */
 	CLAMD_ENCRYPTED,	/* it cannot look inside */
 	CLAMD_ENCODED,		/* in a coding it does not know */
+	CLAMD_FORM,		/* who knows what its parts are */
+	CLAMD_PARTIAL,		/* the rest may make it something else */
 	CLAMD_LIMIT,		/* it gave up: too deep, too much */
 	CLAMD_ERROR,		/* anything else */
 	CLAMD_NRESULTS

@@ -128,6 +128,32 @@ txn_response_header(const struct txn *t, const char *name, size_t *len)
 	return find_header(head_of(t, true), name, len);
 }
 
+static const char *
+find_next_header(struct slice head, const char *name, size_t *pos,
+    size_t *len)
+{
+	struct http_field	 f;
+
+	*len = 0;
+	if (!http_find_next(head, name, pos, &f))
+		return NULL;
+	return slice_out(f.value, len);
+}
+
+const char *
+txn_next_request_header(const struct txn *t, const char *name, size_t *pos,
+    size_t *len)
+{
+	return find_next_header(head_of(t, false), name, pos, len);
+}
+
+const char *
+txn_next_response_header(const struct txn *t, const char *name, size_t *pos,
+    size_t *len)
+{
+	return find_next_header(head_of(t, true), name, pos, len);
+}
+
 const char *
 txn_icap_header(const struct txn *t, const char *name, size_t *len)
 {
@@ -151,13 +177,11 @@ txn_service_path(const struct txn *t)
 	return t->plan->path;
 }
 
-/* A blank before the colon hides nothing from us. */
 static bool
 is_framing(struct slice name)
 {
 	size_t	 i;
 
-	name = slice_trim(name);
 	for (i = 0; i < sizeof(framing) / sizeof(framing[0]); i++)
 		if (slice_is_nocase(name, framing[i]))
 			return true;
@@ -201,11 +225,16 @@ edit_begin(struct txn *t)
 	return bytes_add(&t->head, head.p, head.len);
 }
 
+size_t
+txn_head_max(const struct txn *t)
+{
+	return t->request->limits->http_heads + HEAD_SLACK;
+}
+
 static int
 edit_check_room(const struct txn *t, size_t more)
 {
-	if (more > t->request->limits->http_heads + HEAD_SLACK ||
-	    t->head.len > t->request->limits->http_heads + HEAD_SLACK - more) {
+	if (more > txn_head_max(t) || t->head.len > txn_head_max(t) - more) {
 		errno = E2BIG;
 		return -1;
 	}
@@ -233,6 +262,24 @@ edit_put(struct txn *t, size_t at, size_t old_len, const char *name,
 	return 0;
 }
 
+/* Drops the fields of that name from offset pos on, however many. */
+static void
+edit_drop(struct txn *t, const char *name, size_t pos)
+{
+	struct slice		 head = { t->head.p, t->head.len };
+	struct http_field	 f;
+	size_t			 kept = pos, from = pos, n;
+
+	while (http_find_next(head, name, &pos, &f)) {
+		n = pos - f.line.len - from;
+		memmove(t->head.p + kept, t->head.p + from, n);
+		kept += n;
+		from = pos;
+	}
+	memmove(t->head.p + kept, t->head.p + from, t->head.len - from);
+	t->head.len -= from - kept;
+}
+
 /*
  * Replaces the first field of that name (value NULL: not even that one),
  * drops the others, and appends where there is none and append says so.
@@ -240,34 +287,19 @@ edit_put(struct txn *t, size_t at, size_t old_len, const char *name,
 static int
 edit_field(struct txn *t, const char *name, const char *value, bool append)
 {
-	struct slice		 head;
 	struct http_field	 f;
-	size_t			 pos = 0, at, removed;
+	size_t			 pos = 0, at;
 
 	if (edit_begin(t) == -1)
 		return -1;
-	for (;;) {
-		head.p = t->head.p;
-		head.len = t->head.len;
-		if (!http_next_field(head, &pos, &f))
-			break;
-		if (!slice_is_nocase(f.name, name))
-			continue;
-		removed = f.line.len;
-		at = pos - removed;
-		if (value == NULL) {
-			if (bytes_splice(&t->head, at, removed, NULL, 0) == -1)
-				return -1;
-			pos = at;
-		} else {
-			if (edit_put(t, at, removed, name, value) == -1)
-				return -1;
-			pos = at + strlen(name) + strlen(value) + 4;
-			value = NULL;
-			append = false;
-		}
-	}
-	if (append && value != NULL)
+	if (value == NULL)
+		edit_drop(t, name, 0);
+	else if (http_find_next(txn_head(t), name, &pos, &f)) {
+		at = pos - f.line.len;
+		if (edit_put(t, at, f.line.len, name, value) == -1)
+			return -1;
+		edit_drop(t, name, at + strlen(name) + strlen(value) + 4);
+	} else if (append)
 		return edit_put(t, pos, 0, name, value);
 	return 0;
 }
@@ -297,8 +329,7 @@ txn_add_header(struct txn *t, const char *name, const char *value)
 	}
 	if (txn_check_field(name, value) == -1 || edit_begin(t) == -1)
 		return -1;
-	head.p = t->head.p;
-	head.len = t->head.len;
+	head = txn_head(t);
 	while (http_next_field(head, &pos, &f))
 		;
 	return edit_put(t, pos, 0, name, value);
@@ -377,7 +408,7 @@ txn_set_head(struct txn *t, const char *head, size_t len)
 		errno = ENOENT;
 		return -1;
 	}
-	if (len > t->request->limits->http_heads + HEAD_SLACK) {
+	if (len > txn_head_max(t)) {
 		errno = E2BIG;
 		return -1;
 	}
@@ -395,6 +426,24 @@ txn_set_head(struct txn *t, const char *head, size_t len)
 		}
 	} while (more);
 	return bytes_splice(&t->head, 0, t->head.len, head, len);
+}
+
+int
+txn_swap_head(struct txn *t, struct bytes *head)
+{
+	struct bytes	 old = t->head;
+
+	if (t->started) {
+		errno = EALREADY;
+		return -1;
+	}
+	if (head->len > txn_head_max(t)) {
+		errno = E2BIG;
+		return -1;
+	}
+	t->head = *head;
+	*head = old;
+	return 0;
 }
 
 int

@@ -5,6 +5,7 @@
  * is bounded: an expression that gives up says so and is never taken for one
  * that does not match.  Nothing here makes memory executable after open().
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,10 +27,43 @@
 #define GROUPS_MAX	100
 
 struct expr {
-	pcre2_code		*code;
-	pcre2_match_data	*data;
-	pcre2_match_context	*context;
+	pcre2_code	*code;
 };
+
+/*
+ * What a match works with: one for all of the process, as only one is made at
+ * a time, and as a set for each of thousands would be memory of each worker.
+ */
+static pcre2_match_data		*data;
+static pcre2_match_context	*context;
+static unsigned long		 users;		/* expressions */
+
+static int
+take_data(void)
+{
+	if (users == 0) {
+		data = pcre2_match_data_create(GROUPS_MAX, NULL);
+		context = pcre2_match_context_create(NULL);
+		if (data == NULL || context == NULL) {
+			pcre2_match_context_free(context);
+			pcre2_match_data_free(data);
+			return -1;
+		}
+		(void)pcre2_set_match_limit(context, MATCH_LIMIT);
+		(void)pcre2_set_heap_limit(context, HEAP_LIMIT);
+	}
+	users++;
+	return 0;
+}
+
+static void
+give_data(void)
+{
+	if (--users > 0)
+		return;
+	pcre2_match_context_free(context);
+	pcre2_match_data_free(data);
+}
 
 struct expr *
 expr_new(const char *pattern, size_t len, unsigned int flags, char *why)
@@ -39,8 +73,9 @@ expr_new(const char *pattern, size_t len, unsigned int flags, char *why)
 	int		 error = 0;
 	size_t		 n;
 
-	if ((e = calloc(1, sizeof(*e))) == NULL) {
+	if ((e = calloc(1, sizeof(*e))) == NULL || take_data() == -1) {
 		(void)snprintf(why, EXPR_WHY_MAX, "no memory");
+		free(e);
 		return NULL;
 	}
 	e->code = pcre2_compile((PCRE2_SPTR)pattern, len,
@@ -57,15 +92,6 @@ expr_new(const char *pattern, size_t len, unsigned int flags, char *why)
 		expr_free(e);
 		return NULL;
 	}
-	e->data = pcre2_match_data_create(GROUPS_MAX, NULL);
-	e->context = pcre2_match_context_create(NULL);
-	if (e->data == NULL || e->context == NULL) {
-		(void)snprintf(why, EXPR_WHY_MAX, "no memory");
-		expr_free(e);
-		return NULL;
-	}
-	(void)pcre2_set_match_limit(e->context, MATCH_LIMIT);
-	(void)pcre2_set_heap_limit(e->context, HEAP_LIMIT);
 	/* where it cannot be had the expression is interpreted */
 	if ((flags & EXPR_JIT) != 0)
 		(void)pcre2_jit_compile(e->code, PCRE2_JIT_COMPLETE);
@@ -77,10 +103,9 @@ expr_free(struct expr *e)
 {
 	if (e == NULL)
 		return;
-	pcre2_match_context_free(e->context);
-	pcre2_match_data_free(e->data);
 	pcre2_code_free(e->code);
 	free(e);
+	give_data();
 }
 
 /* Number of groups set plus one, 0 for no match, or -1. */
@@ -91,7 +116,7 @@ match_at(const struct expr *e, const char *subject, size_t len, size_t start,
 	int	 n;
 
 	n = pcre2_match(e->code, (PCRE2_SPTR)subject, len, start, options,
-	    e->data, e->context);
+	    data, context);
 	if (n == PCRE2_ERROR_NOMATCH)
 		return 0;
 	if (n == 0)
@@ -192,26 +217,37 @@ expr_replace(const struct expr *e, const char *subject, size_t len,
 	out->len = 0;
 	while (pos <= len) {
 		n = match_at(e, subject, len, pos, 0);
-		if (n == -1)
+		if (n == -1) {
+			errno = ELOOP;
 			return -1;
+		}
 		if (n == 0)
 			break;
-		ovector = pcre2_get_ovector_pointer(e->data);
+		ovector = pcre2_get_ovector_pointer(data);
 		/* \K may put the start behind the end */
-		if (ovector[0] > ovector[1] || ovector[0] < copied)
+		if (ovector[0] > ovector[1] || ovector[0] < copied) {
+			errno = ELOOP;
 			return -1;
+		}
 		if (bytes_add(out, subject + copied,
 		    ovector[0] - copied) == -1 ||
 		    put_replacement(out, replacement, subject, ovector,
-		    n) == -1 || out->len > size)
+		    n) == -1)
 			return -1;
+		if (out->len > size) {
+			errno = E2BIG;
+			return -1;
+		}
 		count++;
 		copied = ovector[1];
 		pos = ovector[1] + (ovector[0] == ovector[1]);
 	}
-	if (count > 0 && (bytes_add(out, subject + copied,
-	    len - copied) == -1 || out->len > size))
+	if (count > 0 && bytes_add(out, subject + copied, len - copied) == -1)
 		return -1;
+	if (out->len > size) {
+		errno = E2BIG;
+		return -1;
+	}
 	return count;
 }
 

@@ -37,8 +37,8 @@ int	 expr_match(const struct expr *e, const char *subject, size_t len);
 /*
  * Replaces each match by the replacement, in which $1 or ${1} stands for the
  * first group, $0 for the match and $$ for a dollar sign.  Returns the number
- * of them, and the result in out if there are any; or -1 as above, or when
- * memory or the limit of size bytes is exceeded.
+ * of them, and the result in out if there are any; or -1 with errno: ELOOP as
+ * above, E2BIG when it would be larger than size bytes, or ENOMEM.
  */
 int	 expr_replace(const struct expr *e, const char *subject, size_t len,
 	    const char *replacement, size_t size, struct bytes *out);

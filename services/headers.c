@@ -20,9 +20,6 @@
 #include "txn.h"
 #include "weburl.h"
 
-/* Longest value that a rule makes, bytes. */
-#define VALUE_MAX	8192
-
 /* Where a rule applies. */
 #define ON_REQUEST	0x01u
 #define ON_RESPONSE	0x02u
@@ -393,8 +390,20 @@ struct message {
 	bool		 has_url;	/* url is made */
 	int		 url_result;
 	struct weburl	 url;
+	const char	*value;		/* the rule's, made */
 	bool		 changed;
 };
+
+static struct slice
+head_of(const struct message *m)
+{
+	const char	*p;
+	size_t		 len;
+
+	p = m->is_response ? txn_response_head(m->txn, &len) :
+	    txn_request_head(m->txn, &len);
+	return get(p, len);
+}
 
 static int
 find_url(struct message *m)
@@ -421,7 +430,8 @@ has_host(const struct headers_rule *r, struct message *m)
 	unsigned int	 i;
 	size_t		 len;
 
-	if (find_url(m) == -1)
+	/* one that is too long has its host all the same */
+	if (find_url(m) == -1 && m->url.host_len == 0)
 		return false;
 	for (i = 0; i < r->nhosts; i++) {
 		len = strlen(r->host[i]);
@@ -446,13 +456,16 @@ has_pattern(cfg_t *cfg, const char *key, const char *text, int flags)
 	return false;
 }
 
+/* What is too long to be right is cut: it must not slip through for that. */
 static bool
 has_slice(cfg_t *cfg, const char *key, struct slice s, int flags)
 {
 	char	 text[256];
 
-	if (s.len == 0 || s.len >= sizeof(text))
+	if (s.len == 0)
 		return false;
+	if (s.len >= sizeof(text))
+		s.len = sizeof(text) - 1;
 	memcpy(text, s.p, s.len);
 	text[s.len] = '\0';
 	return has_pattern(cfg, key, text, flags);
@@ -476,21 +489,24 @@ has_status(const struct headers_rule *r, const struct message *m)
 	return false;
 }
 
+/* Whichever of several the recipient will take. */
 static bool
 has_type(const struct headers_rule *r, const struct message *m)
 {
-	const char	*p, *end;
-	size_t		 len;
+	struct slice		 head = head_of(m), type;
+	struct http_field	 f;
+	const char		*end;
+	size_t			 pos = 0;
 
-	p = m->is_response ?
-	    txn_response_header(m->txn, "Content-Type", &len) :
-	    txn_request_header(m->txn, "Content-Type", &len);
-	if (p == NULL)
-		return false;
-	if ((end = memchr(p, ';', len)) != NULL)
-		len = (size_t)(end - p);
-	return has_slice(r->cfg, "types", slice_trim(get(p, len)),
-	    FNM_CASEFOLD);
+	while (http_find_next(head, "Content-Type", &pos, &f)) {
+		type = f.value;
+		if (type.len > 0 &&
+		    (end = memchr(type.p, ';', type.len)) != NULL)
+			type.len = (size_t)(end - type.p);
+		if (has_slice(r->cfg, "types", slice_trim(type), FNM_CASEFOLD))
+			return true;
+	}
+	return false;
 }
 
 static bool
@@ -519,8 +535,9 @@ applies(const struct headers_rule *r, struct message *m)
 	if (r->nclients > 0 && !network_has(r->client, r->nclients,
 	    txn_client_address(m->txn)))
 		return false;
-	return !r->has_users || has_pattern(r->cfg, "users",
-	    txn_user(m->txn), FNM_CASEFOLD);
+	/* nobody is not any user */
+	return !r->has_users || (txn_user(m->txn)[0] != '\0' &&
+	    has_pattern(r->cfg, "users", txn_user(m->txn), FNM_CASEFOLD));
 }
 
 /* ---- actions ------------------------------------------------------------- */
@@ -539,7 +556,7 @@ value_of(struct message *m, enum headers_var var, char *number, size_t size)
 		p = txn_groups(m->txn);
 		break;
 	case VAR_HOST:
-		if (find_url(m) == 0)
+		if (find_url(m) == 0 || m->url.host_len > 0)
 			return get(m->url.text, m->url.host_len);
 		break;
 	case VAR_METHOD:
@@ -567,83 +584,87 @@ value_of(struct message *m, enum headers_var var, char *number, size_t size)
 	return get(p, strlen(p));
 }
 
-/* The value with its variables; control characters become "?". */
+/*
+ * Appends the value of a variable: control characters become "?", and what is
+ * to be a replacement has no groups in it.
+ */
 static int
-format_value(struct message *m, const char *p, char *dst, size_t size)
+add_var(struct bytes *out, struct slice v, bool replacement)
+{
+	size_t	 i;
+	int	 result = 0;
+
+	for (i = 0; i < v.len && result == 0; i++)
+		if (chars_span(v.p + i, 1, CHARS_TEXT) == 0)
+			result = bytes_adds(out, "?");
+		else if (replacement && v.p[i] == '$')
+			result = bytes_adds(out, "$$");
+		else
+			result = bytes_add(out, v.p + i, 1);
+	return result;
+}
+
+/* The value with its variables, terminated. */
+static int
+format_value(const struct headers_rule *r, struct message *m,
+    struct bytes *out)
 {
 	char			 number[16];
-	struct slice		 v;
+	const char		*p = r->value;
 	enum headers_var	 var;
-	size_t			 n = 0, len, i;
+	size_t			 len;
+	int			 result = 0;
 
-	while (*p != '\0') {
+	while (*p != '\0' && result == 0) {
 		if ((len = parse_var(p, &var)) > 0)
-			v = value_of(m, var, number, sizeof(number));
+			result = add_var(out, value_of(m, var, number,
+			    sizeof(number)), r->action == HEADERS_REPLACE);
 		else
-			v = get(p, len = 1);
-		if (v.len >= size - n)
+			result = bytes_add(out, p, len = 1);
+		/* it will not fit, and must not grow without end */
+		if (result == 0 && out->len > txn_head_max(m->txn)) {
+			errno = E2BIG;
 			return -1;
-		for (i = 0; i < v.len; i++)
-			dst[n++] = chars_span(v.p + i, 1, CHARS_TEXT) == 1 ?
-			    v.p[i] : '?';
+		}
 		p += len;
 	}
-	dst[n] = '\0';
-	return 0;
+	return result == 0 ? bytes_add(out, "", 1) : -1;
 }
 
-static struct slice
-head_of(const struct message *m)
-{
-	const char	*p;
-	size_t		 len;
-
-	p = m->is_response ? txn_response_head(m->txn, &len) :
-	    txn_request_head(m->txn, &len);
-	return get(p, len);
-}
-
-/* A field of the head that is edited. */
-static bool
-find_field(const struct message *m, const char *name, struct slice *value)
-{
-	const char	*p;
-	size_t		 len;
-
-	p = m->is_response ? txn_response_header(m->txn, name, &len) :
-	    txn_request_header(m->txn, name, &len);
-	if (p != NULL)
-		*value = get(p, len);
-	return p != NULL;
-}
-
+/*
+ * Behind the value of the last field of that name, which is what a recipient
+ * reads last; all others stay.
+ */
 static int
-append(struct message *m, const char *name, const char *value)
+append(const struct headers_rule *r, struct message *m)
 {
-	struct slice	 old;
-	char		 text[VALUE_MAX];
-	size_t		 i;
-	int		 n;
+	struct slice		 head = head_of(m);
+	struct http_field	 f, last;
+	struct bytes		 new;
+	size_t			 pos = 0, at;
+	int			 result = -1;
 
-	if (!find_field(m, name, &old) || old.len == 0)
-		return txn_set_header(m->txn, name, value);
-	n = snprintf(text, sizeof(text), "%.*s, %s", (int)old.len, old.p,
-	    value);
-	if (n < 0 || (size_t)n >= sizeof(text)) {
-		errno = E2BIG;
-		return -1;
-	}
-	/* a value may be folded */
-	for (i = 0; i < (size_t)n; i++)
-		if (chars_span(text + i, 1, CHARS_TEXT) == 0)
-			text[i] = ' ';
-	return txn_set_header(m->txn, name, text);
+	last.line.len = 0;
+	while (http_find_next(head, r->name, &pos, &f))
+		last = f;
+	if (last.line.len == 0)
+		return txn_add_header(m->txn, r->name, m->value);
+	at = (size_t)(last.value.p + last.value.len - head.p);
+	memset(&new, 0, sizeof(new));
+	if (bytes_add(&new, head.p, at) == 0 &&
+	    bytes_adds(&new, last.value.len > 0 ? ", " :
+	    head.p[at - 1] == ':' ? " " : "") == 0 &&
+	    bytes_adds(&new, m->value) == 0 &&
+	    bytes_add(&new, head.p + at, head.len - at) == 0)
+		result = txn_swap_head(m->txn, &new);
+	bytes_free(&new);
+	return result;
 }
 
 /* The new value of a field.  1 when it is another, 0 when not, or -1. */
 static int
-replace_value(const struct headers_rule *r, struct slice value,
-    struct bytes *out)
+replace_value(const struct headers_rule *r, const struct message *m,
+    struct slice value, struct bytes *out)
 {
 	struct bytes	 plain;
 	size_t		 i;
@@ -655,9 +676,7 @@ replace_value(const struct headers_rule *r, struct slice value,
 			if (chars_span(plain.p + i, 1, CHARS_TEXT) == 0)
 				plain.p[i] = ' ';
 		n = expr_replace(r->match, plain.p != NULL ? plain.p : "",
-		    plain.len, r->value, VALUE_MAX, out);
-		if (n == -1)
-			errno = E2BIG;
+		    plain.len, m->value, txn_head_max(m->txn), out);
 	}
 	bytes_free(&plain);
 	return n > 0 ? 1 : n;
@@ -665,8 +684,8 @@ replace_value(const struct headers_rule *r, struct slice value,
 
 /* Copies a field, with another name or another value. */
 static int
-copy_field(const struct headers_rule *r, const struct http_field *f,
-    struct bytes *head, bool *changed)
+copy_field(const struct headers_rule *r, const struct message *m,
+    const struct http_field *f, struct bytes *head, bool *changed)
 {
 	const char	*end = f->line.p + f->line.len, *behind;
 	struct bytes	 value;
@@ -679,7 +698,7 @@ copy_field(const struct headers_rule *r, const struct http_field *f,
 		    bytes_add(head, behind, (size_t)(end - behind)) : -1;
 	}
 	memset(&value, 0, sizeof(value));
-	if ((n = replace_value(r, f->value, &value)) == 0)
+	if ((n = replace_value(r, m, f->value, &value)) == 0)
 		result = bytes_add(head, f->line.p, f->line.len);
 	else if (n == 1) {
 		*changed = true;
@@ -706,19 +725,17 @@ rewrite(const struct headers_rule *r, struct message *m)
 	int			 result = 0;
 
 	memset(&new, 0, sizeof(new));
-	while (result == 0 && http_next_field(head, &pos, &f)) {
-		if (!slice_is_nocase(f.name, r->name))
-			continue;
+	while (result == 0 && http_find_next(head, r->name, &pos, &f)) {
 		result = bytes_add(&new, head.p + copied,
 		    (size_t)(f.line.p - head.p) - copied);
 		copied = pos;
 		if (result == 0)
-			result = copy_field(r, &f, &new, &changed);
+			result = copy_field(r, m, &f, &new, &changed);
 	}
 	if (result == 0 && changed &&
 	    (result = bytes_add(&new, head.p + copied,
 	    head.len - copied)) == 0) {
-		result = txn_set_head(m->txn, new.p, new.len);
+		result = txn_swap_head(m->txn, &new);
 		m->changed = true;
 	}
 	bytes_free(&new);
@@ -726,32 +743,51 @@ rewrite(const struct headers_rule *r, struct message *m)
 }
 
 static int
+apply_value(const struct headers_rule *r, struct message *m)
+{
+	if (r->action == HEADERS_REPLACE)
+		return rewrite(r, m);
+	m->changed = true;
+	if (r->action == HEADERS_SET)
+		return txn_set_header(m->txn, r->name, m->value);
+	if (r->action == HEADERS_ADD)
+		return txn_add_header(m->txn, r->name, m->value);
+	return append(r, m);
+}
+
+static int
 apply(const struct headers_rule *r, struct message *m)
 {
-	char		 value[VALUE_MAX] = "";
+	struct bytes	 value;
 	struct slice	 old;
+	int		 result = -1;
 
-	if (r->action == HEADERS_RENAME || r->action == HEADERS_REPLACE)
+	if (r->action == HEADERS_RENAME)
 		return rewrite(r, m);
 	if (r->action == HEADERS_REMOVE) {
-		if (!find_field(m, r->name, &old))
+		if (!http_find(head_of(m), r->name, &old))
 			return 0;
 		m->changed = true;
 		return txn_remove_header(m->txn, r->name);
 	}
-	if (format_value(m, r->value, value, sizeof(value)) == -1) {
-		errno = E2BIG;
-		return -1;
+	memset(&value, 0, sizeof(value));
+	if (format_value(r, m, &value) == 0) {
+		m->value = value.p;
+		result = apply_value(r, m);
 	}
-	m->changed = true;
-	switch (r->action) {
-	case HEADERS_SET:
-		return txn_set_header(m->txn, r->name, value);
-	case HEADERS_ADD:
-		return txn_add_header(m->txn, r->name, value);
-	default:
-		return append(m, r->name, value);
-	}
+	bytes_free(&value);
+	return result;
+}
+
+static enum verdict
+fail(const struct headers_rule *r, struct txn *txn)
+{
+	char	 why[256];
+
+	(void)snprintf(why, sizeof(why), "rule \"%s\": %s", cfg_title(r->cfg),
+	    errno == E2BIG ? "the head becomes too large" :
+	    errno == ELOOP ? "the expression gave up" : strerror(errno));
+	return txn_fail(txn, why);
 }
 
 static enum verdict
@@ -770,9 +806,9 @@ headers_serve(struct txn *txn, void *instance)
 		if (!applies(&h->rule[i], &m))
 			continue;
 		if (apply(&h->rule[i], &m) == -1)
-			return txn_fail(txn, errno == E2BIG ?
-			    "a header rule makes the head too large" :
-			    "a header rule cannot be applied");
+			return fail(&h->rule[i], txn);
+		if (!m.is_response)
+			m.has_url = false;	/* Host may be another */
 	}
 	return m.changed ? VERDICT_EDITED : VERDICT_UNCHANGED;
 }

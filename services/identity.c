@@ -13,7 +13,7 @@
 #include "../proto/header.h"
 #include "txn.h"
 
-/* Longer ones are cut: bytes. */
+/* Longer names of users are cut: bytes. */
 #define IDENTITY_MAX	1024
 
 /* Text in UTF-8: what a plain name decodes to by chance is hardly ever that. */
@@ -34,45 +34,137 @@ is_printable(const char *p, size_t len)
 /*
  * Base64 that stands for a text with a scheme ("WinNT://DOMAIN/user") is
  * decoded; anything else is taken as it is, for a plain name may well look
- * like base64.  With must_decode a text without a scheme will do.
+ * like base64.  With must_decode a text without a scheme will do.  Returns
+ * what is to be freed, or NULL.
  */
-static size_t
-identity_decode(char *dst, size_t size, struct slice value, bool must_decode)
+static char *
+identity_decode(struct slice value, bool must_decode)
 {
-	unsigned char	 plain[IDENTITY_MAX];
-	char		 padded[IDENTITY_MAX + 4];
-	size_t		 n = value.len;
-	int		 len;
+	size_t	 n = value.len, size = n + 4;
+	char	*plain, *padded;
+	int	 len;
 
-	if (n == 0 || n >= IDENTITY_MAX)
-		return 0;
+	if (n == 0 || (plain = malloc(2 * size)) == NULL)
+		return NULL;
+	padded = plain + size;
 	memcpy(padded, value.p, n);
 	while (n % 4 != 0)
 		padded[n++] = '=';		/* some leave it out */
 	padded[n] = '\0';
-	len = b64_pton(padded, plain, sizeof(plain) - 1);
-	if (len <= 0 || !is_printable((char *)plain, (size_t)len))
-		return 0;
-	plain[len] = '\0';
-	if (!must_decode && strstr((char *)plain, "://") == NULL)
-		return 0;
-	return strlcpy(dst, (char *)plain, size);
+	len = b64_pton(padded, (unsigned char *)plain, size - 1);
+	if (len > 0 && is_printable(plain, (size_t)len)) {
+		plain[len] = '\0';
+		if (must_decode || strstr(plain, "://") != NULL)
+			return plain;
+	}
+	free(plain);
+	return NULL;
 }
 
 static char *
-identity_make(struct slice value, bool encoded)
+identity_make(struct slice value)
 {
-	char	 text[IDENTITY_MAX + 1], *start;
+	char	*text = NULL, *start;
 
-	if (identity_decode(text, sizeof(text), value, encoded) == 0) {
-		if (value.len > IDENTITY_MAX)
-			value.len = IDENTITY_MAX;
-		if (value.len > 0)
-			memcpy(text, value.p, value.len);
-		text[value.len] = '\0';
+	if (value.len < IDENTITY_MAX)
+		text = identity_decode(value, false);
+	else
+		value.len = IDENTITY_MAX;
+	if (text == NULL)
+		text = strndup(value.len > 0 ? value.p : "", value.len);
+	if (text != NULL && (start = strstr(text, "://")) != NULL)
+		memmove(text, start + 3, strlen(start + 3) + 1);
+	return text;
+}
+
+/*
+ * The next of what commas separate, with its blanks, unless there is nothing
+ * else between them.  Quotes are part of a name here.
+ */
+static bool
+next_group(struct slice *list, struct slice *one)
+{
+	const char	*comma;
+
+	while (list->len > 0) {
+		*one = *list;
+		comma = memchr(list->p, ',', list->len);
+		if (comma != NULL)
+			one->len = (size_t)(comma - list->p);
+		list->p += one->len + (comma != NULL);
+		list->len -= one->len + (comma != NULL);
+		if (slice_trim(*one).len > 0)
+			return true;
 	}
-	start = strstr(text, "://");
-	return strdup(start != NULL ? start + 3 : text);
+	return false;
+}
+
+/* Appends a list, each element without its scheme. */
+static int
+add_groups(struct bytes *out, struct slice list)
+{
+	struct slice	 one;
+	const char	*start;
+	size_t		 n;
+
+	while (next_group(&list, &one)) {
+		if (out->len > 0 && bytes_adds(out, ",") == -1)
+			return -1;
+		n = chars_span(one.p, one.len, CHARS_BLANK);
+		if (bytes_add(out, one.p, n) == -1)
+			return -1;
+		if ((start = memmem(one.p, one.len, "://", 3)) != NULL)
+			n = (size_t)(start + 3 - one.p);
+		if (bytes_add(out, one.p + n, one.len - n) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/*
+ * A list of names, of base64, or in one base64; a plain name among others is
+ * not decoded, even if it could be.
+ */
+static int
+add_field(struct bytes *out, struct slice value)
+{
+	struct slice	 list = value, one;
+	bool		 encoded = true;
+	char		*text;
+	int		 result = 0;
+
+	while (encoded && next_group(&list, &one)) {
+		text = identity_decode(slice_trim(one), true);
+		encoded = text != NULL;
+		free(text);
+	}
+	while (result == 0 && next_group(&value, &one)) {
+		text = identity_decode(slice_trim(one), encoded);
+		if (text != NULL) {
+			one.p = text;
+			one.len = strlen(text);
+		}
+		result = add_groups(out, one);
+		free(text);
+	}
+	return result;
+}
+
+static char *
+identity_make_groups(const struct header *h)
+{
+	struct bytes	 out;
+	unsigned int	 i;
+	int		 result = 0;
+
+	memset(&out, 0, sizeof(out));
+	for (i = 0; i < h->count && result == 0; i++)
+		if (slice_is_nocase(h->field[i].name,
+		    "X-Authenticated-Groups"))
+			result = add_field(&out, h->field[i].value);
+	if (result == -1 || bytes_add(&out, "", 1) == -1)
+		bytes_free(&out);
+	return out.p;
 }
 
 static const char *
@@ -81,15 +173,12 @@ identity_get(struct txn *t, enum txn_identity which, const char *const *names)
 	const struct header_field	*f = NULL;
 	struct slice			 none = { "", 0 };
 	size_t				 i;
-	bool				 encoded;
 
 	if (t->identity[which] == NULL) {
 		for (i = 0; names[i] != NULL && f == NULL; i++)
 			f = header_find(&t->request->header, names[i]);
-		/* the groups are always base64, a list in one */
-		encoded = which == TXN_GROUPS;
-		t->identity[which] = identity_make(f != NULL ? f->value : none,
-		    encoded);
+		t->identity[which] = identity_make(f != NULL ? f->value :
+		    none);
 	}
 	return t->identity[which] != NULL ? t->identity[which] : "";
 }
@@ -114,8 +203,9 @@ txn_user(struct txn *t)
 const char *
 txn_groups(struct txn *t)
 {
-	static const char *const	 names[] = { "X-Authenticated-Groups",
-					    NULL };
+	char	**groups = &t->identity[TXN_GROUPS];
 
-	return identity_get(t, TXN_GROUPS, names);
+	if (*groups == NULL)
+		*groups = identity_make_groups(&t->request->header);
+	return *groups != NULL ? *groups : "";
 }

@@ -143,5 +143,7 @@ options_format(struct reply *r, const struct options *o)
 	options_add_preview(r, plan);
 	if (plan->x_include != NULL)
 		(void)reply_add_text(r, "X-Include", plan->x_include);
+	if (o->id_header != NULL)
+		(void)reply_add_text(r, o->id_header, o->id);
 	reply_end(r, ENCAP_RES_HDR, 0, ENCAP_NULL_BODY);
 }

@@ -10,6 +10,8 @@
 struct options {
 	const struct txn_plan	*plan;
 	const char		*istag;
+	const char		*id_header;	/* field with the id, or NULL */
+	const char		*id;		/* of the transaction */
 	unsigned int		 max_connections;	/* workers */
 	bool			 offers_trailers;	/* the request does */
 	time_t			 now;

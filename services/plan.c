@@ -5,6 +5,14 @@
  */
 #include "plan.h"
 
+/* Instances know best, where there is one. */
+static long
+step_preview(const struct txn_step *step)
+{
+	return step->service->wants == NULL || step->instance == NULL ?
+	    step->service->preview : step->service->wants(step->instance);
+}
+
 void
 plan_finish(struct txn_plan *plan)
 {
@@ -17,7 +25,8 @@ plan_finish(struct txn_plan *plan)
 	for (i = 0; i < plan->nsteps; i++) {
 		service = plan->step[i].service;
 		plan->methods |= service->methods;
-		if (!plan->preview_set && service->preview > plan->preview)
-			plan->preview = service->preview;
+		if (!plan->preview_set &&
+		    step_preview(&plan->step[i]) > plan->preview)
+			plan->preview = step_preview(&plan->step[i]);
 	}
 }

@@ -64,6 +64,7 @@ struct service_setup {
 	cfg_t		*section;	/* `blocklist ads { ... }`, parsed */
 	const char	*name;		/* its title, "ads" */
 	const char	*root;		/* of workers, or NULL; see poll */
+	int64_t		 patience;	/* ms that a transaction may take */
 
 	/*
 	 * Reports an error in the section: what is wrong, and what was
@@ -163,6 +164,12 @@ struct service {
 	/* serve: handles one message and says what is to become of it. */
 	enum verdict	 (*serve)(struct txn *txn, void *instance);
 
+	/*
+	 * wants: the preview that an instance wants in place of `preview`,
+	 * which depends on its configuration.
+	 */
+	long		 (*wants)(const void *instance);
+
 	/* stop: the worker leaves.  close: the master forgets the instance. */
 	void		 (*stop)(void *instance);
 	void		 (*close)(void *instance);
@@ -252,13 +259,26 @@ const char *txn_uri(const struct txn *txn, size_t *len);
 /* Status code of the HTTP response, 0 where there is none. */
 int	 txn_response_status(const struct txn *txn);
 
-/* First field of that name, whatever its case, trimmed; NULL if absent. */
+/*
+ * Value of the first field of that name, whatever its case and the blanks
+ * around it, trimmed; NULL if absent.
+ */
 const char *txn_request_header(const struct txn *txn, const char *name,
 	    size_t *len);
 const char *txn_response_header(const struct txn *txn, const char *name,
 	    size_t *len);
 
-/* The same of the ICAP request itself. */
+/*
+ * One after the other: *pos is 0 at first, and good until the next edit.  A
+ * service that decides something by a field looks at all of that name, for
+ * others may take another one than the first.
+ */
+const char *txn_next_request_header(const struct txn *txn, const char *name,
+	    size_t *pos, size_t *len);
+const char *txn_next_response_header(const struct txn *txn, const char *name,
+	    size_t *pos, size_t *len);
+
+/* The first of the ICAP request itself. */
 const char *txn_icap_header(const struct txn *txn, const char *name,
 	    size_t *len);
 
@@ -271,12 +291,20 @@ const char *txn_service_path(const struct txn *txn);
 /*
  * Who caused the message, as the client of ours says: the address in
  * X-Client-IP ("" if there is none), the user in X-Authenticated-User or
- * X-Client-Username, the groups in X-Authenticated-Groups.  Base64 is decoded
- * and a leading "scheme://" dropped.  Terminated, never NULL.
+ * X-Client-Username, the groups in X-Authenticated-Groups, which may be there
+ * several times.  Base64 is decoded and a leading "scheme://" dropped.  Groups
+ * are separated by commas; the name of one, like LDAP's, may have some too.
+ * Terminated, never NULL.
  */
 const char *txn_client_address(struct txn *txn);
 const char *txn_user(struct txn *txn);
 const char *txn_groups(struct txn *txn);
+
+/*
+ * Milliseconds that are left of the transaction, 0 when its time is over: the
+ * reply, too, has to be sent within them.  INT64_MAX where there is no limit.
+ */
+int64_t	 txn_time_left(const struct txn *txn);
 
 /* ---- its body -------------------------------------------------------- */
 

@@ -218,6 +218,17 @@ txn_body_fd(struct txn *t, uint64_t *size)
 	return fd;
 }
 
+int64_t
+txn_time_left(const struct txn *t)
+{
+	int64_t	 left;
+
+	if (t->stream->deadline == 0)
+		return INT64_MAX;
+	left = t->stream->deadline - stream_now();
+	return left > 0 ? left : 0;
+}
+
 void
 txn_note(struct txn *t, const char *key, const char *value)
 {

@@ -145,6 +145,16 @@ void	 txn_start_adapted(struct txn *t, int status, enum encap_entity body);
 /* The head that is adapted, with its edits: the reply's. */
 struct slice txn_head(const struct txn *t);
 
+/* edit.c: bytes that an edited head may have. */
+size_t	 txn_head_max(const struct txn *t);
+
+/*
+ * edit.c: swaps the head for one that is the same but for names and values of
+ * fields that do not frame the message.  Returns 0, or -1 with errno E2BIG or
+ * EALREADY.  What is in *head afterwards is the caller's.
+ */
+int	 txn_swap_head(struct txn *t, struct bytes *head);
+
 /* edit.c: drops the edits made so far. */
 void	 txn_forget_edits(struct txn *t);
 

@@ -7,18 +7,37 @@
  *
  * Rules: RFC 3986 6.2.2 (case, escapes, dots), and where browsers differ from
  * it what they do (numbers as addresses, repeated slashes).  All is in lower
- * case, as lists are.
+ * case, as lists are.  Where it is open which host is meant there is none: a
+ * guess would be a way past the lists.
  */
 #include <sys/socket.h>
 
 #include <arpa/inet.h>
 
+#include <stddef.h>
 #include <string.h>
 
 #include "idn.h"
 #include "weburl.h"
 
 #define LABEL_MAX	63	/* RFC 1035 2.3.4 */
+
+/* Browsers know these by name; each has its usual port. */
+static const struct {
+	const char	*name;
+	const char	*port;
+} schemes[] = {
+	{ "http", "80" }, { "https", "443" }, { "ftp", "21" },
+	{ "ws", "80" }, { "wss", "443" }
+};
+#define NSCHEMES	(sizeof(schemes) / sizeof(schemes[0]))
+
+static int
+fail(struct weburl *u, const char *why)
+{
+	u->why = why;
+	return -1;
+}
 
 static char
 lower(char c)
@@ -124,6 +143,29 @@ normalize_v4(char *host, size_t *len)
 	return 0;
 }
 
+/*
+ * Does it stand for an address of IPv4, its last four bytes?  RFC 4291 2.5.5
+ * (mapped, compatible), RFC 2765 2.1 (translated), RFC 6052 2.1 (NAT64).
+ */
+static bool
+is_wrapped(const struct in6_addr *in6)
+{
+	static const unsigned char	 prefix[][12] = {
+		{ [10] = 0xff, [11] = 0xff },
+		{ 0 },
+		{ [8] = 0xff, [9] = 0xff },
+		{ [1] = 0x64, [2] = 0xff, [3] = 0x9b }
+	};
+	size_t				 i;
+
+	if (IN6_IS_ADDR_UNSPECIFIED(in6) || IN6_IS_ADDR_LOOPBACK(in6))
+		return false;
+	for (i = 0; i < sizeof(prefix) / sizeof(prefix[0]); i++)
+		if (memcmp(in6->s6_addr, prefix[i], sizeof(prefix[i])) == 0)
+			return true;
+	return false;
+}
+
 /* The text between brackets.  A zone is dropped. */
 static int
 normalize_v6(char *host, size_t *len, struct slice text)
@@ -140,7 +182,7 @@ normalize_v6(char *host, size_t *len, struct slice text)
 	copy[text.len] = '\0';
 	if (inet_pton(AF_INET6, copy, &in6) != 1)
 		return -1;
-	if (IN6_IS_ADDR_V4MAPPED(&in6)) {
+	if (is_wrapped(&in6)) {
 		if (inet_ntop(AF_INET, in6.s6_addr + 12, host,
 		    INET_ADDRSTRLEN) == NULL)
 			return -1;
@@ -164,7 +206,6 @@ set_host(struct weburl *u, struct slice text)
 	bool	 is_ascii = true;
 	int	 c;
 
-	u->is_address = u->is_invalid = false;
 	for (i = 0; i < text.len; i++) {
 		c = (unsigned char)text.p[i];
 		if (c == '%') {
@@ -200,30 +241,63 @@ set_host(struct weburl *u, struct slice text)
 	return 0;
 }
 
+/* ":port", or nothing. */
+static int
+set_port(struct weburl *u, struct slice s)
+{
+	struct slice	 port = { s.p + 1, s.len - 1 };
+	uint64_t	 n;
+
+	if (s.len == 0 || (s.len == 1 && s.p[0] == ':'))
+		return 0;
+	if (s.p[0] != ':' || chars_parse_uint(port, 65535, &n) == -1)
+		return -1;
+	for (; port.len > 1 && port.p[0] == '0'; port.len--)
+		port.p++;
+	u->port = port;
+	return 0;
+}
+
 /* user@host:port or user@[v6]:port */
 static int
-set_authority(struct weburl *u, struct slice text)
+set_authority(struct weburl *u, struct slice s)
 {
-	const char	*at, *end;
+	struct slice	 host, rest;
+	const char	*p;
+	int		 result;
 
-	if (text.len == 0)
-		return -1;
-	if ((at = memrchr(text.p, '@', text.len)) != NULL) {
-		text.len -= (size_t)(at + 1 - text.p);
-		text.p = at + 1;
+	if (s.len == 0)
+		return fail(u, "no URL to look for");
+	if ((p = memrchr(s.p, '@', s.len)) != NULL) {
+		s.len -= (size_t)(p + 1 - s.p);
+		s.p = p + 1;
 	}
-	if (text.len > 0 && text.p[0] == '[') {
-		if ((end = memchr(text.p, ']', text.len)) == NULL)
-			return -1;
-		text.p++;
-		text.len = (size_t)(end - text.p);
+	host = s;
+	if (s.len > 0 && s.p[0] == '[') {
+		if ((p = memchr(s.p, ']', s.len)) == NULL)
+			return fail(u, "a URL with a host that cannot be");
+		host.p++;
+		host.len = (size_t)(p++ - host.p);
+	} else if ((p = memchr(s.p, ':', s.len)) != NULL)
+		host.len = (size_t)(p - host.p);
+	else
+		p = s.p + s.len;
+	/* so an address of IPv6 without brackets is none: where is its end? */
+	rest.p = p;
+	rest.len = (size_t)(s.p + s.len - p);
+	if (set_port(u, rest) == -1)
+		return fail(u, "a URL with a port that cannot be");
+	u->is_address = u->is_invalid = false;
+	if (host.p > s.p) {
 		u->is_address = true;
-		u->is_invalid = false;
-		return normalize_v6(u->text, &u->host_len, text);
+		result = normalize_v6(u->text, &u->host_len, host);
+	} else
+		result = set_host(u, host);
+	if (result == -1) {
+		u->host_len = 0;
+		return fail(u, "a URL with a host that cannot be");
 	}
-	if ((end = memchr(text.p, ':', text.len)) != NULL)
-		text.len = (size_t)(end - text.p);
-	return set_host(u, text);
+	return 0;
 }
 
 /* ---- paths -------------------------------------------------------------- */
@@ -280,18 +354,22 @@ close_segment(const char *text, size_t from, size_t segment, size_t n)
 	return n;
 }
 
-static void
+/* Returns 0, or -1 where it does not fit. */
+static int
 set_path(struct weburl *u, struct slice s)
 {
 	size_t	 n = u->host_len, max = n + WEBURL_PATH_MAX, from, segment;
 	size_t	 i = 0, closed;
 	bool	 is_query = false;
 
+	if (s.len > WEBURL_PATH_MAX)
+		return -1;
 	u->text[n++] = '/';
 	from = segment = n;
 	if (s.len > 0 && s.p[0] == '/')
 		i = 1;
-	while (i < s.len && n + 4 < max && s.p[i] != '#') {
+	/* what is put in at once fits behind the limit */
+	while (i < s.len && n <= max) {
 		if (!is_query && (s.p[i] == '/' || s.p[i] == '\\')) {
 			closed = close_segment(u->text, from, segment, n);
 			if (closed == n && n > segment)
@@ -308,61 +386,153 @@ set_path(struct weburl *u, struct slice s)
 		} else
 			n += put(u->text + n, s, &i);
 	}
+	if (n > max)
+		return -1;
 	if (!is_query)
 		n = close_segment(u->text, from, segment, n);
 	/* "/" alone is the host */
 	u->len = n == from ? u->host_len : n;
+	return 0;
 }
 
 /* ---- what others call --------------------------------------------------- */
 
-/* "scheme://": its length, or 0. */
+/* Where the first of these bytes is, or the end. */
 static size_t
-scheme_len(struct slice s)
+find_any(struct slice s, const char *bytes)
 {
 	size_t	 i;
 
-	for (i = 0; i < s.len && i < 32; i++)
-		if (s.p[i] == ':')
+	for (i = 0; i < s.len; i++)
+		if (s.p[i] != '\0' && strchr(bytes, s.p[i]) != NULL)
 			break;
-		else if (chars_span(s.p + i, 1, CHARS_TOKEN) == 0)
-			return 0;
-	if (i == 0 || i + 2 >= s.len || s.p[i] != ':' || s.p[i + 1] != '/' ||
-	    s.p[i + 2] != '/')
+	return i;
+}
+
+static bool
+is_digits(struct slice s)
+{
+	return chars_span(s.p, s.len, CHARS_DIGIT) == s.len;
+}
+
+/* Cuts "scheme://" off, if it is there. */
+static int
+cut_scheme(struct weburl *u, struct slice *s)
+{
+	struct slice	 name = *s, rest;
+	size_t		 i;
+
+	name.len = chars_span(s->p, s->len < 32 ? s->len : 32, CHARS_TOKEN);
+	if (name.len == 0 || name.len == s->len || s->p[name.len] != ':')
 		return 0;
-	return i + 3;
+	rest.p = s->p + name.len + 1;
+	rest.len = s->len - name.len - 1;
+	if (rest.len >= 2 && rest.p[0] == '/' && rest.p[1] == '/') {
+		u->scheme = name;
+		s->p = rest.p + 2;
+		s->len = rest.len - 2;
+		return 0;
+	}
+	/* "http:/host" is one to a browser, to others a path, or a host http */
+	for (i = 0; i < NSCHEMES; i++)
+		if (slice_is_nocase(name, schemes[i].name) &&
+		    (rest.len == 0 || !is_digits(rest)))
+			return fail(u, "a URL without // before its host");
+	return 0;
+}
+
+/* Cuts the authority off. */
+static int
+cut_authority(struct weburl *u, struct slice *s, struct slice *authority)
+{
+	const char	*at;
+	size_t		 end;
+
+	authority->p = s->p;
+	authority->len = find_any(*s, "/?#");
+	/* to browsers a backslash ends it, to others it belongs to a user */
+	end = find_any(*authority, "\\");
+	if (end < authority->len) {
+		at = memrchr(authority->p, '@', authority->len);
+		if (at != NULL && at > authority->p + end)
+			return fail(u, "a URL with a backslash before an @");
+		authority->len = end;
+	}
+	s->p += authority->len;
+	s->len -= authority->len;
+	return 0;
 }
 
 int
 weburl_parse(struct weburl *u, struct slice target, struct slice host)
 {
-	struct slice	 authority;
-	size_t		 i;
-
+	memset(u, 0, offsetof(struct weburl, is_address));
 	if (target.len == 0)
-		return -1;
+		return fail(u, "no URL to look for");
 	if (target.p[0] == '/' || (target.len == 1 && target.p[0] == '*')) {
-		authority = host;
-	} else {
-		i = scheme_len(target);
-		target.p += i;
-		target.len -= i;
-		for (i = 0; i < target.len; i++)
-			if (target.p[i] == '/' || target.p[i] == '?' ||
-			    target.p[i] == '#' || target.p[i] == '\\')
-				break;
-		authority.p = target.p;
-		authority.len = i;
-		target.p += i;
-		target.len -= i;
-	}
-	if (set_authority(u, authority) == -1)
+		/* it is a host and a port, and no list */
+		if (find_any(host, "@/?#\\,") < host.len)
+			return fail(u, "a Host field that is no host");
+		if (target.p[0] == '*')
+			target.len = 0;
+	} else if (cut_scheme(u, &target) == -1 ||
+	    cut_authority(u, &target, &host) == -1)
 		return -1;
+	if (set_authority(u, host) == -1)
+		return -1;
+	u->path = target;
+	u->path.len = find_any(target, "#");
 	u->len = u->host_len;
-	if (target.len > 0 && target.p[0] != '*')
-		set_path(u, target);
+	if (u->path.len > 0 && set_path(u, u->path) == -1) {
+		u->text[u->len] = '\0';
+		return fail(u, "a URL that is too long");
+	}
 	u->text[u->len] = '\0';
 	return 0;
+}
+
+static char *
+add(char *dst, struct slice s)
+{
+	if (s.len > 0)
+		memcpy(dst, s.p, s.len);
+	return dst + s.len;
+}
+
+size_t
+weburl_format(const struct weburl *u, enum weburl_form form, bool is_tunnel,
+    char *dst)
+{
+	static const struct slice	 colon = { ":", 1 }, slash = { "/", 1 };
+	static const struct slice	 slashes = { "://", 3 };
+	struct slice			 scheme = { "http", 4 };
+	struct slice			 host = { u->text, u->host_len };
+	struct slice			 path = u->path;
+	const char			*usual = "443";
+	char				*p = dst;
+	size_t				 i;
+
+	if (u->scheme.len > 0)
+		scheme = u->scheme;
+	for (i = 0; i < NSCHEMES && !is_tunnel; i++)
+		if (slice_is_nocase(scheme, schemes[i].name))
+			usual = schemes[i].port;
+	if (!is_tunnel)
+		p = add(add(p, scheme), slashes);
+	p = add(p, host);
+	if (form == WEBURL_SENT && u->port.len > 0 &&
+	    !slice_is(u->port, usual))
+		p = add(add(p, colon), u->port);
+	if (form == WEBURL_NORMAL) {
+		path.p = u->text + u->host_len;
+		path.len = u->len - u->host_len;
+	}
+	if (!is_tunnel && (path.len == 0 || path.p[0] != '/'))
+		p = add(p, slash);
+	if (!is_tunnel)
+		p = add(p, path);
+	*p = '\0';
+	return (size_t)(p - dst);
 }
 
 bool

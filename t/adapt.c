@@ -14,7 +14,8 @@
 
 /* Small heads keep the buffer small, so that bodies outgrow it. */
 static const struct limits limits = {
-	.request_line = 512, .head = 4096, .http_heads = 4096, .fields = 32,
+	.request_line = 512, .head = 4096,
+	.http_heads = ADAPT_HTTP_HEADS, .fields = 32,
 	.chunk_line = 64, .trailers = 256
 };
 

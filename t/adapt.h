@@ -9,6 +9,8 @@
 
 #define ADAPT_STEPS	3
 
+#define ADAPT_HTTP_HEADS	(12 * 1024)	/* their limit, bytes */
+
 /* The ICAP request a test makes.  Zeroed: REQMOD, GET, no body, no Allow. */
 struct ask {
 	bool		 respmod;

@@ -8,15 +8,7 @@ icapc=${ICAPC:-${top_builddir:-.}/icapc}
 
 # Starts icapd with $tmp/icapd.conf, that it may listen on port 0.
 av_start() {
-	mkdir -p "$tmp/spool" "$tmp/run"
-	chmod 1777 "$tmp/spool"
-	start icapd icapd_exec -d -f "$tmp/icapd.conf"
-	icapd_pid=$started_pid
-	wait_until icapd_is_up || fail "icapd is not ready"
-	icapd_port=$(sed -n \
-	    's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
-	    "$tmp/icapd.err" | head -n 1)
-	[ -n "$icapd_port" ] || fail "icapd ended instead of listening"
+	icapd_serve
 }
 
 # c STATUS SERVICE METHOD OPTION...: icapc, which gives up after a while by

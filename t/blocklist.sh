@@ -58,6 +58,7 @@ configuration() {
 	cat <<-END
 	run-dir = "$tmp/board"
 	listen "127.0.0.1:0" { workers = 4 }
+	log "-" { }
 	blocklist ads {
 		cache = "$tmp/cache"
 		list "ads" {
@@ -120,6 +121,8 @@ passes ads http://ads.example/ -H 'X-Authenticated-User: boss'
 ask ads 'http://ut1.example/?a=<b>'
 has "$answer" '^Location: http://localhost/why?c=ut1&u=http%3A%2F%2Fut1.example%2F%3Fa%3D%3Cb%3E' ||
     fail "no redirect: $(cat "$answer")"
+wait_until has "$tmp/icapd.out" '"denied".*ut1\.example' ||
+    fail "who is sent elsewhere is said to be allowed"
 wait_until is_passed ads http://127.0.0.1/x ||
     fail "the address of the redirect's host is blocked"
 blocks ads http://127.0.0.2/x
@@ -256,7 +259,7 @@ mv "$tmp/lists/ads" "$tmp/lists/gone"
 start check "$ICAPD" -n -f "$tmp/icapd.conf"
 reap "$started_pid"
 [ "$status" -eq 1 ] || fail "icapd -n ended with $status"
-has "$tmp/check.err" '^[^ ]*icapd.conf:6: list ads: path ".*lists/ads": No such file' ||
+has "$tmp/check.err" '^[^ ]*icapd.conf:7: list ads: path ".*lists/ads": No such file' ||
     fail "another message: $(cat "$tmp/check.err")"
 head -c 5000 "$ICAPD" >"$tmp/lists/ads"
 start check "$ICAPD" -n -f "$tmp/icapd.conf"

@@ -27,7 +27,7 @@
 #include "../services/service.h"
 #include "unit.h"
 
-#define MANY	100000		/* entries of the large list */
+#define MANY	1000000		/* entries of the large list */
 
 static char		 folder[64];
 static struct text	 notices;
@@ -58,13 +58,13 @@ tear_down(void)
 	ck_assert_int_eq(system(command), 0);
 }
 
-static const char *
+static char *
 path_of(const char *name)
 {
-	static char	 path[8][128];
+	static char	 path[16][128];
 	static int	 next;
 
-	next = (next + 1) % 8;
+	next = (next + 1) % 16;
 	(void)snprintf(path[next], sizeof(path[next]), "%s/%s", folder, name);
 	return path[next];
 }
@@ -92,9 +92,16 @@ static struct text	 saw;
 static int
 on_entry(void *arg, enum blocklist_kind kind, const char *text, size_t len)
 {
+	static const char *const	 sign[] = {
+		[BLOCKLIST_ENTRY] = "",
+		[BLOCKLIST_IMPORTANT] = "+",
+		[BLOCKLIST_EXCEPTION] = "!",
+		[BLOCKLIST_FINAL] = "!!",
+		[BLOCKLIST_EXPRESSION] = "~",
+	};
+
 	(void)arg;
-	text_addf(&saw, "%s%.*s ", kind == BLOCKLIST_ENTRY ? "" :
-	    kind == BLOCKLIST_EXCEPTION ? "!" : "~", len > 80 ? 80 : (int)len,
+	text_addf(&saw, "%s%.*s ", sign[kind], len > 80 ? 80 : (int)len,
 	    text);
 	return 0;
 }
@@ -144,8 +151,8 @@ static const struct {
 	    "ads.example b.example d.example e.example " },
 	{ "10.0.0.1 intranet\nfe80::1 x\ntwo words\n", "?1 ?2 ?3 " },
 	{ "||ads.example^\n||b.example^$important\n||c.example^|\n"
-	    "@@||d.example^\n", "ads.example b.example c.example "
-	    "!d.example " },
+	    "@@||d.example^\n@@||e.example^$important\n", "ads.example "
+	    "+b.example c.example !d.example !!e.example " },
 	{ "||ads.example^$third-party\n||b.example/x^\n||c.example\n"
 	    "example.org##.ad\n/banner/\n@@|http://x\n||a*.example^\n",
 	    "?1 ?2 ?3 ?4 ?5 ?6 ?7 " },
@@ -185,6 +192,9 @@ static const struct {
 	    "?1 ?2 ?3 ?4 ?5 192.0.2.1/24 192.0.2.1/24x " },
 	{ "@@||a.example?x^\n||a.example?x^\n@@||a.example#x^\n"
 	    "a.example/x CNAME rpz-passthru.\n", "?1 ?2 ?3 ?4 " },
+	/* no more than numbers */
+	{ "12345\n0x7f.1\n010.0.0.1\n192.0.2.1.\n0.0.0.0 7\n",
+	    "?1 ?2 ?3 192.0.2.1 ?5 " },
 	{ "http://user:pass@ads.example./x\nuser@b.example:80\n"
 	    "%63.example\n", "ads.example/x b.example c.example " },
 };
@@ -342,6 +352,8 @@ static const struct {
 	{ "http://[2001:db8::1]/", "b:[2001:db8::1] " },
 	{ "http://excepted.ads.example/", "c:excepted.ads.example " },
 	{ "http://sub.excepted.ads.example/", "c:excepted.ads.example " },
+	{ "http://x.vip.example/", "a:vip.example " },
+	{ "http://most.example/", "" },
 	{ "http://tld/", "b:tld " }, { "http://a.b.tld/", "b:tld " },
 };
 
@@ -349,7 +361,9 @@ static void
 put_lists(void)
 {
 	put("a", "ads.example\nboth.example\nurl.example/bad/\n"
-	    "url.example/q?x=1\n@@||excepted.ads.example^\n");
+	    "url.example/q?x=1\n@@||excepted.ads.example^\n"
+	    "||vip.example^$important\n@@||vip.example^\n"
+	    "||most.example^$important\n@@||most.example^$important\n");
 	put("b", "both.example\ndeep.both.example\n192.0.2.1\n"
 	    "[2001:db8:0::1]\ntld\n");
 	put("c", "excepted.ads.example\n");
@@ -365,38 +379,108 @@ START_TEST(finding)
 	put_lists();
 	ck_assert_int_ne(fd = open_db(&db, NULL, &fault), -1);
 	ck_assert_str_eq(find(&db, finds[_i].url), finds[_i].expect);
-	ck_assert_uint_eq(blocklist_db_get_count(&db, 0), 5);
+	ck_assert_uint_eq(blocklist_db_get_count(&db, 0), 9);
 	ck_assert_uint_eq(blocklist_db_get_count(&db, 2), 1);
 	blocklist_db_close(&db);
 	(void)close(fd);
 }
 END_TEST
 
-/* Many entries, many times: each is found, its neighbours are not. */
+/*
+ * A million entries in every form there is, some of them twice: each is found,
+ * what is next to it is not.  ~ stands for its number, \1 and \2 for its upper
+ * and lower half in hexadecimal, \3 to \5 for its lower bytes.
+ */
+static const struct {
+	const char	*line;
+	const char	*url;
+	const char	*expect;	/* NULL: there is something */
+} forms[] = {
+	{ "d~.example", "http://www.D~.Example./", "a:d~.example " },
+	{ "0.0.0.0 x.d~.example d~.example", "d~.example:443",
+	    "a:d~.example " },
+	{ "||d~.example^$important", "d~.example", "a:d~.example " },
+	{ "address=/d~.example/0.0.0.0", "d~.example", "a:d~.example " },
+	{ "*.d~.example", "http://user@d~.example:8080/",
+	    "a:d~.example " },
+	{ "http://user@d~.example:8080/\r", "d~.example", "a:d~.example " },
+	{ "local-zone: \"d~.example.\" always_nxdomain", "d~.example",
+	    "a:d~.example " },
+	{ "d~.example. 300 IN CNAME .", "d~.example", "a:d~.example " },
+	{ "\t.D~.EXAMPLE  # why", "d~.example", "a:d~.example " },
+	{ "::\tlocalhost d~.example", "d~.example", "a:d~.example " },
+	{ "d~.example.:443", "d~.example", "a:d~.example " },
+	{ "%44~%2Eexample", "d~.exampl%65", "a:d~.example " },
+	{ "xn--bcher-kva~.example", "xn--bcher-kva~.example",
+	    "a:xn--bcher-kva~.example " },
+	{ "d~.example/x/%2DY/", "http://d~.example/x/-y/z?q",
+	    "a:d~.example/x/-y " },
+	{ "d~.example/x?q=1", "http://d~.example/x?q=1&r",
+	    "a:d~.example/x?q=1 " },
+	{ "d~.example/x", "http://d~.example/xx", "" },
+	{ "10.\3.\4.\5", "http://10.\3.\4.\5/", NULL },
+	{ "2001:db8::\1:\2", "http://[2001:DB8:0::\1:\2]:80/", NULL },
+	{ "||d~.example^\n@@||d~.example^", "d~.example", "" },
+	{ "two words~\nd~.example", "d~.example", "a:d~.example " },
+	{ "!d~.example", "d~.example", "" },
+};
+
+static const char *
+fill(const char *pattern, unsigned int i)
+{
+	static char	 text[4][256];
+	static int	 next;
+	char		*p;
+	size_t		 n, size = sizeof(text[0]);
+
+	next = (next + 1) % 4;
+	p = text[next];
+	for (n = 0; *pattern != '\0'; pattern++)
+		if (*pattern == '~')
+			n += (size_t)snprintf(p + n, size - n, "%u", i);
+		else if (*pattern == 1 || *pattern == 2)
+			n += (size_t)snprintf(p + n, size - n, "%x",
+			    *pattern == 1 ? i >> 16 : i & 0xffff);
+		else if (*pattern >= 3 && *pattern <= 5)
+			n += (size_t)snprintf(p + n, size - n, "%u",
+			    i >> (8 * (5 - *pattern)) & 0xff);
+		else
+			p[n++] = *pattern;
+	p[n] = '\0';
+	return p;
+}
+
 START_TEST(finding_many)
 {
+	const char		*many = getenv("ENTRIES"), *found, *expect;
 	struct blocklist_fault	 fault;
 	struct blocklist_db	 db;
-	char			 url[64], expect[64];
+	unsigned int		 n = MANY, i, f;
 	FILE			*fp;
-	int			 fd, i, k;
+	int			 fd;
 
+	if (many != NULL)
+		n = (unsigned int)strtoul(many, NULL, 10);
 	ck_assert_ptr_nonnull(fp = fopen(path_of("a"), "w"));
-	for (k = 0; k < 2; k++)
-		for (i = 0; i < MANY; i += 1 + k)
-			(void)fprintf(fp, "x%d.d%d.example\n", i, i % 7);
+	for (i = 0; i < n; i++) {
+		f = i % ROWS(forms);
+		(void)fprintf(fp, "%s\n", fill(forms[f].line, i));
+		if (i % 5 == 0)
+			(void)fprintf(fp, "%s\n", fill(forms[f].line, i));
+	}
 	ck_assert_int_eq(fclose(fp), 0);
 	use_lists(1);
 	ck_assert_int_ne(fd = open_db(&db, NULL, &fault), -1);
-	ck_assert_uint_eq(db.trailer.entries, MANY);
-	for (i = 0; i < MANY; i++) {
-		(void)snprintf(url, sizeof(url), "www.x%d.d%d.example", i,
-		    i % 7);
-		(void)snprintf(expect, sizeof(expect), "a:%s ", url + 4);
-		unit_must(strcmp(find(&db, url), expect) == 0);
-		(void)snprintf(url, sizeof(url), "x%d.d%d.example", i,
-		    (i + 1) % 7);
-		unit_must(strcmp(find(&db, url), "") == 0);
+	for (i = 0; i < n; i++) {
+		f = i % ROWS(forms);
+		found = find(&db, fill(forms[f].url, i));
+		expect = forms[f].expect;
+		if (expect != NULL ? strcmp(found, fill(expect, i)) != 0 :
+		    strncmp(found, "a:", 2) != 0)
+			ck_abort_msg("%s: %s", fill(forms[f].url, i), found);
+		/* which is of another form */
+		found = find(&db, fill(forms[f].url, i + n));
+		unit_must(found[0] == '\0');
 	}
 	blocklist_db_close(&db);
 	(void)close(fd);
@@ -531,7 +615,7 @@ START_TEST(faults)
 	/* an empty one is told, and refused where it was not before */
 	put("b", "");
 	ck_assert_int_ne(fd = open_db(&db, NULL, &fault), -1);
-	ck_assert_ptr_nonnull(strstr(notices.s, "list \"b\" is empty"));
+	ck_assert_ptr_nonnull(strstr(notices.s, "/b is empty"));
 	blocklist_db_close(&db);
 	(void)close(fd);
 	put("b", "b.example\n");
@@ -546,6 +630,157 @@ START_TEST(faults)
 	    0);
 	ck_assert_int_eq(system("test $(ls /tmp/icapd-blocklist.*/cache | "
 	    "grep -c 'cdb[.]') -eq 0"), 0);
+}
+END_TEST
+
+/*
+ * What becomes of one file is not hidden by the others of its list: all these
+ * hold some entries in other files.
+ */
+static const struct {
+	const char	*command;	/* in the folder of the test */
+	int		 path;		/* at fault, or -1 */
+	const char	*why;
+	bool		 is_loss;	/* it had entries before */
+} parts[] = {
+	{ ": >b", 1, "it has become empty, and had 1 entries: expected some, "
+	    "or empty = yes in list \"a\"", true },
+	{ "echo '# nothing' >b", 1, "it has become empty, and", true },
+	{ "rm ut1/domains", 2, "domains: it has gone, and had 1", true },
+	{ ": >ut1/urls", 2, "urls: it has become empty, and had 2", true },
+	{ ": >ut1/domains; : >ut1/urls", 2, "domains: it has become empty",
+	    true },
+	{ "rm -r ut1; : >ut1", 2, "it has become empty, and had 3", true },
+	{ "rm -r ut1; mkdir ut1; : >ut1/expressions", 2, "domains: it has "
+	    "gone", true },
+	{ "printf '\\037\\213\\n\\001\\n\\002\\nb\\n' >b", 1, "it is no text: 3 ",
+	    false },
+	{ "printf '\\037\\n\\001\\nx\\n' >ut1/domains", 2, "domains: it is no "
+	    "text: 2 ", false },
+	{ "echo '<html>' >b", 1, "none of its 1 lines is an entry", false },
+	{ "rm b", 1, "No such file or directory", false },
+	{ ": >ut1/expressions", -1, "", false },
+	{ "echo b.example >>b", -1, "", false },
+};
+
+static void
+run(const char *command)
+{
+	char	 text[512];
+
+	(void)snprintf(text, sizeof(text), "cd '%s' && { %s; }", folder,
+	    command);
+	ck_assert_int_eq(system(text), 0);
+}
+
+/* List "a" of the files a and b and the folder ut1. */
+static void
+use_parts(void)
+{
+	static char	*path[3];
+	int		 i;
+
+	saw.len = 0;
+	for (i = 0; i < 100; i++)
+		text_addf(&saw, "a%d.example\n", i);
+	put("a", saw.s);
+	put("b", "b.example\n");
+	ck_assert_int_eq(mkdir(path_of("ut1"), 0755), 0);
+	put("ut1/domains", "ut1.example\n");
+	put("ut1/urls", "url.example/x\nurl.example/y\n");
+	path[0] = path_of("a");
+	path[1] = path_of("b");
+	path[2] = path_of("ut1");
+	use_lists(1);
+	three[0].path = path;
+	three[0].npaths = 3;
+}
+
+START_TEST(faults_of_parts)
+{
+	struct blocklist_fault	 fault;
+	struct blocklist_db	 db, before;
+	int			 fd, k, expect = parts[_i].path;
+
+	use_parts();
+	ck_assert_int_ne(fd = open_db(&before, NULL, &fault), -1);
+	(void)close(fd);
+	run(parts[_i].command);
+	/* while it runs, at its next start, and where there is no list yet */
+	for (k = 0; k < 3; k++) {
+		if (k == 2) {
+			run("rm cache/*");
+			if (parts[_i].is_loss)
+				expect = -1;
+		}
+		fd = open_db(&db, k == 0 ? &before : NULL, &fault);
+		ck_assert_msg((fd == -1) == (expect != -1), "%s", fault.why);
+		if (fd == -1) {
+			ck_assert_uint_eq(fault.list, 0);
+			ck_assert_int_eq((int)fault.path, expect);
+			ck_assert_msg(strncmp(fault.why, parts[_i].why,
+			    strlen(parts[_i].why)) == 0, "%s", fault.why);
+			continue;
+		}
+		ck_assert_str_eq(find(&db, "a7.example"), "a:a7.example ");
+		blocklist_db_close(&db);
+		(void)close(fd);
+	}
+	blocklist_db_close(&before);
+}
+END_TEST
+
+/* One that may be empty may be, but no binary data. */
+START_TEST(parts_empty)
+{
+	struct blocklist_fault	 fault;
+	struct blocklist_db	 db;
+	int			 fd;
+
+	use_parts();
+	three[0].may_be_empty = true;
+	ck_assert_int_ne(fd = open_db(&db, NULL, &fault), -1);
+	blocklist_db_close(&db);
+	(void)close(fd);
+	run(parts[_i].command);
+	fd = open_db(&db, NULL, &fault);
+	ck_assert_msg((fd == -1) == (parts[_i].path != -1 &&
+	    !parts[_i].is_loss), "%s", fault.why);
+	ck_assert_ptr_null(strstr(notices.s, "is empty"));
+	three[0].may_be_empty = false;
+	if (fd == -1)
+		return;
+	blocklist_db_close(&db);
+	(void)close(fd);
+}
+END_TEST
+
+/* What is compiled is right only for bytes that are read in the same way. */
+START_TEST(stored_kinds)
+{
+	char			*folder_only[1], *files[3];
+	struct blocklist_fault	 fault;
+	struct blocklist_db	 db;
+	int			 fd, k;
+
+	if (!expr_is_built_in())
+		return;
+	use_parts();
+	put("ut1/expressions", "casino[0-9]\nplain\n");
+	folder_only[0] = path_of("ut1");
+	files[0] = path_of("ut1/domains");
+	files[1] = path_of("ut1/urls");
+	files[2] = path_of("ut1/expressions");
+	for (k = 0; k < 3; k++) {
+		three[0].path = k == 1 ? files : folder_only;
+		three[0].npaths = k == 1 ? 3 : 1;
+		ck_assert_int_ne(fd = open_db(&db, NULL, &fault), -1);
+		ck_assert_uint_eq(db.trailer.expressions, k == 1 ? 0 : 2);
+		ck_assert_str_eq(find(&db, "http://plain/"),
+		    k == 1 ? "a:plain " : "");
+		blocklist_db_close(&db);
+		(void)close(fd);
+	}
 }
 END_TEST
 
@@ -645,25 +880,67 @@ START_TEST(shared)
 }
 END_TEST
 
+/* A file that cannot be handed over leaves the one before to all. */
+START_TEST(shared_refused)
+{
+	struct blocklist_share	*s = blocklist_share_new(7);
+	uint32_t		 number = 0;
+	char			 text[2] = "";
+	int			 fd, ends[2];
+
+	put("file", "1");
+	ck_assert_int_ne(fd = open(path_of("file"), O_RDONLY), -1);
+	ck_assert_int_eq(blocklist_share_put(s, fd, 1), 0);
+	(void)close(fd);
+	put("next", "2");
+	ck_assert_int_ne(fd = open(path_of("next"), O_RDONLY), -1);
+	blocklist_share_get_fds(s, ends);
+	ck_assert_int_eq(shutdown(ends[0], SHUT_WR), 0);
+	ck_assert_int_eq(blocklist_share_put(s, fd, 2), -1);
+	(void)close(fd);
+	ck_assert_uint_eq(blocklist_share_get_number(s), 1);
+	ck_assert_uint_eq(blocklist_share_get_version(s), 1);
+	ck_assert_int_ne(fd = blocklist_share_take(s, &number), -1);
+	ck_assert_uint_eq(number, 1);
+	ck_assert_int_eq((int)read(fd, text, 1), 1);
+	ck_assert_str_eq(text, "1");
+	(void)close(fd);
+	blocklist_share_free(s);
+}
+END_TEST
+
 /* ---- hosts of redirects -------------------------------------------------- */
 
 /* What the name has now; NULL: it cannot be found. */
 static const char	*answer[3];
+
+/* A byte in it for each look-up of slow.example that may end. */
+static int		 slow[2];
 
 static int
 on_look_up(const char *name, unsigned char (*address)[16], unsigned int max,
     const char **why)
 {
 	unsigned int	 n;
+	char		 byte;
 
-	ck_assert_str_eq(name, "page.example");
 	*why = "try again";
-	if (answer[0] == NULL)
+	if (strcmp(name, "slow.example") == 0 && read(slow[0], &byte, 1) != 1)
+		return -1;
+	if (answer[0] == NULL || strstr(name, ".example") == NULL)
 		return -1;
 	for (n = 0; n < max && answer[n] != NULL; n++)
-		ck_assert_int_eq(inet_pton(AF_INET6, answer[n], address[n]),
-		    1);
+		if (inet_pton(AF_INET6, answer[n], address[n]) != 1)
+			return -1;
 	return (int)n;
+}
+
+/* All of them, however long it takes. */
+static void
+look_up(struct blocklist_hosts *h)
+{
+	while (!blocklist_hosts_look_up(h))
+		;
 }
 
 static bool
@@ -695,7 +972,7 @@ START_TEST(hosts)
 	ck_assert(!has_host(h, "http://192.0.2.1/"));
 	answer[0] = "::ffff:192.0.2.1";
 	answer[1] = "2001:db8::1";
-	blocklist_hosts_look_up(h);
+	look_up(h);
 	ck_assert(has_host(h, "http://192.0.2.1/"));
 	ck_assert(has_host(h, "192.0.2.1:443"));
 	ck_assert(has_host(h, "http://3221225985/x"));
@@ -708,22 +985,59 @@ START_TEST(hosts)
 	ck_assert_str_eq(notices.s, "");
 	/* what is known stays, and is lamented once */
 	answer[0] = NULL;
-	blocklist_hosts_look_up(h);
-	blocklist_hosts_look_up(h);
+	look_up(h);
+	look_up(h);
 	ck_assert(has_host(h, "http://192.0.2.1/"));
 	ck_assert_str_eq(notices.s, "blocklist \"x\": page.example, the host "
 	    "of a redirect: try again; the addresses known of it are 2\n");
 	/* another one replaces it, and the next failure is told again */
 	answer[0] = "::ffff:192.0.2.2";
 	answer[1] = NULL;
-	blocklist_hosts_look_up(h);
+	look_up(h);
 	ck_assert(has_host(h, "http://192.0.2.2/"));
 	ck_assert(!has_host(h, "http://192.0.2.1/"));
 	ck_assert(!has_host(h, "http://[2001:db8::1]/"));
 	answer[0] = NULL;
-	blocklist_hosts_look_up(h);
+	look_up(h);
 	ck_assert_ptr_nonnull(strstr(notices.s, "known of it are 1\n"));
 	blocklist_hosts_free(h);
+}
+END_TEST
+
+/*
+ * A name server that does not answer holds up nobody: the call returns, what
+ * was known stays, and the answer is taken when it is there.
+ */
+START_TEST(hosts_slow)
+{
+	struct blocklist_hosts	*h = blocklist_hosts_new("x", on_look_up);
+	static const char *const urls[] = { "page.example", "slow.example",
+				    "other.example" };
+	static struct weburl	 u;
+	size_t			 i;
+
+	ck_assert_int_eq(pipe(slow), 0);
+	for (i = 0; i < ROWS(urls); i++) {
+		ck_assert_int_eq(weburl_parse(&u, unit_slice(urls[i]),
+		    unit_slice("")), 0);
+		ck_assert_int_eq(blocklist_hosts_add(h, &u), 0);
+	}
+	answer[0] = "::ffff:192.0.2.1";
+	for (i = 0; i < 3; i++)
+		ck_assert(!blocklist_hosts_look_up(h));
+	ck_assert(has_host(h, "http://192.0.2.1/"));
+	answer[0] = "::ffff:192.0.2.2";
+	ck_assert_int_eq((int)write(slow[1], "x", 1), 1);
+	look_up(h);
+	ck_assert(has_host(h, "http://192.0.2.1/"));
+	ck_assert(has_host(h, "http://192.0.2.2/"));
+	ck_assert_str_eq(notices.s, "");
+	/* in the next round, too; the end waits for it */
+	ck_assert(!blocklist_hosts_look_up(h));
+	ck_assert(!has_host(h, "http://192.0.2.1/"));
+	ck_assert_int_eq(close(slow[1]), 0);
+	blocklist_hosts_free(h);
+	(void)close(slow[0]);
 }
 END_TEST
 
@@ -740,7 +1054,7 @@ START_TEST(hosts_shared)
 	ck_assert_int_eq(blocklist_hosts_add(h, &u), 0);
 	if ((pid = fork()) == 0) {
 		answer[0] = "::ffff:192.0.2.1";
-		blocklist_hosts_look_up(h);
+		look_up(h);
 		_exit(0);
 	}
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
@@ -754,9 +1068,10 @@ static void
 add(TCase *tc)
 {
 	tcase_add_test(tc, hosts);
+	tcase_add_test(tc, hosts_slow);
 	tcase_add_test(tc, hosts_shared);
 	tcase_add_checked_fixture(tc, set_up, tear_down);
-	tcase_set_timeout(tc, 60);
+	tcase_set_timeout(tc, 240);
 	unit_add_rows(tc, reading, lists);
 	tcase_add_loop_test(tc, reading_long, 0, 3);
 	tcase_add_test(tc, reading_nul);
@@ -767,9 +1082,13 @@ add(TCase *tc)
 	tcase_add_loop_test(tc, stored_damaged, 0, 2);
 	tcase_add_test(tc, stored_nowhere);
 	tcase_add_test(tc, faults);
+	unit_add_rows(tc, faults_of_parts, parts);
+	unit_add_rows(tc, parts_empty, parts);
+	tcase_add_test(tc, stored_kinds);
 	tcase_add_test(tc, bad_lines);
 	tcase_add_test(tc, expressions);
 	tcase_add_test(tc, shared);
+	tcase_add_test(tc, shared_refused);
 }
 
 int

@@ -3,7 +3,7 @@
  * The client of clamd against a clamd that says whatever a test wants: every
  * reply, cut at every point, garbage, silence, and the end of the connection
  * at each byte.  Whatever is not exactly the reply OK to this request must
- * not come out as clean.  Behind that the parts of forms, and the cache.
+ * not come out as clean.  Behind that the cache.
  *
  * The false clamd is a child that takes its orders from shared memory; the
  * test gives them before it asks, so nothing is a matter of time.
@@ -677,64 +677,6 @@ START_TEST(address_is_checked)
 }
 END_TEST
 
-/* The contents of the parts, each in brackets. */
-static const struct {
-	const char	*type;
-	const char	*body;
-	const char	*parts;		/* NULL: it is no form */
-} forms[] = {
-	{ "multipart/form-data; boundary=XX",
-	    "--XX\r\nA: b\r\n\r\none\r\n--XX\r\nA: b\r\n\r\ntwo\r\n--XX--\r\n",
-	    "[one][two]" },
-	{ "Multipart/Form-Data; Boundary=\"X X\"",
-	    "--X X\r\n\r\none\r\n--X X--\r\n", "[one]" },
-	{ "multipart/form-data; boundary=XX; charset=x",
-	    "pre\r\n--XX\n\none\n--XX--\n", "[one]" },
-	/* no end */
-	{ "multipart/form-data; boundary=XX", "--XX\r\nA: b\r\n\r\none",
-	    "[one]" },
-	/* what only looks like a boundary */
-	{ "multipart/form-data; boundary=XX",
-	    "--XX\r\n\r\na--XX\r\n-XX\r\n--XX--\r\n", "[a--XX\r\n-XX]" },
-	{ "multipart/form-data; boundary=XX", "--XX\r\n\r\n\r\n--XX--\r\n",
-	    "[]" },
-	{ "multipart/form-data; boundary=XX", "nothing", "" },
-	{ "multipart/form-data; boundary=XX", "", "" },
-	{ "multipart/form-data; boundary=XX", "--XX", "[]" },
-	{ "multipart/form-data; boundary=", "--\r\n\r\nx\r\n----", NULL },
-	{ "multipart/form-data", "x", NULL },
-	{ "text/plain; boundary=XX", "--XX\r\n\r\nx\r\n--XX--\r\n", NULL },
-	{ "", "x", NULL },
-};
-
-START_TEST(parts_of_a_form)
-{
-	struct clamav_form	 f;
-	struct text		 out = { "", 0 };
-	size_t			 len = strlen(forms[_i].body), at, n;
-	char			*body = malloc(len + 1);
-	unsigned int		 parts = 0;
-
-	ck_assert(body != NULL);
-	memcpy(body, forms[_i].body, len);
-	if (!clamav_form_init(&f, unit_slice(forms[_i].type), body, len)) {
-		ck_assert(forms[_i].parts == NULL);
-		free(body);
-		return;
-	}
-	while (clamav_form_next(&f, &at, &n) && parts++ < 10) {
-		ck_assert(at <= len && n <= len - at);
-		/* the epilogue of the last boundary is a part as well */
-		if (at == len && f.pos == len && n == 0 && parts > 1)
-			break;
-		text_addf(&out, "[%.*s]", (int)n, body + at);
-	}
-	ck_assert(forms[_i].parts != NULL);
-	ck_assert_str_eq(out.s, forms[_i].parts);
-	free(body);
-}
-END_TEST
-
 START_TEST(cache_keeps_what_is_known)
 {
 	struct clamav_cache		*c = clamav_cache_new(64, 1000);
@@ -816,7 +758,6 @@ add(TCase *tc)
 	tcase_add_loop_test(tc, death_with_a_body_is_down, 0, 2);
 	tcase_add_test(tc, version_is_heard_of);
 	unit_add_rows(tc, address_is_checked, addresses);
-	unit_add_rows(tc, parts_of_a_form, forms);
 	tcase_add_test(tc, cache_keeps_what_is_known);
 	tcase_add_test(tc, cache_is_bounded_and_shared);
 }

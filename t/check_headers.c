@@ -17,7 +17,8 @@ extern const struct service svc_headers;
 #define LINES	"Host: www.a.example\r\nX-One:  1 \r\nx-ONE:\t2\r\n" \
 		"Accept: text/html,\r\n text/plain\r\n\r\n"
 #define GET	"GET http://www.a.example/dir/Page?q HTTP/1.1\r\n"
-#define OK	"HTTP/1.1 200 OK\r\n"
+#define TEN	"0123456789012345678901234567890123456789" \
+		"0123456789"
 
 static const struct {
 	const char	*rule;		/* inside of rule "r" { } */
@@ -37,7 +38,10 @@ static const struct {
 	    "Accept: text/html,\r\n text/plain\r\n\r\n" },
 	{ "action=append name=Accept value=v",
 	    "Host: www.a.example\r\nX-One:  1 \r\nx-ONE:\t2\r\n"
-	    "Accept: text/html,   text/plain, v\r\n\r\n" },
+	    "Accept: text/html,\r\n text/plain, v\r\n\r\n" },
+	{ "action=append name=X-One value=v",
+	    "Host: www.a.example\r\nX-One:  1 \r\nx-ONE:\t2, v\r\n"
+	    "Accept: text/html,\r\n text/plain\r\n\r\n" },
 	{ "action=append name=X-New value=v",
 	    "Host: www.a.example\r\nX-One:  1 \r\nx-ONE:\t2\r\n"
 	    "Accept: text/html,\r\n text/plain\r\nX-New: v\r\n\r\n" },
@@ -87,15 +91,20 @@ static const struct {
 	{ "action=remove name=Accept types={'*'}", NULL },
 };
 
+static const char	*user = "joe";
+
 static void
 run_rule(struct opened *o, struct adapt *a, const char *rule)
 {
-	char	 text[512];
+	static char	 icap[128];
+	char		 text[512];
 
 	(void)snprintf(text, sizeof(text), "rule \"r\" { %s }", rule);
 	opened_init(o, &svc_headers, text);
 	ck_assert_str_eq(o->errors.s, "");
-	a->ask.icap = "X-Client-IP: 10.1.1.1\r\nX-Client-Username: joe\r\n";
+	(void)snprintf(icap, sizeof(icap), "X-Client-IP: 10.1.1.1\r\n"
+	    "X-Client-Username: %s\r\n", user);
+	a->ask.icap = icap;
 	opened_run(o, a);
 	ck_assert_int_eq(a->result, 0);
 }
@@ -125,6 +134,141 @@ START_TEST(edit)
 }
 END_TEST
 
+/* A value that was there may be longer than any that rules make. */
+static const struct {
+	const char	*rule;
+	const char	*behind;	/* of the long value */
+} lengths[] = {
+	{ "action=replace name=X match='b$' value='<$0>'", "<b>" },
+	{ "action=replace name=X match='^a+' value='$0$0'", NULL },
+	{ "action=append name=X value=v", "b, v" },
+	{ "action=set name=X value='%{url}'", "b" },
+};
+
+START_TEST(long_value)
+{
+	static struct opened	 o;
+	static struct adapt	 a;
+	static char		 head[32 * 1024], value[10001], expect[20100];
+	size_t			 len;
+
+	if (!expr_is_built_in() && strstr(lengths[_i].rule, "match") != NULL)
+		return;
+	memset(value, 'a', sizeof(value) - 1);
+	(void)snprintf(head, sizeof(head), strstr(lengths[_i].rule, "url") !=
+	    NULL ? "GET %sb HTTP/1.1\r\n\r\n" :
+	    "GET / HTTP/1.1\r\nX: %sb\r\n\r\n", value);
+	memset(&a, 0, sizeof(a));
+	a.ask.head = head;
+	run_rule(&o, &a, lengths[_i].rule);
+	len = (size_t)snprintf(expect, sizeof(expect), "\r\nX: %s%s\r\n\r\n",
+	    value, lengths[_i].behind != NULL ? lengths[_i].behind : "ab");
+	if (lengths[_i].behind == NULL)
+		len = (size_t)snprintf(expect, sizeof(expect),
+		    "\r\nX: %s%sb\r\n\r\n", value, value);
+	ck_assert_int_eq(a.txn.verdict, VERDICT_EDITED);
+	ck_assert_uint_ge(a.txn.head.len, len);
+	ck_assert_mem_eq(a.txn.head.p + a.txn.head.len - len, expect, len);
+	adapt_fini(&a);
+	opened_fini(&o);
+}
+END_TEST
+
+/* What cannot be done is said, with the rule that it was. */
+static const struct {
+	const char	*rule;
+	const char	*why;
+} failures[] = {
+	{ "action=replace name=X match='a' value='$0$0$0$0$0$0$0$0$0$0'",
+	    "rule \"r\": the head becomes too large" },
+	{ "action=set name=X value='%{url}%{url}%{url}%{url}%{url}%{url}%{url}"
+	    "%{url}%{url}'", "rule \"r\": the head becomes too large" },
+	{ "action=replace name=X match='(a|aa)+[cd]' value=x",
+	    "rule \"r\": the expression gave up" },
+};
+
+START_TEST(failure)
+{
+	static struct opened	 o;
+	static struct adapt	 a;
+	static char		 head[32 * 1024], value[10001];
+
+	if (!expr_is_built_in() && strstr(failures[_i].rule, "match") != NULL)
+		return;
+	memset(value, 'a', sizeof(value) - 1);
+	(void)snprintf(head, sizeof(head), strstr(failures[_i].rule, "url") !=
+	    NULL ? "GET %sb HTTP/1.1\r\n\r\n" :
+	    "GET / HTTP/1.1\r\nX: %sb\r\n\r\n", value);
+	memset(&a, 0, sizeof(a));
+	a.ask.head = head;
+	a.on_error = ON_ERROR_PASS;
+	run_rule(&o, &a, failures[_i].rule);
+	ck_assert(a.txn.unscanned);
+	ck_assert_str_eq(a.txn.why, failures[_i].why);
+	adapt_fini(&a);
+	opened_fini(&o);
+}
+END_TEST
+
+/* Fields that come several times, or are not written as they should be. */
+static const struct {
+	const char	*rule;
+	const char	*lines;
+	const char	*expect;
+} odd[] = {
+	{ "action=append name=Via value=v",
+	    "Via: a\r\nX: x\r\nvia : b\r\nVIA:c \r\nY: y\r\n",
+	    "Via: a\r\nX: x\r\nvia : b\r\nVIA:c, v \r\nY: y\r\n" },
+	{ "action=append name=X value=v", "X:\r\n", "X: v\r\n" },
+	{ "action=append name=X value=v", "X: \r\n", "X: v\r\n" },
+	{ "action=append name=X value=v", "X:\r\n \r\n\t\r\n",
+	    "X: v\r\n \r\n\t\r\n" },
+	{ "action=append name=X value=v", "X: a\r\n \r\nY: b\r\n",
+	    "X: a, v\r\n \r\nY: b\r\n" },
+	{ "action=append name=X value=v", "X: 1\001\r\n", "X: 1\001, v\r\n" },
+	{ "action=set name=X value=v", "X : 1\r\nY: y\r\nx\t: 2\r\n",
+	    "X: v\r\nY: y\r\n" },
+	{ "action=remove name=X", "X : 1\r\nY: y\r\nx\t: 2\r\n",
+	    "Y: y\r\n" },
+	{ "action=remove name=X", " X: 1\r\nY: y\r\n", "Y: y\r\n" },
+	{ "action=rename name=X to=Z", "X : 1\r\nY: y\r\nx: 2\r\n",
+	    "Z : 1\r\nY: y\r\nZ: 2\r\n" },
+	{ "action=rename name=X to=Z", "X: 1\r\n",
+	    "Z: 1\r\n" },
+	{ "action=replace name=X match='\\d' value='<$0>'",
+	    "X : 1\r\nY: 3\r\nx: 2\r\nX: z\r\n",
+	    "X : <1>\r\nY: 3\r\nx: <2>\r\nX: z\r\n" },
+	{ "action=replace name=X match=a value='%{user}-%{method}$$$0'",
+	    "X: ab\r\n", "X: j$0e-GET$ab\r\n" },
+	/* a lone CR is not for us to mend */
+	{ "action=rename name=X to=Z", "X: 1\r\nY: a\rb\r\n",
+	    "Z: 1\r\nY: a\rb\r\n" },
+};
+
+START_TEST(odd_fields)
+{
+	static struct opened	 o;
+	static struct adapt	 a;
+	char			 head[1024], expect[1024];
+
+	if (!expr_is_built_in() && strstr(odd[_i].rule, "match") != NULL)
+		return;
+	memset(&a, 0, sizeof(a));
+	(void)snprintf(head, sizeof(head), "%s%s\r\n", GET, odd[_i].lines);
+	a.ask.head = head;
+	user = "j$0e";
+	run_rule(&o, &a, odd[_i].rule);
+	(void)snprintf(expect, sizeof(expect), "%s%s\r\n", GET,
+	    odd[_i].expect);
+	ck_assert_int_eq(a.txn.verdict, VERDICT_EDITED);
+	ck_assert_msg(a.txn.head.len == strlen(expect) &&
+	    memcmp(a.txn.head.p, expect, a.txn.head.len) == 0, "%.*s",
+	    (int)a.txn.head.len, a.txn.head.p);
+	adapt_fini(&a);
+	opened_fini(&o);
+}
+END_TEST
+
 static const struct {
 	const char	*rule;
 	bool		 is_edited;
@@ -139,6 +283,38 @@ static const struct {
 	{ "action=remove name=Server types={'text/plain'}", false },
 	{ "action=set name=X value='%{status}'", true },
 };
+
+/* The types of a response: each of its fields counts. */
+static const struct {
+	const char	*lines;
+	bool		 is_edited;
+} types[] = {
+	{ "Content-Type: video/mp4\r\n", true },
+	{ "Content-Type: text/html\r\nContent-Type: video/mp4\r\n", true },
+	{ "Content-Type: video/mp4;a=b\r\nContent-Type: text/x\r\n", true },
+	{ "content-type : VIDEO/mp4 ; a\r\n", true },
+	{ "Content-Type:\r\n video/mp4\r\n", true },
+	{ "Content-Type: video/" TEN TEN TEN TEN TEN TEN "\r\n", true },
+	{ "Content-Type: text/html\r\n", false },
+	{ "Content-Type: ;video/mp4\r\nContent-Type:\r\n", false },
+	{ "X: video/mp4\r\n", false },
+};
+
+START_TEST(type)
+{
+	static struct opened	 o;
+	static struct adapt	 a;
+
+	memset(&a, 0, sizeof(a));
+	a.ask.respmod = true;
+	a.ask.http = types[_i].lines;
+	run_rule(&o, &a, "action=set name=X value=v types={'video/*'}");
+	ck_assert_int_eq(a.txn.verdict, types[_i].is_edited ?
+	    VERDICT_EDITED : VERDICT_UNCHANGED);
+	adapt_fini(&a);
+	opened_fini(&o);
+}
+END_TEST
 
 /* In a response, with a body of which nothing but the preview is read. */
 START_TEST(response)
@@ -183,6 +359,77 @@ START_TEST(order)
 	opened_run(&o, &a);
 	ck_assert_uint_eq(a.txn.head.len, strlen(expect));
 	ck_assert_mem_eq(a.txn.head.p, expect, strlen(expect));
+	adapt_fini(&a);
+	opened_fini(&o);
+}
+END_TEST
+
+/* So does a condition on the host, and a variable. */
+START_TEST(order_of_hosts)
+{
+	static struct opened	 o;
+	static struct adapt	 a;
+	static const char	 expect[] = "GET / HTTP/1.1\r\n"
+				    "Z: b.example\r\nX: a.example\r\n"
+				    "Y: b.example\r\n\r\n";
+
+	memset(&a, 0, sizeof(a));
+	opened_init(&o, &svc_headers,
+	    "rule a { action=set name=X value='%{host}' hosts={a.example} }\n"
+	    "rule b { action=set name=Host value=b.example }\n"
+	    "rule c { action=set name=Y value='%{host}' hosts={b.example} }\n"
+	    "rule d { action=rename name=Host to=Z }\n"
+	    "rule e { action=rename name=Z to=Host hosts={b.example} }\n");
+	a.ask.head = "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
+	opened_run(&o, &a);
+	ck_assert_str_eq(o.errors.s, "");
+	ck_assert_msg(a.txn.head.len == strlen(expect) &&
+	    memcmp(a.txn.head.p, expect, a.txn.head.len) == 0, "%.*s",
+	    (int)a.txn.head.len, a.txn.head.p);
+	adapt_fini(&a);
+	opened_fini(&o);
+}
+END_TEST
+
+/* Nobody is not any user; a URL that is too long has a host, and no path. */
+static const struct {
+	const char	*rule;
+	size_t		 len;		/* of the path */
+	bool		 edits;
+} strange[] = {
+	{ "action=set name=X value='%{host}' hosts={a.example}", 9000, true },
+	{ "action=set name=X value='%{host}'", 9000, true },
+	{ "action=set name=X value='%{host}' hosts={a}", 9000, false },
+	{ "action=set name=X value='%{host}' paths={'*'}", 9000, false },
+	{ "action=set name=X value='%{host}' paths={'*'}", 8192, true },
+	{ "action=set name=X value='%{host}' users={'*'}", 9, false },
+};
+
+START_TEST(stranger)
+{
+	static const char	 end[] = " HTTP/1.1\r\n\r\n";
+	static const char	 expect[] = "\r\nX: a.example\r\n\r\n";
+	static struct opened	 o;
+	static struct adapt	 a;
+	static char		 head[10000];
+	size_t			 n;
+
+	n = (size_t)snprintf(head, sizeof(head), "GET http://a.example/");
+	memset(head + n, 'x', strange[_i].len - 1);
+	(void)strlcpy(head + n + strange[_i].len - 1, end, sizeof(end));
+	memset(&a, 0, sizeof(a));
+	a.ask.head = head;
+	user = "";
+	run_rule(&o, &a, strange[_i].rule);
+	user = "joe";
+	ck_assert_int_eq(a.txn.verdict, strange[_i].edits ?
+	    VERDICT_EDITED : VERDICT_UNCHANGED);
+	n = sizeof(expect) - 1;
+	if (strange[_i].edits) {
+		ck_assert_uint_ge(a.txn.head.len, n);
+		ck_assert_mem_eq(a.txn.head.p + a.txn.head.len - n, expect,
+		    n);
+	}
 	adapt_fini(&a);
 	opened_fini(&o);
 }
@@ -277,8 +524,14 @@ static void
 add(TCase *tc)
 {
 	unit_add_rows(tc, edit, edits);
+	unit_add_rows(tc, long_value, lengths);
+	unit_add_rows(tc, failure, failures);
+	unit_add_rows(tc, odd_fields, odd);
+	unit_add_rows(tc, type, types);
 	unit_add_rows(tc, response, responses);
 	tcase_add_test(tc, order);
+	tcase_add_test(tc, order_of_hosts);
+	unit_add_rows(tc, stranger, strange);
 	tcase_add_test(tc, smuggling);
 	unit_add_rows(tc, fault, faults);
 	tcase_add_test(tc, nothing);

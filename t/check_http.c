@@ -174,10 +174,18 @@ static const struct {
 	{ "GET / HTTP/1.1\r\nHost: cut", "Host", "cut" },
 	{ "GET / HTTP/1.1\r\nHost:", "Host", "" },
 	{ "GET / HTTP/1.1\r\nHost", "Host", NULL },
-	{ "GET / HTTP/1.1\r\nA: b\r\n ", "A", "b\\r\\n" },
+	/* folds at the ends are no part of a value, a lone CR is */
+	{ "GET / HTTP/1.1\r\nA: b\r\n ", "A", "b" },
+	{ "GET / HTTP/1.1\r\nA:\r\n b\n\tc\r\n \r\n\t\r\n\r\n", "A",
+	    "b\\n\\x09c" },
+	{ "GET / HTTP/1.1\r\nA:\n \n\t\r\n\r\n", "A", "" },
+	{ "GET / HTTP/1.1\r\nA:\r b\r\r\n\r\n", "A", "\\r b\\r" },
 	{ "GET / HTTP/1.1\r\n", "Host", NULL },
 	{ "GET / HTTP/1.1", "Host", NULL },
-	{ "GET / HTTP/1.1\r\nHost : h\r\n\r\n", "Host", NULL },
+	/* a blank before the colon hides nothing */
+	{ "GET / HTTP/1.1\r\nHost : h\r\n\r\n", "Host", "h" },
+	{ "GET / HTTP/1.1\r\n Host\t :h\r\n\r\n", "Host", "h" },
+	{ "GET / HTTP/1.1\r\nHo st: h\r\n\r\n", "Host", NULL },
 	{ "GET / HTTP/1.1\r\n: h\r\n\r\n", "Host", NULL },
 	{ "", "Host", NULL },
 	/* C088: the first of two heads in one section */
@@ -232,6 +240,27 @@ START_TEST(fields_come_one_after_the_other)
 }
 END_TEST
 
+/* Whoever decides by a field can see all of them. */
+START_TEST(fields_of_a_name_come_one_after_the_other)
+{
+	static const char	*expect[] = { "1", "2", "", "3" };
+	struct slice		 head = exact("GET / HTTP/1.1\r\nA: 1\r\n"
+				    "B: b\r\na : 2\r\nA\t:\r\nAA: x\r\n"
+				    "A:3\r\nC: c\r\n\r\nA: 4\r\n\r\n");
+	struct http_field	 f;
+	size_t			 pos = 0, i;
+
+	for (i = 0; http_find_next(head, "A", &pos, &f); i++) {
+		ck_assert_uint_lt(i, ROWS(expect));
+		ck_assert(slice_is(f.value, expect[i]));
+	}
+	ck_assert_uint_eq(i, ROWS(expect));
+	pos = 0;
+	ck_assert(!http_find_next(head, "D", &pos, &f));
+	release(head);
+}
+END_TEST
+
 START_TEST(a_line_without_a_colon_has_no_parts)
 {
 	struct slice		 head = exact("GET / HTTP/1.1\r\nodd\r\n\r\n");
@@ -267,6 +296,7 @@ add(TCase *tc)
 	unit_add_rows(tc, start_lines_are_taken_apart, lines);
 	unit_add_rows(tc, fields_are_found, fields);
 	tcase_add_test(tc, fields_come_one_after_the_other);
+	tcase_add_test(tc, fields_of_a_name_come_one_after_the_other);
 	tcase_add_test(tc, a_line_without_a_colon_has_no_parts);
 	tcase_add_test(tc, an_absent_head_holds_nothing);
 }

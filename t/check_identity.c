@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <resolv.h>
+
 #include "adapt.h"
 
 static const struct {
@@ -41,6 +43,29 @@ static const struct {
 	{ "X-Authenticated-Groups: R3LDvG4=\r\n", "", "", "Gr\xc3\xbcn" },
 	/* latin1 within: not taken for text */
 	{ "X-Authenticated-Groups: R3L8bg==\r\n", "", "", "R3L8bg==" },
+	/* several: each with its scheme, each in base64, fields of them */
+	{ "X-Authenticated-Groups: TG9jYWw6Ly9zdGFmZixMb2NhbDovL2Fk"
+	    "bWlu\r\n", "", "",
+	    "staff,admin" },
+	{ "X-Authenticated-Groups: Local://staff, D://admin\r\n", "", "",
+	    "staff, admin" },
+	{ "X-Authenticated-Groups: V2luTlQ6Ly9EL2E=, YWRtaW4=\r\n", "", "",
+	    "D/a,admin" },
+	{ "X-Authenticated-Groups: c3RhZmY=,YWRtaW4=\r\n", "", "",
+	    "staff,admin" },
+	{ "X-Authenticated-Groups: V2luTlQ6Ly9h\r\n"
+	    "x-authenticated-groups: b\r\nX-Authenticated-Groups:\r\n"
+	    "X-Authenticated-Groups: Local://c\r\n", "", "", "a,b,c" },
+	{ "X-Authenticated-Groups:\r\nX-Authenticated-Groups: ,a, ,\r\n", "",
+	    "", "a" },
+	/* a plain list with something that could be base64 */
+	{ "X-Authenticated-Groups: ZmluYW5jZQ==,a b\r\n", "", "",
+	    "ZmluYW5jZQ==,a b" },
+	{ "X-Authenticated-Groups: V2luTlQ6Ly94,a b\r\n", "", "", "x,a b" },
+	/* names with commas of their own */
+	{ "X-Authenticated-Groups: TERBUDovL2gvY249V2ViIEEsb3U9YiwgTERBUDov"
+	    "L2gvY249YyxvdT1k\r\n", "", "",
+	    "h/cn=Web A,ou=b, h/cn=c,ou=d" },
 	/* a NUL or a line end within */
 	{ "X-Authenticated-Groups: YQBi\r\n", "", "", "YQBi" },
 	{ "X-Authenticated-User: TG9jYWw6Ly9hCmI=\r\n", "",
@@ -114,11 +139,56 @@ START_TEST(long_names)
 }
 END_TEST
 
+static char	 last_group[32];
+
+static enum verdict
+serve_many(struct txn *t, void *instance)
+{
+	const char	*groups = txn_groups(t);
+
+	(void)instance;
+	ck_assert_uint_gt(strlen(groups), 1024);
+	(void)strlcpy(last_group, strrchr(groups, ',') + 1,
+	    sizeof(last_group));
+	return VERDICT_UNCHANGED;
+}
+
+/* Groups are not cut: the last one may be what a rule is for. */
+START_TEST(many_groups)
+{
+	struct adapt	*a = calloc(1, sizeof(*a));
+	char		 list[5000], line[8000];
+	size_t		 n = 0;
+	int		 i;
+
+	ck_assert_ptr_nonnull(a);
+	for (i = 0; i < 100; i++)
+		n += (size_t)snprintf(list + n, sizeof(list) - n,
+		    "%sWinNT://group-number-%d", i > 0 ? "," : "", i);
+	i = snprintf(line, sizeof(line), "X-Authenticated-Groups: ");
+	if (_i == 0)
+		(void)strlcpy(line + i, list, sizeof(line) - (size_t)i);
+	else
+		ck_assert_int_gt(b64_ntop((unsigned char *)list, n, line + i,
+		    sizeof(line) - (size_t)i), 3000);
+	(void)strlcat(line, "\r\n", sizeof(line));
+	last_group[0] = '\0';
+	a->ask.icap = line;
+	a->serve = serve_many;
+	adapt_run(a);
+	ck_assert_int_eq(a->result, 0);
+	ck_assert_str_eq(last_group, "group-number-99");
+	adapt_fini(a);
+	free(a);
+}
+END_TEST
+
 static void
 add_tests(TCase *tc)
 {
 	unit_add_rows(tc, forms, rows);
 	tcase_add_test(tc, long_names);
+	tcase_add_loop_test(tc, many_groups, 0, 2);
 }
 
 int

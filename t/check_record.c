@@ -106,26 +106,33 @@ static const struct {
 	{ "%ts %{m}ts %{u}ts", "1795000000 1795000000123 1795000000123456" },
 	{ "%{%Y-%m-%d %H:%M:%S}tg", "2026-11-18 11:06:40" },
 	{ "%tg", "18/Nov/2026:11:06:40 +0000" },
-	{ "%>ho", "GET http://example.com/a?b=\\\"c\\\" HTTP/1.1" },
+	{ "\"%>ho\"", "\"GET http://example.com/a?b=\\\"c\\\" HTTP/1.1\"" },
 	{ "%{User-Agent}>ho %>ho{host} %{none}>ho",
-	    "tester 1.0 example.com -" },
-	{ "%<hi %{content-type}<hi", "HTTP/1.1 404 Not Found text/html" },
+	    "tester\\x201.0 example.com -" },
+	{ "\"%<hi\" %{content-type}<hi",
+	    "\"HTTP/1.1 404 Not Found\" text/html" },
+	/* in quotes blanks are blanks, elsewhere they would make words */
+	{ "%{User-Agent}>ho \"%{User-Agent}>ho\" \"\" %{User-Agent}>ho",
+	    "tester\\x201.0 \"tester 1.0\" \"\" tester\\x201.0" },
+	{ "%{a%nb}tg", "a\\x0ab" },
 	{ "%huo %hu", "http://example.com/a?b=\\\"c\\\" "
 	    "http://example.com/a?b=\\\"c\\\"" },
 	{ "%iu %im %is", "/av?x=1 RESPMOD 200" },
 	{ "%{Host}>ih %{Nope}>ih", "icap.example -" },
-	{ "%{ISTag}<ih %{Nope}<ih %<ih", "\\\"tag\\\" - ICAP/1.0 200 OK" },
+	{ "%{ISTag}<ih %{Nope}<ih %<ih", "\\\"tag\\\" - "
+	    "ICAP/1.0\\x20200\\x20OK" },
 	{ "%ipl %I %O %Ib %Ob", "1024 1111 2222 333 444" },
 	/* heads as they came, and as they left */
 	{ "%Ih %Oh", "470 496" },
 	{ "%{content-type}<hi %{content-type}<ho", "text/html text/plain" },
-	{ "%<hi, %<ho", "HTTP/1.1 404 Not Found, HTTP/1.1 403 Forbidden" },
+	{ "%<hi, %<ho", "HTTP/1.1\\x20404\\x20Not\\x20Found, "
+	    "HTTP/1.1\\x20403\\x20Forbidden" },
 	{ "%bph %{2}bph %{0}bph %{32}bph",
 	    "MZ\\x90AB MZ - MZ\\x90ABC" },
 	{ "%un", "alice" },
 	{ "%Sl", "threat: EICAR \\\"test\\\", scanner: clamav" },
 	{ "%{threat}Sa %{virus_scan:threat}Sa %{x}Sa",
-	    "EICAR \\\"test\\\" EICAR \\\"test\\\" -" },
+	    "EICAR\\x20\\\"test\\\" EICAR\\x20\\\"test\\\" -" },
 	{ "%Tt %Tr %Tl %TL %Tp %TR", "22 20 21 0 20 1" },
 	{ "%{u}Tt %{s}Tt %{n}TR", "22050 0 1500000" },
 	{ "%Hs %id %iv %in %cn", "403 0000000000000abc replaced av 3" },
@@ -155,7 +162,7 @@ END_TEST
 
 static const char *const	 bad_formats[] = {
 	"%", "%q", "x %{abc", "%300a", "%-", "%5", "a%{b}", "%{a}{b}im",
-	"%{33}bph", "%{x}bph",
+	"%{33}bph", "%{x}bph", "%a\n%a", "a\r", "%{%H\n}tl", "\033[1m",
 };
 
 START_TEST(bad_formats_are_refused_with_a_reason)
@@ -166,7 +173,7 @@ START_TEST(bad_formats_are_refused_with_a_reason)
 	f = record_parse_format(bad_formats[_i], &why, &at);
 	ck_assert_ptr_null(f);
 	ck_assert_ptr_nonnull(why);
-	ck_assert_int_eq(*at, '%');
+	unit_must(*at == '%' || (*at > 0 && *at < ' '));
 }
 END_TEST
 
@@ -245,6 +252,46 @@ START_TEST(what_was_cut_is_told)
 	format(&a, &log);
 	ck_assert_ptr_null(strstr(out, "icap.cut"));
 	ck_assert_ptr_nonnull(strstr(out, "\"icap.released.bytes\":5000,"));
+}
+END_TEST
+
+/* Words of the line as they would stand behind the user. */
+START_TEST(no_value_makes_words_of_its_own)
+{
+	static const char	 forged[] = "bob /blk 200 replaced";
+	struct record		 a;
+	struct record_log	 log = { .form = RECORD_TEXT,
+				    .cut = RECORD_CUT_DEFAULT };
+
+	sample(&a);
+	a.user = unit_slice(forged);
+	a.client = unit_slice("10.0.0.1 eve");
+	format(&a, &log);
+	ck_assert_ptr_nonnull(strstr(out, " 192.0.2.1 10.0.0.1\\x20eve "
+	    "bob\\x20/blk\\x20200\\x20replaced RESPMOD av 200 replaced "));
+}
+END_TEST
+
+/* What the body was depends on the method, and on what was sent. */
+START_TEST(ecs_says_whose_the_body_was)
+{
+	struct record		 a;
+	struct record_log	 log = { .form = RECORD_ECS,
+				    .cut = RECORD_CUT_DEFAULT };
+
+	sample(&a);
+	format(&a, &log);
+	ck_assert_ptr_null(strstr(out, "http.request.body.bytes"));
+	ck_assert_ptr_nonnull(strstr(out, "\"http.response.body.bytes\":333,"
+	    "\"icap.response.body.bytes\":444,"));
+	a.method = ICAP_REQMOD;
+	format(&a, &log);
+	ck_assert_ptr_nonnull(strstr(out, "\"http.request.body.bytes\":333,"
+	    "\"http.response.body.bytes\":444,"));
+	a.res_head_out.len = 0;			/* the request, edited */
+	format(&a, &log);
+	ck_assert_ptr_null(strstr(out, "http.response.body.bytes"));
+	ck_assert_ptr_nonnull(strstr(out, "\"icap.response.body.bytes\":444,"));
 }
 END_TEST
 
@@ -345,6 +392,33 @@ START_TEST(bytes_are_escaped_and_cut)
 	line_escape(&l, s, escapes[_i].cut);
 	out[l.len] = '\0';
 	ck_assert_str_eq(out, escapes[_i].text);
+	/* none of them has a blank */
+	line_init(&l, out, sizeof(out) - 1);
+	line_word(&l, s, escapes[_i].cut);
+	out[l.len] = '\0';
+	ck_assert_str_eq(out, escapes[_i].text);
+}
+END_TEST
+
+START_TEST(a_word_is_one_word_at_every_cut)
+{
+	static const char	 in[] = " a  b\nc d ";
+	static const char	 whole[] =
+	    "\\x20a\\x20\\x20b\\x0ac\\x20d\\x20";
+	struct line		 l;
+	size_t			 cut;
+
+	for (cut = 0; cut < 64; cut++) {
+		line_init(&l, out, sizeof(out) - 1);
+		line_word(&l, unit_slice(in), cut);
+		unit_must(l.len <= cut);
+		unit_must(memchr(out, ' ', l.len) == NULL);
+		out[l.len] = '\0';
+		if (cut >= sizeof(whole) + 2)
+			ck_assert_str_eq(out, whole);
+		else if (cut >= 3 && cut < sizeof(whole) - 1)
+			ck_assert_str_eq(out + l.len - 3, "...");
+	}
 }
 END_TEST
 
@@ -569,6 +643,9 @@ add(TCase *tc)
 	unit_add_rows(tc, bytes_are_escaped_and_cut, escapes);
 	tcase_add_test(tc, ecs_has_its_fields);
 	tcase_add_test(tc, what_was_cut_is_told);
+	tcase_add_test(tc, no_value_makes_words_of_its_own);
+	tcase_add_test(tc, ecs_says_whose_the_body_was);
+	tcase_add_test(tc, a_word_is_one_word_at_every_cut);
 	tcase_add_test(tc, no_byte_gets_out_of_its_value);
 	tcase_add_test(tc, numbers_and_times);
 	tcase_add_test(tc, an_odd_byte_shows_wherever_it_stands);

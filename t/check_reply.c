@@ -211,7 +211,7 @@ START_TEST(refusals_say_why_and_close)
 {
 	struct fault	 fault = { 400, "no Encapsulated header" };
 
-	ck_assert_int_eq(reply_refuse(&stream, &fault, "tag-1"), 0);
+	ck_assert_int_eq(reply_refuse(&stream, &fault, "tag-1", NULL, NULL), 0);
 	ck_assert_uint_eq(wire.sends, 1);
 	check_sent("ICAP/1.0 400 Bad request\r\n" TAG "Connection: close\r\n"
 	    "X-Error-Reason: no Encapsulated header\r\n"
@@ -224,7 +224,7 @@ START_TEST(what_is_wrong_here_is_not_told)
 {
 	struct fault	 fault = { 500, "socket /run/x: no\r\nSet-Cookie: y" };
 
-	ck_assert_int_eq(reply_refuse(&stream, &fault, "tag-1"), 0);
+	ck_assert_int_eq(reply_refuse(&stream, &fault, "tag-1", NULL, NULL), 0);
 	check_sent("ICAP/1.0 500 Server error\r\n" TAG
 	    "Connection: close\r\nEncapsulated: null-body=0\r\n\r\n");
 }
@@ -352,7 +352,8 @@ START_TEST(a_client_that_goes_away_is_an_error)
 	ck_assert_int_eq(errno, EPIPE);
 	ck_assert_int_eq(reply_send_original(&rb, 0), -1);
 	ck_assert_int_eq(reply_send_file(&rb, 0, 0, 1), -1);
-	ck_assert_int_eq(reply_refuse(&stream, &fault, "tag-1"), -1);
+	ck_assert_int_eq(reply_refuse(&stream, &fault, "tag-1", NULL, NULL),
+	    -1);
 	reply_start(&r, 204, "tag-1", false);
 	reply_end(&r, ENCAP_RES_HDR, 0, ENCAP_NULL_BODY);
 	ck_assert_int_eq(reply_send(&r, &stream), -1);

@@ -36,6 +36,8 @@ struct fixture {
 	pid_t			 logger;
 	volatile uint64_t	*put;		/* lines put, by ring; shared */
 	volatile int		*stop;
+	int			 out;		/* a logger's stdout, or -1 */
+	logger_orphan		*orphan;
 };
 
 static struct fixture	 f;
@@ -54,6 +56,7 @@ set_up(void)
 	void	*shared;
 
 	memset(&f, 0, sizeof(f));
+	f.out = -1;
 	(void)strlcpy(f.dir, "/tmp/icapd-check-ring.XXXXXX", sizeof(f.dir));
 	ck_assert_ptr_nonnull(mkdtemp(f.dir));
 	(void)snprintf(f.path, sizeof(f.path), "%s/log", f.dir);
@@ -99,9 +102,11 @@ start_logger(const struct rlimit *limit)
 	if ((f.logger = fork()) == 0) {
 		null = open("/dev/null", O_WRONLY);
 		(void)dup2(null, STDERR_FILENO);
+		if (f.out != -1)
+			(void)dup2(f.out, STDOUT_FILENO);
 		if (limit != NULL)
 			(void)setrlimit(RLIMIT_FSIZE, limit);
-		logger_run(f.rs, test, NULL, NULL);
+		logger_run(f.rs, test, f.orphan, NULL);
 	}
 	ck_assert_int_gt(f.logger, 0);
 	ck_assert_int_eq(sigprocmask(SIG_SETMASK, &old, NULL), 0);
@@ -192,6 +197,37 @@ read_log(const char *path, uint64_t last[PLACES + RING_WORKER])
 			    (unsigned long long)number,
 			    (unsigned long long)last[ring]);
 		last[ring] = number;
+		total++;
+	}
+	(void)fclose(fp);
+	return total;
+}
+
+/*
+ * The same where lines may be missing: they are whole and in order.  Counts
+ * them by ring; a cut one at the end is left out.
+ */
+static uint64_t
+count_log(const char *path, uint64_t count[PLACES + RING_WORKER])
+{
+	static char	 text[RING_LINE_MAX + 2];
+	uint64_t	 total = 0, number;
+	uint64_t	 last[PLACES + RING_WORKER] = { 0 };
+	unsigned int	 ring;
+	char		*p;
+	FILE		*fp;
+
+	ck_assert_ptr_nonnull(fp = fopen(path, "r"));
+	while (fgets(text, sizeof(text), fp) != NULL &&
+	    text[strlen(text) - 1] == '\n') {
+		ring = (unsigned int)strtoul(text, &p, 10);
+		unit_must(ring < PLACES + RING_WORKER && *p == ' ');
+		number = strtoull(p + 1, &p, 10);
+		unit_must(*p == ' ' && number > last[ring]);
+		unit_must(strspn(p + 1, "x") == (number % 97 == 0 ? 5000 :
+		    number * 31 % 400));
+		last[ring] = number;
+		count[ring]++;
 		total++;
 	}
 	(void)fclose(fp);
@@ -477,21 +513,20 @@ END_TEST
 START_TEST(a_pipe_gets_every_line)
 {
 	uint64_t	 n = 0;
-	int		 fd[2], saved, status;
+	int		 fd[2], status;
 	char		 buf[65536];
 	ssize_t		 got;
 
 	ck_assert_int_eq(rings_add_log(f.rs, LOGGER_STDOUT), 0);
-	ck_assert_int_eq(pipe(fd), 0);
-	saved = dup(STDOUT_FILENO);
-	(void)dup2(fd[1], STDOUT_FILENO);
+	ck_assert_int_eq(pipe2(fd, O_CLOEXEC), 0);
+	f.out = fd[1];
 	start_logger(NULL);
-	(void)dup2(saved, STDOUT_FILENO);
-	(void)close(saved);
 	(void)close(fd[1]);
 	ring_take(f.rs, RING_WORKER, getpid());
 	while (n < 300)
 		ck_assert_int_eq(put(RING_WORKER, ++n, 0, true), 0);
+	/* else the rest would be its successor's */
+	ring_leave(f.rs, RING_WORKER, getpid());
 	ck_assert_int_eq(kill(f.logger, LOGGER_FINISH), 0);
 	while ((got = read(fd[0], buf, sizeof(buf))) > 0)
 		while (got-- > 0)
@@ -500,6 +535,363 @@ START_TEST(a_pipe_gets_every_line)
 	ck_assert_int_eq(waitpid(f.logger, &status, 0), f.logger);
 	f.logger = 0;
 	(void)close(fd[0]);
+}
+END_TEST
+
+static void
+copy(int from, const char *path, ssize_t most)
+{
+	char	 buf[4096];
+	int	 to = open(path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+	ssize_t	 n;
+
+	ck_assert_int_ne(to, -1);
+	while (most != 0 && (n = read(from, buf, most > 0 && most <
+	    (ssize_t)sizeof(buf) ? (size_t)most : sizeof(buf))) > 0) {
+		ck_assert_int_eq(write(to, buf, (size_t)n), n);
+		if (most > 0)
+			most -= n;
+	}
+	(void)close(to);
+}
+
+/*
+ * Nobody reads the pipe: the file beside it has every line, producers go on,
+ * and what comes out in the end is whole lines.
+ */
+START_TEST(a_pipe_nobody_reads_holds_up_nobody)
+{
+	uint64_t	 last[PLACES + RING_WORKER] = { 0 };
+	uint64_t	 count[PLACES + RING_WORKER] = { 0 };
+	uint64_t	 n, before;
+	int		 fd[2];
+
+	ck_assert_int_eq(rings_add_log(f.rs, LOGGER_STDOUT), 0);
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), 1);
+	ck_assert_int_eq(pipe2(fd, O_CLOEXEC), 0);
+	f.out = fd[1];
+	start_logger(NULL);
+	(void)close(fd[1]);
+	ring_take(f.rs, RING_WORKER, getpid());
+	for (n = 1; n <= 5000; n++) {
+		ck_assert_int_eq(put(RING_WORKER, n, 0, true), 0);
+		ck_assert_int_eq(put(RING_WORKER, n, 1, true), 0);
+	}
+	n--;
+	while (rings_log(f.rs, 1)->lines < n)
+		pause_a_little();
+	ck_assert_uint_eq(rings_log(f.rs, 0)->failing, 1);
+	ck_assert_uint_gt(rings_log(f.rs, 0)->lost, 0);
+	ck_assert_uint_eq(rings_log(f.rs, 1)->failing, 0);
+	ck_assert_uint_eq(read_log(f.path, last), n);
+	ck_assert_uint_eq(last[RING_WORKER], n);
+	/* somebody reads again */
+	before = written();
+	ck_assert_int_eq(unlink(f.path), 0);
+	copy(fd[0], f.path, 65536);
+	while (rings_log(f.rs, 0)->failing || written() == before)
+		pause_a_little();
+	ring_leave(f.rs, RING_WORKER, getpid());
+	ck_assert_int_eq(kill(f.logger, LOGGER_FINISH), 0);
+	copy(fd[0], f.path, -1);
+	ck_assert_int_eq(waitpid(f.logger, NULL, 0), f.logger);
+	f.logger = 0;
+	ck_assert_uint_eq(written() + rings_log(f.rs, 0)->lost, n);
+	ck_assert_uint_eq(count_log(f.path, count), written());
+	(void)close(fd[0]);
+}
+END_TEST
+
+/* No reader: an error and not a wait; and with one it works. */
+START_TEST(a_fifo_without_a_reader_is_not_waited_for)
+{
+	char	 fifo[128];
+	int	 fd;
+
+	(void)snprintf(fifo, sizeof(fifo), "%s.1", f.path);
+	ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+	ck_assert_int_eq(rings_add_log(f.rs, fifo), 0);
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), 1);
+	start_logger(NULL);
+	ring_take(f.rs, RING_WORKER, getpid());
+	ck_assert_int_eq(put(RING_WORKER, 1, 0, true), 0);
+	ck_assert_int_eq(put(RING_WORKER, 1, 1, true), 0);
+	while (rings_log(f.rs, 1)->lines < 1 ||
+	    !rings_log(f.rs, 0)->failing)
+		pause_a_little();
+	ck_assert_int_ne(fd = open(fifo, O_RDONLY | O_NONBLOCK), -1);
+	while (written() < 1 || rings_log(f.rs, 0)->failing)
+		pause_a_little();
+	(void)close(fd);
+	finish_logger();
+	ck_assert_uint_eq(rings_log(f.rs, 0)->lost, 0);
+}
+END_TEST
+
+/* What takes little at a time takes some of each. */
+START_TEST(every_ring_comes_to_its_turn)
+{
+	uint64_t	 n, count[PLACES + RING_WORKER] = { 0 };
+	unsigned int	 i;
+	int		 fd[2];
+
+	ck_assert_int_eq(rings_add_log(f.rs, LOGGER_STDOUT), 0);
+	for (i = 0; i < PLACES; i++)
+		for (n = 1; ring_head(f.rs, RING_WORKER + i) < 100000; n++) {
+			ring_take(f.rs, RING_WORKER + i, getpid());
+			ck_assert_int_eq(put(RING_WORKER + i, n, 0, false), 0);
+		}
+	ck_assert_int_eq(pipe2(fd, O_CLOEXEC), 0);
+	f.out = fd[1];
+	start_logger(NULL);
+	(void)close(fd[1]);
+	copy(fd[0], f.path, 60000);
+	(void)count_log(f.path, count);
+	for (i = 0; i < PLACES; i++)
+		ck_assert_uint_gt(count[RING_WORKER + i], 0);
+	kill_logger();
+	(void)close(fd[0]);
+}
+END_TEST
+
+/* Far more logs than there are places, one after another. */
+START_TEST(places_of_logs_are_used_again)
+{
+	char		 path[128];
+	unsigned int	 i, o;
+	int		 log, first;
+	struct stat	 st;
+
+	ck_assert_int_eq(first = rings_add_log(f.rs, f.path), 0);
+	start_logger(NULL);
+	ring_take(f.rs, RING_WORKER, getpid());
+	for (i = 0; i < RING_LOGS + 8; i++) {
+		/* every other one cannot be written */
+		(void)snprintf(path, sizeof(path), "%s%s%u", f.path,
+		    i % 2 == 0 ? ".x" : "/no/", i);
+		while ((log = rings_add_log(f.rs, path)) == -1)
+			pause_a_little();
+		o = (unsigned int)log;
+		ck_assert_uint_eq(rings_log(f.rs, o)->lines, 0);
+		ck_assert_int_eq(put(RING_WORKER, i + 1, o, true), 0);
+		ck_assert_int_eq(put(RING_WORKER, i + 1, 0, true), 0);
+		rings_end_log(f.rs, o);
+		/* a reopened one that has ended is not made anew */
+		while (ring_log_is_used(rings_log(f.rs, o)))
+			pause_a_little();
+		ck_assert_int_eq(rings_find_log(f.rs, path), -1);
+		ck_assert_uint_eq(rings_log(f.rs, o)->failing, 0);
+		ck_assert_uint_eq(rings_log(f.rs, o)->lines, i % 2 == 0);
+		ck_assert_uint_eq(rings_log(f.rs, o)->lost, i % 2);
+		if (i % 2 == 0) {
+			ck_assert_int_eq(stat(path, &st), 0);
+			ck_assert_int_gt(st.st_size, 0);
+			ck_assert_int_eq(unlink(path), 0);
+		}
+	}
+	/* it is wanted again before it was freed */
+	rings_end_log(f.rs, 0);
+	while ((log = rings_add_log(f.rs, f.path)) == -1)
+		pause_a_little();
+	ck_assert_int_eq(put(RING_WORKER, i + 1, (unsigned int)log, true), 0);
+	finish_logger();
+	ck_assert(ring_log_is_used(rings_log(f.rs, (unsigned int)log)));
+	ck_assert_int_eq(stat(f.path, &st), 0);
+}
+END_TEST
+
+START_TEST(there_is_an_end_of_places)
+{
+	char		 path[300];
+	unsigned int	 i;
+
+	for (i = 0; i < RING_LOGS; i++) {
+		(void)snprintf(path, sizeof(path), "%s.%u", f.path, i);
+		ck_assert_int_eq(rings_add_log(f.rs, path), (int)i);
+	}
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), -1);
+	ck_assert_int_eq(errno, ENOSPC);
+	ck_assert_int_eq(rings_add_log(f.rs, path), RING_LOGS - 1);
+	/* nobody frees what nobody has seen to be empty */
+	rings_end_log(f.rs, 3);
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), -1);
+	ck_assert(rings_free_log(f.rs, 3));
+	memset(path, 'x', sizeof(path) - 1);
+	path[sizeof(path) - 1] = '\0';
+	ck_assert_int_eq(rings_add_log(f.rs, path), -1);
+	ck_assert_int_eq(errno, ENAMETOOLONG);
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), 3);
+}
+END_TEST
+
+/*
+ * Standard output in a file, whose descriptor others have, too: nothing is
+ * cut off, no hole, and no line in two.
+ */
+START_TEST(standard_output_survives_a_full_disk)
+{
+	struct rlimit	 small = { 100000, RLIM_INFINITY };
+	struct rlimit	 large = { RLIM_INFINITY, RLIM_INFINITY };
+	uint64_t	 count[PLACES + RING_WORKER] = { 0 };
+	uint64_t	 n = 0;
+
+	ck_assert_int_eq(rings_add_log(f.rs, LOGGER_STDOUT), 0);
+	f.out = open(f.path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	ck_assert_int_ne(f.out, -1);
+	start_logger(&small);
+	(void)close(f.out);
+	ring_take(f.rs, RING_WORKER, getpid());
+	while (n < 20000)
+		ck_assert_int_eq(put(RING_WORKER, ++n, 0, true), 0);
+	while (rings_log(f.rs, 0)->lost == 0)
+		pause_a_little();
+	ck_assert_int_eq(prlimit(f.logger, RLIMIT_FSIZE, &large, NULL), 0);
+	while (rings_log(f.rs, 0)->failing)
+		pause_a_little();
+	ring_leave(f.rs, RING_WORKER, getpid());
+	finish_logger();
+	ck_assert_uint_eq(written() + rings_log(f.rs, 0)->lost, n);
+	ck_assert_uint_eq(count_log(f.path, count), written());
+}
+END_TEST
+
+/* Killed when all was done but for saying so. */
+START_TEST(a_finished_write_is_not_undone)
+{
+	uint64_t	 last[PLACES + RING_WORKER] = { 0 };
+	uint64_t	 n;
+
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), 0);
+	start_logger(NULL);
+	ring_take(f.rs, RING_WORKER, getpid());
+	for (n = 1; n <= 10; n++)
+		ck_assert_int_eq(put(RING_WORKER, n, 0, true), 0);
+	while (written() < 10)
+		pause_a_little();
+	kill_logger();
+	rings_log(f.rs, 0)->phase = RING_WRITTEN;
+	start_logger(NULL);
+	ck_assert_int_eq(put(RING_WORKER, n, 0, true), 0);
+	finish_logger();
+	ck_assert_uint_eq(written(), n);
+	ck_assert_uint_eq(read_log(f.path, last), n);
+}
+END_TEST
+
+/* A reopen that died with the logger is done by its successor. */
+START_TEST(a_reopen_is_counted_whoever_does_it)
+{
+	uint64_t	 before;
+
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), 0);
+	start_logger(NULL);
+	while ((before = f.pub->reopened) == 0)
+		pause_a_little();
+	ck_assert_int_eq(kill(f.logger, SIGSTOP), 0);
+	ck_assert_int_eq(kill(f.logger, LOGGER_REOPEN), 0);
+	kill_logger();
+	start_logger(NULL);
+	while (f.pub->reopened == before)
+		pause_a_little();
+	finish_logger();
+}
+END_TEST
+
+/* Reopened without a line to write, it is known to work. */
+START_TEST(a_reopened_log_does_not_fail_for_want_of_lines)
+{
+	uint64_t	 before;
+
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), 0);
+	ck_assert_int_eq(rmdir(f.dir), 0);
+	start_logger(NULL);
+	while (!rings_log(f.rs, 0)->failing || f.pub->reopened == 0)
+		pause_a_little();
+	before = f.pub->reopened;
+	ck_assert_int_eq(mkdir(f.dir, 0700), 0);
+	ck_assert_int_eq(kill(f.logger, LOGGER_REOPEN), 0);
+	while (f.pub->reopened == before)
+		pause_a_little();
+	ck_assert_uint_eq(rings_log(f.rs, 0)->failing, 0);
+	finish_logger();
+}
+END_TEST
+
+static void
+bury(struct rings *rs, unsigned int ring)
+{
+	unit_must(rs == f.rs);
+	f.put[ring]++;
+	(void)ring_put(rs, ring, &(struct ring_line){ .p = "dead\n",
+	    .len = 5 }, 1, true, true);
+	ring_forget(rs, ring);
+}
+
+/* The worker died and has no successor: its line comes all the same. */
+START_TEST(a_dead_transaction_has_its_line_at_once)
+{
+	unsigned int	 w = RING_WORKER;
+	pid_t		 pid;
+
+	f.orphan = bury;
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), 0);
+	start_logger(NULL);
+	ring_take(f.rs, w, getpid());
+	ring_take(f.rs, w + 1, getpid());
+	ring_intend(f.rs, w);
+	ring_intend(f.rs, w + 1);
+	ck_assert_int_eq(put(w + 1, 1, 0, true), 0);
+	while (written() < 1)
+		pause_a_little();
+	ck_assert_uint_eq(f.put[w], 0);
+	/* another has it already: not its */
+	ring_leave(f.rs, w, getpid() + 1);
+	ck_assert_int_eq(ring_owner(f.rs, w), getpid());
+	ring_leave(f.rs, w, getpid());
+	while (written() < 2)
+		pause_a_little();
+	ck_assert_uint_eq(f.put[w], 1);
+	ck_assert(!ring_has_intent(f.rs, w));
+	/* nor one whose number a stranger has now, at the latest in the end */
+	if ((pid = fork()) == 0) {
+		(void)setpgid(0, 0);
+		(void)pause();
+		_exit(0);
+	}
+	while (getpgid(pid) != pid)
+		pause_a_little();
+	ring_take(f.rs, w + 1, pid);
+	ring_leave(f.rs, w, getpid());
+	finish_logger();
+	(void)kill(pid, SIGKILL);
+	(void)waitpid(pid, NULL, 0);
+	ck_assert_uint_eq(f.put[w + 1], 1);
+	ck_assert_uint_eq(written(), 3);
+}
+END_TEST
+
+/* A successor does not begin before what it inherits is buried. */
+START_TEST(who_takes_a_ring_waits_for_the_burial)
+{
+	unsigned int	 w = RING_WORKER;
+	int		 status;
+	pid_t		 pid;
+
+	ring_take(f.rs, w, getpid());
+	ring_intend(f.rs, w);
+	ck_assert(!ring_claim(f.rs, w));
+	ring_leave(f.rs, w, getpid());
+	ck_assert(ring_claim(f.rs, w));
+	if ((pid = fork()) == 0) {
+		ring_take(f.rs, w, getpid());
+		_exit(ring_has_intent(f.rs, w));
+	}
+	ring_forget(f.rs, w);
+	ring_unclaim(f.rs, w);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(ring_owner(f.rs, w), pid);
+	ck_assert(!ring_claim(f.rs, w));
 }
 END_TEST
 
@@ -518,6 +910,17 @@ add(TCase *tc)
 	tcase_add_test(tc, logs_do_not_mix);
 	tcase_add_test(tc, an_intent_lasts_until_its_line);
 	tcase_add_test(tc, a_pipe_gets_every_line);
+	tcase_add_test(tc, a_pipe_nobody_reads_holds_up_nobody);
+	tcase_add_test(tc, a_fifo_without_a_reader_is_not_waited_for);
+	tcase_add_test(tc, every_ring_comes_to_its_turn);
+	tcase_add_test(tc, places_of_logs_are_used_again);
+	tcase_add_test(tc, there_is_an_end_of_places);
+	tcase_add_test(tc, standard_output_survives_a_full_disk);
+	tcase_add_test(tc, a_finished_write_is_not_undone);
+	tcase_add_test(tc, a_reopen_is_counted_whoever_does_it);
+	tcase_add_test(tc, a_reopened_log_does_not_fail_for_want_of_lines);
+	tcase_add_test(tc, a_dead_transaction_has_its_line_at_once);
+	tcase_add_test(tc, who_takes_a_ring_waits_for_the_burial);
 }
 
 int

@@ -3,6 +3,7 @@
  * Unit test of weburl.c, hours.c, network.c and expr.c: what the services
  * that decide by URL, time, client and expression are made of.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,6 +46,35 @@ static const struct {
 	{ "http://ads.example#x", "", "ads.example" },
 	{ "http://ads.example/a#x", "", "ads.example/a" },
 	{ "http://ads.example\\a", "", "ads.example/a" },
+	{ "http://ads.example\\a/@x", "", "ads.example/a/@x" },
+	/* which host is it? */
+	{ "http://fine.example\\@ads.example/", "", NULL },
+	{ "http://u@fine.example\\x@ads.example/", "", NULL },
+	{ "http:/ads.example/", "fine.example", NULL },
+	{ "http:ads.example/", "fine.example", NULL },
+	{ "HTTPS:\\\\ads.example/", "", NULL },
+	{ "http:", "", NULL },
+	{ "http:443", "", "http" },
+	{ "ads.example:/x", "", "ads.example/x" },
+	{ "http:////ads.example/", "", NULL },
+	{ "http://ads.example:80:80/", "", NULL },
+	{ "http://ads.example:x/", "", NULL },
+	{ "http://ads.example:65535/", "", "ads.example" },
+	{ "http://ads.example:65536/", "", NULL },
+	{ "http://ads.example:/", "", "ads.example" },
+	{ "2001:db8::1:443", "", NULL },
+	{ "2001:db8:0:0:0:0:0:1:443", "", NULL },
+	{ "http://[::1]x/", "", NULL },
+	/* an absolute target has its host (RFC 9112 3.2.2) */
+	{ "http://ads.example/", "fine.example", "ads.example" },
+	{ "/", "fine.example/@ads.example", NULL },
+	{ "/", "fine.example@ads.example", NULL },
+	{ "/", "fine.example?", NULL },
+	{ "/", "fine.example\\ads", NULL },
+	{ "/", "fine.example,ads.example", NULL },
+	{ "/", "fine.example ads.example", NULL },
+	{ "/", "fine.example\r\n ads.example", NULL },
+	{ "*", "fine.example, ads.example", NULL },
 	/* addresses */
 	{ "http://127.0.0.1/", "", "127.0.0.1" },
 	{ "http://2130706433/", "", "127.0.0.1" },
@@ -57,6 +87,14 @@ static const struct {
 	{ "[2001:db8::7]:443", "", "[2001:db8::7]" },
 	{ "http://[::ffff:127.0.0.1]/", "", "127.0.0.1" },
 	{ "http://[fe80::1%25eth0]/", "", "[fe80::1]" },
+	{ "http://[::10.0.0.1]/", "", "10.0.0.1" },
+	{ "http://[::a00:1]/x", "", "10.0.0.1/x" },
+	{ "http://[::ffff:0:10.0.0.1]/", "", "10.0.0.1" },
+	{ "http://[64:ff9b::10.0.0.1]/", "", "10.0.0.1" },
+	{ "http://[64:FF9B:0:0:0:0:a00:1]:8080/", "", "10.0.0.1" },
+	{ "http://[64:ff9b:1::10.0.0.1]/", "", "[64:ff9b:1::a00:1]" },
+	{ "http://[::]/", "", "[::]" },
+	{ "http://[::1]/", "", "[::1]" },
 	{ "http://[::1/", "", NULL },
 	{ "http://[x]/", "", NULL },
 	/* paths */
@@ -148,7 +186,7 @@ END_TEST
 START_TEST(url_long)
 {
 	static struct weburl	 u;
-	static char		 text[20000];
+	static char		 text[WEBURL_PATH_MAX + 8];
 	struct slice		 s = { text, 0 };
 	size_t			 len;
 
@@ -159,21 +197,93 @@ START_TEST(url_long)
 		ck_assert_int_eq(weburl_parse(&u, s, unit_slice("")),
 		    len <= WEBURL_HOST_MAX ? 0 : -1);
 	}
-	/* paths are cut, in escapes as well */
-	for (len = WEBURL_PATH_MAX - 8; len < WEBURL_PATH_MAX + 8; len++) {
-		memset(text, 'a', sizeof(text));
-		text[1] = '/';
-		memset(text + len, 0xff, 4);
-		s.len = sizeof(text);
-		ck_assert_int_eq(weburl_parse(&u, s, unit_slice("")), 0);
-		ck_assert_uint_lt(u.len, sizeof(u.text));
-		ck_assert_uint_gt(u.len, WEBURL_PATH_MAX - 16);
-		ck_assert_uint_eq(strlen(u.text), u.len);
-	}
+	/* slashes that are dropped count as well */
 	memset(text, '/', sizeof(text));
 	text[0] = 'a';
-	ck_assert_int_eq(weburl_parse(&u, s, unit_slice("")), 0);
-	ck_assert_str_eq(u.text, "a");
+	for (len = WEBURL_PATH_MAX - 1; len <= WEBURL_PATH_MAX + 1; len++) {
+		s.len = 1 + len;
+		ck_assert_int_eq(weburl_parse(&u, s, unit_slice("")),
+		    len <= WEBURL_PATH_MAX ? 0 : -1);
+		ck_assert_str_eq(u.text, "a");
+	}
+}
+END_TEST
+
+/* A path at the limit, of bytes that stay or become escapes; the host stays. */
+START_TEST(url_limit)
+{
+	static struct weburl	 u;
+	static char		 text[WEBURL_PATH_MAX + 64];
+	struct slice		 s = { text, 0 };
+	size_t			 len, i, n;
+
+	for (len = WEBURL_PATH_MAX - 1; len <= WEBURL_PATH_MAX + 1; len++) {
+		n = (size_t)snprintf(text, sizeof(text), "http://a.b/");
+		for (i = 1; _i == 0 && i < len; i++)
+			text[n++] = 'x';
+		if (_i == 1) {
+			for (i = 0; i < (len - 1) % 3; i++)
+				text[n++] = '?';
+			for (i = 0; i < (len - 1) / 3; i++)
+				text[n++] = '\xff';
+		}
+		s.len = n;
+		ck_assert_int_eq(weburl_parse(&u, s, unit_slice("")),
+		    len <= WEBURL_PATH_MAX ? 0 : -1);
+		ck_assert_uint_eq(u.host_len, 3);
+		ck_assert_uint_eq(u.len,
+		    len <= WEBURL_PATH_MAX ? 3 + len : 3);
+		ck_assert_uint_eq(strlen(u.text), u.len);
+		if (len > WEBURL_PATH_MAX)
+			ck_assert_str_eq(u.why, "a URL that is too long");
+		/* what is behind a fragment does not count */
+		memset(text + n, '#', 8);
+		s.len = n + 8;
+		ck_assert_int_eq(weburl_parse(&u, s, unit_slice("")),
+		    len <= WEBURL_PATH_MAX ? 0 : -1);
+	}
+}
+END_TEST
+
+static const struct {
+	const char	*target;
+	bool		 is_tunnel;
+	const char	*sent;
+	const char	*normal;
+} forms[] = {
+	{ "http://A.example", false, "http://a.example/",
+	    "http://a.example/" },
+	{ "https://u@A.example:443/X%41/../y?b#c", false,
+	    "https://a.example/X%41/../y?b", "https://a.example/y?b" },
+	{ "http://a.example:080?b", false, "http://a.example/?b",
+	    "http://a.example/?b" },
+	{ "http://a.example:443/", false, "http://a.example:443/",
+	    "http://a.example/" },
+	{ "https://a.example:08443/", false, "https://a.example:8443/",
+	    "https://a.example/" },
+	{ "/x", false, "http://h.example:81/x", "http://h.example/x" },
+	{ "ftp://a.example:21/", false, "ftp://a.example/",
+	    "ftp://a.example/" },
+	{ "a.example:443", true, "a.example", "a.example" },
+	{ "A.example:8443", true, "a.example:8443", "a.example" },
+	{ "[::ffff:127.0.0.1]:443", true, "127.0.0.1", "127.0.0.1" },
+	{ "http://a.example\\b", false, "http://a.example/\\b",
+	    "http://a.example/b" },
+};
+
+START_TEST(form)
+{
+	static struct weburl	 u;
+	static char		 text[WEBURL_TEXT_MAX];
+
+	ck_assert_int_eq(weburl_parse(&u, unit_slice(forms[_i].target),
+	    unit_slice("h.example:81")), 0);
+	ck_assert_uint_eq(weburl_format(&u, WEBURL_SENT, forms[_i].is_tunnel,
+	    text), strlen(forms[_i].sent));
+	ck_assert_str_eq(text, forms[_i].sent);
+	ck_assert_uint_eq(weburl_format(&u, WEBURL_NORMAL,
+	    forms[_i].is_tunnel, text), strlen(forms[_i].normal));
+	ck_assert_str_eq(text, forms[_i].normal);
 }
 END_TEST
 
@@ -350,6 +460,8 @@ add(TCase *tc)
 	unit_add_rows(tc, url_twice, urls);
 	tcase_add_test(tc, url_unicode);
 	tcase_add_test(tc, url_long);
+	tcase_add_loop_test(tc, url_limit, 0, 2);
+	unit_add_rows(tc, form, forms);
 	unit_add_rows(tc, strict, hosts);
 	unit_add_rows(tc, hours, times);
 	unit_add_rows(tc, network, networks);

@@ -176,12 +176,7 @@ cat >"$tmp/testd.conf" <<-'EOT'
 		run = {prefix}
 	}
 EOT
-start icapd icapd_exec -d -f "$tmp/testd.conf"
-icapd_pid=$started_pid
-wait_until icapd_is_up || fail "testd is not ready"
-icapd_port=$(sed -n 's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
-    "$tmp/icapd.err" | head -n 1)
-[ -n "$icapd_port" ] || fail "testd ended instead of listening"
+icapd_launch -d -f "$tmp/testd.conf"
 service=header
 for size in 1 500 100000 3000000; do
 	cp "$tmp/file.$size" "$tmp/wanted"

@@ -16,6 +16,7 @@ set -u
 # shellcheck source=clamd.sh
 . "$(dirname "$0")/clamd.sh"
 
+icapc=${ICAPC:-${top_builddir:-.}/icapc}
 need curl curl
 need gzip gzip
 setup
@@ -39,8 +40,20 @@ walk && /^\.Bd / { copy = 1; file = dir "/walk" ++n }
 for n in 1 2 3 4; do
 	[ -s "$tmp/walk$n" ] || fail "the manual has no text number $n"
 done
-# shellcheck disable=SC2034 # for clamd.sh
-clamd_more=$tmp/walk1
+
+# Debian's clamd.conf, with the manual's lines on top, but for where the test
+# has its own: of a name the first line counts.
+clamd_config() {
+	[ -z "${clamd_max:-}" ] || echo "MaxFileSize $clamd_max"
+	cat "$tmp/walk1"
+	cat <<-END
+	DatabaseDirectory $tmp/db
+	LocalSocket $clamd_socket
+	Foreground yes
+	END
+	[ "$(id -u)" -ne 0 ] || echo "User root"
+	clamd_debian
+}
 
 squid_more() {
 	sed "s/127\.0\.0\.1:1344/127.0.0.1:$icapd_port/" "$tmp/walk3"
@@ -51,13 +64,14 @@ squid_more() {
 
 # configure [KEY...]: the manual's icapd.conf, with the test's socket
 configure() {
-	sed "s,clamav av { },clamav av { engines = {\"unix:$tmp/clamd.sock\"}\
- $* }," "$tmp/walk2" >"$tmp/icapd.conf"
+	sed "s,/run/clamav/clamd.ctl\"},$tmp/clamd.sock\"} $*," \
+	    "$tmp/walk2" >"$tmp/icapd.conf"
 	has "$tmp/icapd.conf" "$tmp/clamd.sock" ||
 	    fail "the manual names no clamav"
 	cat >>"$tmp/icapd.conf" <<-END
 	listen "127.0.0.1:0" { workers = 16 }
 	log "-" { form = text }
+	service "/info" { run = {info} }
 	END
 }
 
@@ -115,7 +129,9 @@ withheld() {
 	done
 }
 
+# Each body that was not scanned is one for the metrics.
 page() {
+	[ "$1" != 'Not scanned' ] || withheld=$((withheld + 1))
 	has "$tmp/body" "<h1>$1</h1>" || fail "not our page"
 }
 
@@ -124,9 +140,29 @@ with_eicar() {
 	cat "$tmp/eicar" >>"$1"
 }
 
-# unscanned: nothing passes, infected or not.  No two bodies are the same, or
-# the cache would know them.
+# What icapd counts: in all, and by reason.
+counted() {
+	rm -f "$tmp/metrics"
+	"$icapc" reqmod -u http://icapd.info/metrics -o "$tmp/metrics" \
+	    "icap://127.0.0.1:$icapd_port/info" >"$tmp/c.out" 2>&1
+	awk -v name="$1" 'index($0, name) == 1 { sum += $NF }
+	END { print sum + 0 }' "$tmp/metrics"
+}
+
+# unscanned REASON: nothing passes, infected or not, and it is counted.  No two
+# bodies are the same, or the cache would know them.
 unscanned() {
+	u_why=icapd_service_clamav_unscanned_${1}_total
+	u_all=$(counted icapd_unscanned_total) u_one=$(counted "$u_why")
+	withheld=0
+	unscanned_bodies
+	[ $(($(counted icapd_unscanned_total) - u_all)) -ge $withheld ] ||
+	    fail "icapd_unscanned_total counts less than $withheld"
+	[ $(($(counted "$u_why") - u_one)) -ge $withheld ] ||
+	    fail "$u_why counts less than $withheld"
+}
+
+unscanned_bodies() {
 	seed=$((seed + 1))
 	"$origin" -g "$SMALL" "$seed" >"$tmp/new"
 	withheld "$tmp/new" 'Not scanned'
@@ -170,7 +206,28 @@ visit() {
 	done
 }
 
+# answered HEAD FILE STATUS OPTION...: a web server that says that head and
+# that body to everything
+answered() {
+	a_status=$3
+	{
+		printf '%b' "$1"
+		printf 'Content-Length: %d\r\n\r\n' "$(wc -c <"$2")"
+		cat "$2"
+	} >"$tmp/answer"
+	shift 3
+	start floor "$t_builddir/bench/floor" -r "$tmp/answer" reply
+	floor_pid=$started_pid
+	wait_until has "$tmp/floor.out" '^port [1-9]' ||
+	    fail "the web server is not ready"
+	via "$a_status" "$@" \
+	    "http://127.0.0.1:$(sed -n 's/^port //p' "$tmp/floor.out")/"
+	end "$floor_pid"
+	forget "$floor_pid"
+}
+
 framings='size chunked close'
+withheld=0
 reloads=0
 seed=100
 
@@ -186,15 +243,43 @@ step "small bodies"
 "$origin" -g "$SMALL" 3 >"$tmp/small"
 gzip -c <"$tmp/small" >"$tmp/small.gz"
 gzip -c <"$tmp/eicar" >"$tmp/eicar.gz"
-for file in small small.gz; do
+zipped "$tmp/small" >"$tmp/small.zip"
+zipped "$tmp/eicar" >"$tmp/eicar.zip"
+for file in small small.gz small.zip; do
 	clean "$tmp/$file"
 	via 200 -F "file=@$tmp/$file" "$url/upload"
 done
-for file in eicar eicar.gz; do
+for file in eicar eicar.gz eicar.zip; do
 	withheld "$tmp/$file" 'Malware found'
 	via 403 -F "file=@$tmp/$file" "$url/upload"
 	page 'Malware found'
 done
+
+step "in a coding that nobody can scan, whichever field says so"
+tail -c +11 "$tmp/eicar.gz" |
+    head -c $(($(wc -c <"$tmp/eicar.gz") - 18)) >"$tmp/eicar.deflate"
+ok='HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n'
+deflate='Content-Encoding: deflate\r\n'
+for fields in "$deflate" "Content-Encoding: identity\r\n$deflate" \
+    "Content-Encoding:\r\n$deflate" 'Content-Encoding: identity, deflate\r\n'; do
+	answered "$ok$fields" "$tmp/eicar.deflate" 403 --compressed
+	page 'Not scanned'
+done
+
+step "in parts"
+# with the manual's line no part is asked for
+via 200 -r 0-10 "$url/head"
+! has "$tmp/body" '^Range:' || fail "the web server is asked for a part"
+ln -f "$tmp/eicar" "$tmp/served"
+via 403 -r 0-33 "$url/file/size"
+page 'Malware found'
+# and what comes without being asked for
+head -c 34 "$tmp/eicar" >"$tmp/half"
+part='HTTP/1.1 206 Partial Content\r\nContent-Range: bytes'
+answered "$part 0-33/68\r\n" "$tmp/half" 403 -r 0-33
+page 'Not scanned'
+answered "$part 0-33/34\r\n" "$tmp/half" 206 -r 0-33
+cmp "$tmp/half" "$tmp/body" || fail "it was changed"
 
 step "$MIDDLE bytes"
 "$origin" -g "$MIDDLE" 4 >"$tmp/middle"
@@ -224,7 +309,7 @@ end "$clamd_pid"
 forget "$clamd_pid"
 clamd_max=10K
 clamd_start
-unscanned
+unscanned limit
 end "$clamd_pid"
 forget "$clamd_pid"
 clamd_max=
@@ -233,7 +318,7 @@ recover
 step "clamd hangs"
 reload reply-timeout = 1s
 kill -STOP "$clamd_pid"
-unscanned
+unscanned timeout
 kill -CONT "$clamd_pid"
 reload
 
@@ -261,7 +346,7 @@ for method in down up; do
 done
 
 step "clamd is not there"
-unscanned
+unscanned down
 recover
 
 step "clamd has lost its database"
@@ -277,7 +362,7 @@ clamd_config >"$tmp/clamd.conf"
 start clamd "$clamd" -c "$tmp/clamd.conf"
 reap "$started_pid"
 [ "$status" -ne 0 ] || fail "clamd starts without one"
-unscanned
+unscanned down
 mv "$tmp/test.ndb" "$tmp/db/test.ndb"
 recover
 

@@ -32,6 +32,42 @@ signature() {
 	echo "$(md5sum <"$1" | cut -d ' ' -f 1):$(wc -c <"$1"):$2"
 }
 
+le4() {
+	printf '%02x%02x%02x%02x' $(($1 & 255)) $(($1 >> 8 & 255)) \
+	    $(($1 >> 16 & 255)) $(($1 >> 24 & 255))
+}
+
+# unhex DIGITS
+unhex() {
+	u_left=$1
+	while [ -n "$u_left" ]; do
+		u_rest=${u_left#??}
+		# shellcheck disable=SC2059
+		printf "\\$(printf %03o "0x${u_left%"$u_rest"}")"
+		u_left=$u_rest
+	done
+}
+
+# zipped FILE [FLAGS]: a ZIP with the file as its one deflated member, made from
+# what gzip(1) makes of it, whose last eight bytes are CRC and size, little
+# endian.  Flags 0100 say that it has a password.
+zipped() {
+	gzip -c <"$1" >"$tmp/zipped.gz"
+	z_len=$(($(wc -c <"$tmp/zipped.gz") - 18))
+	z_crc=$(tail -c 8 "$tmp/zipped.gz" | head -c 4 >"$tmp/zipped.4"
+	    hex "$tmp/zipped.4")
+	z_size=$(tail -c 4 "$tmp/zipped.gz" >"$tmp/zipped.4"
+	    hex "$tmp/zipped.4")
+	# version, flags, method, time, date; CRC, sizes; lengths
+	z_common=1400${2:-0000}080000002100$z_crc$(le4 $z_len)${z_size}05000000
+	unhex "504b0304$z_common"
+	printf a.com
+	tail -c +11 "$tmp/zipped.gz" | head -c $z_len
+	unhex "504b01021400${z_common}0000000000000000000000000000"
+	printf a.com
+	unhex "504b0506000000000100010033000000$(le4 $((35 + z_len)))0000"
+}
+
 # More lines of its configuration are in the file $clamd_more; its threads are
 # four, or $clamd_threads, and a file may have 200M, or $clamd_max.
 clamd_config() {
@@ -46,6 +82,36 @@ clamd_config() {
 	END
 	[ "$(id -u)" -ne 0 ] || echo "User root"
 	cat "$clamd_more"
+}
+
+# The configuration that Debian's package makes, but for what belongs to the
+# host: its own where it is there, or what matters here of it.
+clamd_debian() {
+	if has /etc/clamav/clamd.conf 'by clamav-daemon postinst'; then
+		grep -v -e '^#' -e '^LocalSocket' -e '^LogFile ' \
+		    -e '^DatabaseDirectory' -e '^User' -e '^Foreground' \
+		    /etc/clamav/clamd.conf
+	else
+		cat <<-END
+		FixStaleSocket true
+		ScanArchive true
+		ReadTimeout 180
+		MaxThreads 12
+		MaxConnectionQueueLength 15
+		SelfCheck 3600
+		IdleTimeout 30
+		CommandReadTimeout 30
+		SendBufTimeout 200
+		MaxQueue 100
+		MaxScanTime 120000
+		MaxScanSize 100M
+		MaxFileSize 25M
+		MaxRecursion 16
+		MaxFiles 10000
+		PCREMaxFileSize 25M
+		StreamMaxLength 25M
+		END
+	fi
 }
 
 clamd_start() {

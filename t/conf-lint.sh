@@ -19,11 +19,12 @@ LC_ALL=C
 step "the keys of the manual and of icapd"
 # Both as: section key type default range reload.  Keys of services follow
 # behind, in lists inside of "Sections of services".
-# Sections within sections of services are described, not listed.
-# Where it runs is configured at the build; the manual has the usual place.
-"$ICAPD" --list-keys | awk -F '\t' -v OFS='\t' '
+# Sections within those of services are another step.  Where icapd runs is
+# configured at the build; the manual has the usual place.
+"$ICAPD" --list-keys >"$tmp/keys" || fail "icapd --list-keys fails"
+awk -F '\t' -v OFS='\t' '
 $2 == "run-dir" { sub(/".*\/icapd"/, "\"/run/icapd\"") }
-$3 != "section"' | sort >"$tmp/tables"
+$3 != "section" && $1 !~ / /' "$tmp/keys" | sort >"$tmp/tables"
 [ -s "$tmp/tables" ] || fail "icapd --list-keys prints nothing"
 awk '
 /^\.Ss / {
@@ -64,6 +65,33 @@ awk '
 	mv "$tmp/built" "$tmp/manual"
 }
 diff "$tmp/manual" "$tmp/tables" >"$tmp/diff" || {
+	sed -n -e 's/^</only in the manual:/p' -e 's/^>/only in icapd:/p' \
+	    "$tmp/diff" >&2
+	fail "the manual and icapd differ"
+}
+
+step "the keys of sections within those of services"
+# Both as: service section key kind, which is list, number or text; defaults
+# are said in sentences there.
+awk -F '\t' '$1 ~ / / && $3 != "section" {
+	print $1, $2, $3 ~ /^(list|number)$/ ? $3 : "text"
+}' "$tmp/keys" | sort >"$tmp/inner"
+[ -s "$tmp/inner" ] || fail "there are none"
+awk '
+/^\.Ss / { services = $0 == ".Ss Sections of services"; inner = "" }
+/^\.It Ic / && services && NF == 3 { service = $3; inner = "" }
+/^\.Ic [a-z]+ Qq Ar name No { \.\.\. }$/ && services { inner = $2 }
+/^\.It Cm .* No = / && inner != "" {
+	kind = / Pf { / ? "list" : $NF ~ /^(number|size)$/ ? "number" : "text"
+	for (i = 3; $i != "No"; i++)
+		if ($i != ",")
+			print service, inner, $i, kind
+}' "$manual" | sort >"$tmp/manual.inner"
+"$ICAPD" -l | grep -q '^blocklist' || {
+	grep -v '^blocklist' "$tmp/manual.inner" >"$tmp/built"
+	mv "$tmp/built" "$tmp/manual.inner"
+}
+diff "$tmp/manual.inner" "$tmp/inner" >"$tmp/diff" || {
 	sed -n -e 's/^</only in the manual:/p' -e 's/^>/only in icapd:/p' \
 	    "$tmp/diff" >&2
 	fail "the manual and icapd differ"

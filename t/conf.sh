@@ -206,16 +206,7 @@ done
 
 # serve FILE: a daemon with that file; sets icapd_pid and icapd_port
 serve() {
-	mkdir -p "$tmp/spool" "$tmp/run"
-	# workers of root are somebody else
-	chmod 1777 "$tmp/spool"
-	start icapd icapd_exec -d -f "$1"
-	icapd_pid=$started_pid
-	wait_until icapd_is_up || fail "icapd is not ready"
-	icapd_port=$(sed -n \
-	    's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
-	    "$tmp/icapd.err" | head -n 1)
-	[ -n "$icapd_port" ] || fail "icapd ended instead of listening"
+	icapd_launch -d -f "$1"
 }
 
 # options PATH: the OPTIONS reply, in options.out

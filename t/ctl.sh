@@ -226,12 +226,7 @@ while [ "$n" -lt 70 ]; do
 	n=$((n + 1))
 	echo "service \"/s$n\" { run = {echo} }"
 done >>"$tmp/info.conf"
-start icapd icapd_exec -d -f "$tmp/info.conf"
-icapd_pid=$started_pid
-wait_until icapd_is_up || fail "icapd is not ready"
-icapd_port=$(sed -n 's/.*listening on 127\.0\.0\.1:\([0-9]*\).*/\1/p' \
-    "$tmp/icapd.err" | head -n 1)
-[ -n "$icapd_port" ] || fail "icapd ended instead of listening"
+icapd_launch -d -f "$tmp/info.conf"
 # info URL [OPTION...]: the HTTP response into $tmp/info.out
 info() {
 	t_url=$1

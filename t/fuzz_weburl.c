@@ -26,6 +26,24 @@ check(const struct weburl *u)
 	must(u->len == u->host_len || u->text[u->host_len] == '/');
 }
 
+/* What expressions see has that host, and whatever was sent in it fits. */
+static void
+check_forms(const struct weburl *u)
+{
+	static char	 text[WEBURL_TEXT_MAX];
+	size_t		 n;
+	int		 i;
+
+	for (i = 0; i < 4; i++) {
+		n = weburl_format(u, i % 2 == 0 ? WEBURL_SENT : WEBURL_NORMAL,
+		    i >= 2, text);
+		must(n < sizeof(text) && text[n] == '\0');
+		must(memmem(text, n, u->text, u->host_len) != NULL);
+		must(n <= u->scheme.len + 8 + u->host_len + 6 + 1 +
+		    WEBURL_PATH_MAX);
+	}
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -41,13 +59,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 		host.p = newline + 1;
 		host.len = len - target.len - 1;
 	}
-	if (weburl_parse(&u, target, host) == -1)
+	if (weburl_parse(&u, target, host) == -1) {
+		must(u.why != NULL);
+		if (u.host_len > 0)
+			check(&u);
 		return 0;
+	}
 	check(&u);
+	check_forms(&u);
 	(void)weburl_is_strict(&u);
-	/* what was cut off may end in the middle of something */
-	if (u.len > u.host_len + WEBURL_PATH_MAX - 8)
-		return 0;
 	text.p = u.text;
 	text.len = u.len;
 	host.len = 0;

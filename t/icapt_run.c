@@ -288,29 +288,30 @@ st_shut(struct run *r, const struct text *w, int n)
 }
 
 static int
-st_reset(struct run *r, const struct text *w, int n)
+conn_end(struct run *r, int reset)
 {
 	struct conn	*c = conn_need(r);
 
-	(void)w;
-	(void)n;
 	if (c == NULL)
 		return ST_FAIL;
-	conn_close(c, 1);
+	conn_close(c, reset);
 	return ST_OK;
+}
+
+static int
+st_reset(struct run *r, const struct text *w, int n)
+{
+	(void)w;
+	(void)n;
+	return conn_end(r, 1);
 }
 
 static int
 st_close(struct run *r, const struct text *w, int n)
 {
-	struct conn	*c = conn_need(r);
-
 	(void)w;
 	(void)n;
-	if (c == NULL)
-		return ST_FAIL;
-	conn_close(c, 0);
-	return ST_OK;
+	return conn_end(r, 0);
 }
 
 static int

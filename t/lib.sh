@@ -202,21 +202,23 @@ end() {
 # sets icapd_pid and icapd_port.  Its temporary files go to a folder of their
 # own, it runs in another: both have to be empty at its end.
 icapd_start() {
-	mkdir -p "$tmp/spool" "$tmp/run"
-	# Workers of root are somebody else.
-	chmod 1777 "$tmp/spool"
-	start icapd icapd_exec --host 127.0.0.1 --port 0 "$@" echo
-	icapd_pid=$started_pid
-	icapd_ready
+	icapd_launch --host 127.0.0.1 --port 0 "$@" echo
 }
 
 # icapd_serve [OPTION...]: the daemon as $tmp/icapd.conf says, which has it
 # listen on 127.0.0.1:0; sets the same.
 # shellcheck disable=SC2120
 icapd_serve() {
+	icapd_launch -d "$@" -f "$tmp/icapd.conf"
+}
+
+# icapd_launch OPTION...: $ICAPD with these and nothing else; sets icapd_pid
+# and icapd_port.
+icapd_launch() {
 	mkdir -p "$tmp/spool" "$tmp/run"
+	# Workers of root are somebody else.
 	chmod 1777 "$tmp/spool"
-	start icapd icapd_exec -d "$@" -f "$tmp/icapd.conf"
+	start icapd icapd_exec "$@"
 	icapd_pid=$started_pid
 	icapd_ready
 }

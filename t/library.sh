@@ -63,14 +63,7 @@ step "it has its own service and no other"
 
 step "it is an ICAP server"
 ICAPD=$tmp/upper
-mkdir -p "$tmp/spool" "$tmp/run"
-chmod 1777 "$tmp/spool"
-start icapd icapd_exec --host 127.0.0.1 --port 0 -w 2 shout
-icapd_pid=$started_pid
-wait_until icapd_is_up || fail "the example is not ready"
-icapd_port=$(sed -n 's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
-    "$tmp/icapd.err" | head -n 1)
-[ -n "$icapd_port" ] || fail "the example ended"
+icapd_launch --host 127.0.0.1 --port 0 -w 2 shout
 uri=icap://127.0.0.1:$icapd_port/shout
 
 # talk TYPE: sends $tmp/sent as a response of that type
@@ -151,12 +144,7 @@ cat >"$tmp/shop.conf" <<-EOT
 	service "/shop" { run = {"corner-shop"} }
 EOT
 ICAPD=$tmp/shop
-start icapd icapd_exec -d -f "$tmp/shop.conf"
-icapd_pid=$started_pid
-wait_until icapd_is_up || fail "it is not ready"
-icapd_port=$(sed -n 's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
-    "$tmp/icapd.err" | head -n 1)
-[ -n "$icapd_port" ] || fail "it ended"
+icapd_launch -d -f "$tmp/shop.conf"
 # shown PATTERN: a line of icapctl services
 shown() {
 	"$prefix/sbin/icapctl" -r "$tmp/ctl" services >"$tmp/shown" 2>&1

@@ -313,6 +313,9 @@ conf workers 2 allow 192.0.2.0/24 allow ::1 run-dir "$tmp/run"
 life_start
 load_once refused -c 1 -n 5
 [ "$(figure lost)" -eq 5 ] || fail "they are served"
+wait_until has "$tmp/icapd.err" \
+    'client 127\.0\.0\.1:[0-9]*: turned away from .*: it is not in allow' ||
+    fail "nobody says who was turned away, and why"
 icapd_stop TERM
 conf workers 2 allow 192.0.2.0/24 allow 127.0.0.0/8
 life_start
@@ -326,6 +329,9 @@ life_start
 load_start three -H -c 3
 load_once fourth -c 1 -n 5
 [ "$(figure lost)" -eq 5 ] || fail "a fourth connection is served"
+wait_until has "$tmp/icapd.err" \
+    'turned away from .*: it has max-per-client connections' ||
+    fail "nobody says that the limit was hit"
 load_stop three
 nothing_lost
 wait_until is_admitted || fail "a place that was left is not given again"

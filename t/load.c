@@ -190,18 +190,13 @@ usage(void)
 static unsigned long
 number_parse(const char *s, unsigned long max)
 {
-	unsigned long v = 0;
+	const char	*why;
+	long long	 n;
 
-	if (*s == '\0')
+	n = strtonum(s, 0, (long long)max, &why);
+	if (why != NULL)
 		usage();
-	for (; *s != '\0'; s++) {
-		if (*s < '0' || *s > '9')
-			usage();
-		v = v * 10 + (unsigned long)(*s - '0');
-		if (v > max)
-			usage();
-	}
-	return v;
+	return (unsigned long)n;
 }
 
 static long long

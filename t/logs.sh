@@ -55,6 +55,20 @@ grep -q -i '^X-Transaction-ID: [0-9a-f]\{16\}' "$tmp/raw.out" ||
     fail "no transaction id in the reply"
 id=$(sed -n 's/^X-Transaction-ID: \([0-9a-f]*\).*/\1/p' "$tmp/raw.out")
 grep -q "id=$id " "$text" || fail "the id is not in the log"
+# and where there is no service, or no transaction
+for line in 'REQMOD icap://127.0.0.1/none' 'OPTIONS icap://127.0.0.1/echo' \
+    'EVIL icap://127.0.0.1/echo'; do
+	printf '%s ICAP/1.0\r\nHost: x\r\nConnection: close\r\n\r\n' \
+	    "$line" >"$tmp/raw.in"
+	start raw "$raw" "$icapd_port"
+	reap "$started_pid"
+	n=$((n + 1))
+	wait_until has_lines "$text" "$n" || fail "no line of $line"
+	id=$(sed -n 's/^X-Transaction-ID: \([0-9a-f]*\).*/\1/p' \
+	    "$tmp/raw.out")
+	[ -n "$id" ] || fail "no transaction id in the reply to $line"
+	grep -q "id=$id " "$text" || fail "the id of $line is not in the log"
+done
 head_of 'GET http://example.com/"quote\\back</script> HTTP/1.1'
 send echo
 head_of 'GET http://example.com/\000nul\033[31mesc\177del HTTP/1.1'
@@ -145,15 +159,15 @@ at=$(sed -n 's/^Encapsulated: res-hdr=0, res-body=\([0-9]*\).*/\1/p' \
 [ -n "$istag" ] || fail "no ISTag in the reply"
 [ "${at:-0}" -gt 0 ] || fail "no page in the reply"
 # the body is "<h1>no</h1>"
-echo "200|\\\"$istag\\\"|HTTP/1.1 403 Forbidden|http://example.com/|$((\
-    at + 11))|11|-" >"$tmp/want"
+printf '200|\\"%s\\"|HTTP/1.1\\x20403\\x20Forbidden|%s|%s|11|-\n' "$istag" \
+    http://example.com/ $((at + 11)) >"$tmp/want"
 diff "$tmp/want" "$custom" || fail "another line"
 printf 'ABCD\200FGHIJKLMN' >"$tmp/body"
 "${ICAPC:-${top_builddir:-.}/icapc}" respmod -f "$tmp/body" --preview 10 \
     --expect 204 "icap://127.0.0.1:$icapd_port/echo" >"$tmp/icapc.out" ||
     fail "icapc"
 wait_until has_lines "$custom" 2 || fail "no line"
-grep -q '^204|.*|HTTP/1.1 200 OK|.*|0|0|ABCD.x80FGH$' "$custom" ||
+grep -q '^204|.*|HTTP/1.1.x20200.x20OK|.*|0|0|ABCD.x80FGH$' "$custom" ||
     fail "another line: $(tail -n 1 "$custom")"
 view_stop
 rm -f "$custom"

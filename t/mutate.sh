@@ -42,12 +42,7 @@ chmod 1777 "$tmp/spool"
 		echo "service \"/$name\" { run = {$name} }"
 	done
 } >"$tmp/mutate.conf"
-start icapd icapd_exec -d -f "$tmp/mutate.conf"
-icapd_pid=$started_pid
-wait_until icapd_is_up || fail "testd is not ready"
-icapd_port=$(sed -n 's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
-    "$tmp/icapd.err" | head -n 1)
-[ -n "$icapd_port" ] || fail "testd ended instead of listening"
+icapd_launch -d -f "$tmp/mutate.conf"
 
 # All workers are there, and each has served somebody.
 step "before"

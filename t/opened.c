@@ -58,6 +58,8 @@ on_keep(const struct service_setup *setup, int fd)
 	struct opened	*o = setup->arg;
 
 	ck_assert_int_ge(fd, 0);
+	if (o->kept < sizeof(o->keep) / sizeof(o->keep[0]))
+		o->keep[o->kept] = fd;
 	o->kept++;
 	return 0;
 }

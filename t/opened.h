@@ -13,6 +13,7 @@ struct opened {
 	cfg_t			*cfg;
 	struct text		 errors;	/* "KEY: what" lines */
 	unsigned int		 kept;		/* descriptors */
+	int			 keep[8];	/* the first of them */
 	unsigned int		 folders;	/* made for it */
 };
 

@@ -68,13 +68,7 @@ serve() {
 	service "/echo" { run = {echo} }
 	service "/read" { run = {read} }
 	END
-	start icapd icapd_exec -d -f "$tmp/spool.conf"
-	icapd_pid=$started_pid
-	wait_until icapd_is_up || fail "testd is not ready"
-	icapd_port=$(sed -n \
-	    's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
-	    "$tmp/icapd.err" | head -n 1)
-	[ -n "$icapd_port" ] || fail "testd ended instead of listening"
+	icapd_launch -d -f "$tmp/spool.conf"
 }
 
 ICAPD=$t_builddir/testd

@@ -124,15 +124,7 @@ cat >"$tmp/icapd.conf" <<-END
 	service "/av" { run = {av} }
 	service "/short" { run = {short} }
 END
-mkdir -p "$tmp/spool" "$tmp/run"
-chmod 1777 "$tmp/spool"
-start icapd icapd_exec -d -f "$tmp/icapd.conf"
-icapd_pid=$started_pid
-wait_until icapd_is_up || fail "icapd is not ready"
-icapd_port=$(sed -n \
-    's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
-    "$tmp/icapd.err" | head -n 1)
-[ -n "$icapd_port" ] || fail "icapd ended instead of listening"
+icapd_serve
 squid_start
 "$origin" -g 30000 3 >"$tmp/clean"
 cat "$tmp/clean" "$tmp/eicar" >"$tmp/bad"

@@ -22,6 +22,8 @@ memcheck="valgrind -q --error-exitcode=99 --leak-check=full
 
 setup
 need valgrind valgrind
+ENTRIES=10000		# of a large block list
+export ENTRIES
 
 units() {
 	un_bad=0

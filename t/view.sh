@@ -39,11 +39,7 @@ view_start() {
 	printf '%s\n' "run-dir $tmp/ctl" "$@" >"$tmp/conf"
 	start icapd view_exec
 	icapd_pid=$started_pid
-	wait_until icapd_is_up || fail "viewd is not ready"
-	icapd_port=$(sed -n \
-	    's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
-	    "$tmp/icapd.err" | head -n 1)
-	[ -n "$icapd_port" ] || fail "viewd ended instead of listening"
+	icapd_ready
 }
 
 # view_stop: in order, and nothing is left.

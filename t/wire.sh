@@ -41,15 +41,7 @@ icapd_stop TERM
 
 # serve NAME: the daemon with the configuration that $tmp/NAME.conf holds
 serve() {
-	mkdir -p "$tmp/spool" "$tmp/run"
-	chmod 1777 "$tmp/spool"
-	start icapd icapd_exec -d -f "$tmp/$1.conf"
-	icapd_pid=$started_pid
-	wait_until icapd_is_up || fail "icapd is not ready"
-	icapd_port=$(sed -n \
-	    's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
-	    "$tmp/icapd.err" | head -n 1)
-	[ -n "$icapd_port" ] || fail "icapd ended instead of listening"
+	icapd_launch -d -f "$tmp/$1.conf"
 }
 
 # Short enough to be waited for, far longer than a busy machine needs to go

@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: ISC
 #
 # What block lists cost: compiling, starting with what is compiled, memory of
-# a worker, a look-up, and a transaction beside one of echo in the same run.
-# Run by `make bench-lists`; ENTRIES may name other sizes.
+# a worker, a look-up, and transactions beside one of echo in the same run: a
+# URL that is not listed, one that is (noted, and blocked with a page), and one
+# that EXPRESSIONS are tried on. Run by `make bench-lists`; ENTRIES may name
+# other sizes.
 
 set -u
 # shellcheck source=../lib.sh
@@ -12,15 +14,26 @@ set -u
 ENTRIES=${ENTRIES:-1000000 5000000}
 SECONDS_EACH=${SECONDS_EACH:-5}
 ROUNDS=${ROUNDS:-3}
+EXPRESSIONS=${EXPRESSIONS:-20}
 
 setup
 icapc=${ICAPC:-${top_builddir:-.}/icapc}
 lookup=$t_builddir/bench/lookup
+expressions=no
+! ldd "$ICAPD" | grep -q libpcre2 || expressions=yes
 
 ms() {
 	echo $(($(date +%s%N) / 1000000))
 }
 
+# measure NAME SERVICE HOST [OPTION...]: transactions for it
+measure() {
+	me_name=$1 me_service=$2 me_host=$3
+	shift 3
+	say "$me_name: $("$icapc" reqmod -u "http://www.$me_host/index.html" \
+	    -c 1 -d "$SECONDS_EACH" --terse "$@" \
+	    "icap://127.0.0.1:$icapd_port/$me_service" | tr '\n' ' ')"
+}
 
 dirty() {
 	awk '/^Private_Dirty:/ { n += $2 } END { print n }' \
@@ -30,15 +43,35 @@ dirty() {
 for n in $ENTRIES; do
 	rm -rf "$tmp/cache"
 	sh "$(dirname "$0")/mklist.sh" "$n" >"$tmp/list"
-	chmod 644 "$tmp/list"
+	# without the number of the transaction: the same each time
+	echo '<p>%{url}: %{category}, %{reason}' >"$tmp/page.html"
+	mkdir -p "$tmp/folder"
+	awk -v n="$EXPRESSIONS" 'BEGIN {
+		for (i = 0; i < n; i++)
+			print "(^|[-?+=/_.])(casino|poker" i ")[0-9]*([-?+=/_.]|$)"
+	}' >"$tmp/folder/expressions"
+	chmod -R a+rX "$tmp/list" "$tmp/folder" "$tmp/page.html"
 	cat >"$tmp/icapd.conf" <<-END
 	listen "127.0.0.1:0" { workers = 2 }
 	blocklist large {
 		cache = "$tmp/cache"
+		template = "$tmp/page.html"
 		list "large" { path = {"$tmp/list"} }
+		rule "noted" {
+			clients = {192.0.2.1}
+			action = log
+		}
+		rule "rest" { }
 	}
 	service "/lists" { run = {large} }
 	service "/echo" { run = {echo} preview = 0 }
+	END
+	[ "$expressions" = no ] || cat >>"$tmp/icapd.conf" <<-END
+	blocklist expr {
+		cache = "$tmp/cache"
+		list "expr" { path = {"$tmp/folder"} }
+	}
+	service "/expressions" { run = {expr} }
 	END
 	sleep 1		# else the list is too young to be trusted
 	t0=$(ms)
@@ -65,13 +98,13 @@ for n in $ENTRIES; do
 	round=0
 	while [ "$round" -lt "$ROUNDS" ]; do
 		round=$((round + 1))
-		for service in echo lists; do
-			say "$service: $("$icapc" reqmod \
-			    -u http://www.d7.small.example/index.html -c 1 \
-			    -d "$SECONDS_EACH" --terse \
-			    "icap://127.0.0.1:$icapd_port/$service" |
-			    tr '\n' ' ')"
-		done
+		measure echo echo d7.small.example
+		measure "not listed" lists d7.small.example
+		measure "listed, noted" lists d7.large.example \
+		    -H 'X-Client-IP: 192.0.2.1'
+		measure "listed, a page" lists d7.large.example
+		[ "$expressions" = no ] || measure \
+		    "$EXPRESSIONS expressions" expressions d7.small.example
 	done
 	for pid in $(icapd_workers); do
 		say "worker $pid after: $(dirty "$pid") KiB private dirty"
