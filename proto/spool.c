@@ -2,8 +2,10 @@
 /*
  * A body that cannot be passed on yet: memory first, then an unlinked file
  * that no crash can leave behind.  Called by body.c.  Memory is mapped, not
- * taken from the heap, so that an idle worker gives all of it back.  It must
- * not know what the bytes are nor who waits for them.
+ * taken from the heap, so that an idle worker gives all of it back.  Whoever
+ * is given a descriptor of it may be taken over by what he reads there, so he
+ * must not be able to write.  It must not know what the bytes are nor who
+ * waits for them.
  */
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -20,6 +22,9 @@
 
 #include "spool.h"
 
+/* Bytes that are copied in one call. */
+#define COPY_MAX	(1u << 30)
+
 void
 spool_init(struct spool *sp, const char *dir, size_t mem_max, uint64_t max)
 {
@@ -27,7 +32,7 @@ spool_init(struct spool *sp, const char *dir, size_t mem_max, uint64_t max)
 	sp->dir = dir;
 	sp->mem_max = mem_max;
 	sp->max = max;
-	sp->fd = sp->memfd = -1;
+	sp->fd = sp->reader = sp->memfd = -1;
 }
 
 bool
@@ -37,37 +42,110 @@ spool_is_used(const struct spool *sp)
 	    sp->is_direct;
 }
 
+static void
+spool_close(struct spool *sp)
+{
+	if (sp->fd != -1)
+		(void)close(sp->fd);
+	if (sp->reader != -1)
+		(void)close(sp->reader);
+	if (sp->memfd != -1)
+		(void)close(sp->memfd);
+	sp->fd = sp->reader = sp->memfd = -1;
+}
+
 void
 spool_clear(struct spool *sp)
 {
 	if (sp->mem != NULL)
 		(void)munmap(sp->mem, sp->mem_max);
-	if (sp->fd != -1)
-		(void)close(sp->fd);
-	if (sp->memfd != -1)
-		(void)close(sp->memfd);
+	spool_close(sp);
 	spool_init(sp, sp->dir, sp->mem_max, sp->max);
 }
 
-/* A file that is gone as soon as it is closed. */
+/* The same file once more, to read only. */
 static int
-spool_open(const char *dir)
+reader_open(int fd)
+{
+	char	 path[32];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Below another root there is no /proc. */
+static bool
+is_hidden(int e)
+{
+	return e == ENOENT || e == EACCES || e == EPERM;
+}
+
+/* By a name that it has for a moment, and is opened a second time by. */
+static int
+spool_open_name(const char *dir, int *reader)
 {
 	char	 path[PATH_MAX];
-	int	 fd, n;
+	int	 fd, n, saved;
 
-	fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd != -1 || (errno != EOPNOTSUPP && errno != EISDIR &&
-	    errno != EINVAL))
-		return fd;
 	n = snprintf(path, sizeof(path), "%s/icapd.XXXXXXXX", dir);
 	if (n < 0 || (size_t)n >= sizeof(path)) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	if ((fd = mkostemp(path, O_CLOEXEC)) != -1)
-		(void)unlink(path);
-	return fd;
+	if ((fd = mkostemp(path, O_CLOEXEC)) == -1)
+		return -1;
+	if (reader != NULL)
+		*reader = open(path, O_RDONLY | O_CLOEXEC);
+	saved = errno;
+	(void)unlink(path);
+	if (reader == NULL || *reader != -1)
+		return fd;
+	(void)close(fd);
+	errno = saved;
+	return -1;
+}
+
+/*
+ * A file that is gone as soon as it is closed; *reader (or NULL): the same
+ * to read only.
+ */
+static int
+spool_open(const char *dir, int *reader)
+{
+	int	 fd, saved;
+
+	fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (fd == -1)
+		return errno == EOPNOTSUPP || errno == EISDIR ||
+		    errno == EINVAL ? spool_open_name(dir, reader) : -1;
+	if (reader == NULL || (*reader = reader_open(fd)) != -1)
+		return fd;
+	saved = errno;
+	(void)close(fd);
+	if (is_hidden(saved))
+		return spool_open_name(dir, reader);
+	errno = saved;
+	return -1;
+}
+
+int
+spool_check(const char *dir, bool *has_names)
+{
+	int	 fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), reader;
+
+	*has_names = false;
+	if (fd == -1) {
+		if (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)
+			return -1;
+		*has_names = true;
+		return access(dir, W_OK | X_OK);
+	}
+	if ((reader = reader_open(fd)) != -1)
+		(void)close(reader);
+	else
+		*has_names = is_hidden(errno);
+	(void)close(fd);
+	return 0;
 }
 
 static int
@@ -103,21 +181,32 @@ memory_seal(int fd)
 	    F_SEAL_WRITE | F_SEAL_SEAL);
 }
 
-/* The first len bytes of one file become those of another. */
+/*
+ * Bytes of one file become the first of another: without a copy where both
+ * can share them, and in the kernel anyway.
+ */
 static int
-copy_file(int dst, int src, uint64_t len)
+copy_file(int dst, int src, uint64_t offset, uint64_t len)
 {
-	off_t	 offset = 0;
+	off_t	 from = (off_t)offset;
+	size_t	 want;
 	ssize_t	 n;
+	bool	 can_share = true;
 
 	while (len > 0) {
-		n = sendfile(dst, src, &offset, (size_t)len);
-		if (n == 0)
-			errno = EIO;
-		if (n == 0 || (n == -1 && errno != EINTR))
-			return -1;
+		want = len < COPY_MAX ? (size_t)len : COPY_MAX;
+		n = can_share ? copy_file_range(src, &from, dst, NULL, want,
+		    0) : sendfile(dst, src, &from, want);
 		if (n > 0)
 			len -= (uint64_t)n;
+		else if (can_share && (n == 0 || (errno != EINTR &&
+		    errno != ENOSPC && errno != EDQUOT && errno != EFBIG)))
+			can_share = false;
+		else if (n == 0) {
+			errno = EIO;		/* shorter than it was */
+			return -1;
+		} else if (errno != EINTR)
+			return -1;
 	}
 	return 0;
 }
@@ -126,16 +215,20 @@ copy_file(int dst, int src, uint64_t len)
 static int
 spool_move(struct spool *sp)
 {
-	int	 fd;
+	int	 fd, reader, saved;
 
-	if ((fd = spool_open(sp->dir)) == -1)
+	if ((fd = spool_open(sp->dir, &reader)) == -1)
 		return -1;
-	if (copy_file(fd, sp->fd, sp->len) == -1) {
+	if (copy_file(fd, sp->fd, 0, sp->len) == -1) {
+		saved = errno;
 		(void)close(fd);
+		(void)close(reader);
+		errno = saved;
 		return -1;
 	}
-	(void)close(sp->fd);
+	spool_close(sp);
 	sp->fd = fd;
+	sp->reader = reader;
 	sp->is_anonymous = false;
 	return 0;
 }
@@ -144,7 +237,8 @@ static int
 spool_start_direct(struct spool *sp)
 {
 	sp->is_anonymous = sp->expected <= sp->mem_max;
-	sp->fd = sp->is_anonymous ? memory_open() : spool_open(sp->dir);
+	sp->fd = sp->is_anonymous ? memory_open() :
+	    spool_open(sp->dir, &sp->reader);
 	return sp->fd == -1 ? -1 : 0;
 }
 
@@ -152,7 +246,7 @@ spool_start_direct(struct spool *sp)
 static int
 spool_start(struct spool *sp)
 {
-	if ((sp->fd = spool_open(sp->dir)) == -1)
+	if ((sp->fd = spool_open(sp->dir, NULL)) == -1)
 		return -1;
 	return write_at(sp->fd, sp->mem, sp->mem_max, 0);
 }
@@ -257,11 +351,7 @@ spool_forget(struct spool *sp)
 	if (sp->pos < sp->len || sp->len == 0)
 		return;
 	/* the next bytes are others: give the space back */
-	if (sp->fd != -1)
-		(void)close(sp->fd);
-	if (sp->memfd != -1)
-		(void)close(sp->memfd);
-	sp->fd = sp->memfd = -1;
+	spool_close(sp);
 	sp->is_anonymous = sp->is_sealed = false;
 	sp->len = sp->pos = 0;
 }
@@ -298,12 +388,25 @@ spool_read(struct spool *sp, char *dst, size_t size)
 static int
 spool_seal(struct spool *sp)
 {
-	if (!sp->is_anonymous || sp->is_sealed)
-		return 0;
+	if (sp->is_sealed)
+		return sp->fd;
 	if (memory_seal(sp->fd) == -1)
 		return -1;
 	sp->is_sealed = true;
-	return 0;
+	return sp->fd;
+}
+
+/* The file, for reading; one that was opened too long ago is made again. */
+static int
+spool_reader(struct spool *sp)
+{
+	if (sp->reader != -1)
+		return sp->reader;
+	if ((sp->reader = reader_open(sp->fd)) != -1)
+		return sp->reader;
+	if (!is_hidden(errno) || spool_move(sp) == -1)
+		return -1;
+	return sp->reader;
 }
 
 int
@@ -312,7 +415,7 @@ spool_fd(struct spool *sp)
 	if (sp->is_direct && sp->fd == -1 && spool_start_direct(sp) == -1)
 		return -1;
 	if (sp->fd != -1)
-		return spool_seal(sp) == -1 ? -1 : sp->fd;
+		return sp->is_anonymous ? spool_seal(sp) : spool_reader(sp);
 	if (sp->memfd != -1)
 		return sp->memfd;
 	if ((sp->memfd = memory_open()) == -1)
@@ -323,4 +426,30 @@ spool_fd(struct spool *sp)
 		sp->memfd = -1;
 	}
 	return sp->memfd;
+}
+
+int
+spool_part(struct spool *sp, uint64_t offset, uint64_t len)
+{
+	bool	 is_anonymous = len <= sp->mem_max;
+	int	 src, dst, reader = -1, saved;
+
+	if ((src = spool_fd(sp)) == -1)
+		return -1;
+	dst = is_anonymous ? memory_open() : spool_open(sp->dir, &reader);
+	if (dst == -1)
+		return -1;
+	if (copy_file(dst, src, offset, len) == 0 &&
+	    (!is_anonymous || memory_seal(dst) == 0)) {
+		if (is_anonymous)
+			return dst;
+		(void)close(dst);
+		return reader;
+	}
+	saved = errno;
+	(void)close(dst);
+	if (reader != -1)
+		(void)close(reader);
+	errno = saved;
+	return -1;
 }

@@ -22,6 +22,7 @@ struct spool {
 	uint64_t	 expected;	/* bytes, or 0 */
 	char		*mem;		/* mapped when first needed */
 	int		 fd;		/* -1: no file yet; else all bytes */
+	int		 reader;	/* of the same file, or -1 */
 	int		 memfd;		/* copy of the memory, or -1 */
 	uint64_t	 len;		/* bytes appended */
 	uint64_t	 pos;		/* bytes read */
@@ -75,9 +76,23 @@ ssize_t	 spool_read(struct spool *sp, char *dst, size_t size);
 
 /*
  * A descriptor of a file that holds all bytes from offset 0 on; it belongs to
- * the spool and is not to be written to.  Returns -1 with errno.
+ * the spool.  Nobody who gets it can change the file.  Returns -1 with errno.
  */
 int	 spool_fd(struct spool *sp);
+
+/*
+ * The same for len bytes from offset on (there are so many), as a file of its
+ * own: in memory, or beyond the limit of memory in dir.  It belongs to the
+ * caller.
+ */
+int	 spool_part(struct spool *sp, uint64_t offset, uint64_t len);
+
+/*
+ * Can files be made in that directory?  *has_names: only with a name, which
+ * they have for a moment: where it, or the lack of /proc, does not permit
+ * anything else.  Returns 0, or -1 with errno.
+ */
+int	 spool_check(const char *dir, bool *has_names);
 
 /*
  * All bytes read so far will not be asked for again: when nothing is left,

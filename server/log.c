@@ -29,8 +29,8 @@
 #define LINE_MAX_EVENT	(4 * MESSAGE_MAX)
 
 /*
- * For whoever reads standard error, milliseconds: then it goes without the
- * line.  The daemon must not stand still for a pipe that is full.
+ * For whoever reads standard error, milliseconds: then it goes without lines,
+ * until it takes some again.  The daemon must not stand still for a full pipe.
  */
 #define STDERR_PATIENCE	100
 
@@ -218,11 +218,16 @@ log_put(enum log_level level, const char *message, const char *error)
 static void
 log_write(const char *line, size_t n)
 {
+	static int	 patience = STDERR_PATIENCE;
 	struct pollfd	 pfd = { .fd = STDERR_FILENO, .events = POLLOUT };
 
+	if (poll(&pfd, 1, patience) == 0) {
+		patience = 0;
+		return;
+	}
+	patience = STDERR_PATIENCE;
 	/* there is nobody to tell that this failed */
-	if (poll(&pfd, 1, STDERR_PATIENCE) != 0)
-		(void)!write(STDERR_FILENO, line, n);
+	(void)!write(STDERR_FILENO, line, n);
 }
 
 static void log_line(enum log_level level, const char *error,

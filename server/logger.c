@@ -45,7 +45,7 @@
 #define QUIET		1000		/* ms without work: sleep until woken */
 #define RETRY		1000		/* ms before a failed log is tried */
 #define PATIENCE	1000		/* ms for a stream to take anything */
-#define GUARD		100		/* ms a write to a shared one may take */
+#define GUARD		100		/* ms for a write to a shared one */
 #define LOG_MODE	0640
 
 enum out_kind { OUT_FILE, OUT_STDOUT, OUT_SYSLOG };

@@ -35,7 +35,7 @@ struct master_aux {
 	 * a time: it ends when, and starts not before, the new one serves.
 	 */
 	bool		 is_single;
-	bool		 is_last;	/* told to finish when all others have */
+	bool		 is_last;	/* told to end when all others have */
 };
 
 /* How the master ended. */

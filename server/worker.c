@@ -25,6 +25,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../proto/spool.h"
 #include "admit.h"
 #include "listen.h"
 #include "log.h"
@@ -253,17 +254,12 @@ worker_serve(struct session *ss, const struct worker *w)
 static bool
 worker_check_spool(const char *dir)
 {
-	int	 fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	bool	 has_names;
 
-	if (fd != -1) {
-		(void)close(fd);
-		return false;
-	}
-	if ((errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL) ||
-	    access(dir, W_OK | X_OK) == -1)
+	if (spool_check(dir, &has_names) == -1)
 		fatal(EXIT_CONFIG, "cannot write to the spool directory %s",
 		    dir);
-	return true;
+	return has_names;
 }
 
 /* What a service needs in each process. */

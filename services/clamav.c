@@ -420,6 +420,13 @@ receive(struct scan *s)
 	return is_skipped_now(s, "", 0, true) ? RECEIVED_SKIP : RECEIVED_ALL;
 }
 
+/* For an engine that takes files only. */
+static int
+make_part(void *arg, uint64_t offset, uint64_t len)
+{
+	return txn_part_fd(arg, offset, len);
+}
+
 /*
  * Each part of a form as the file it will be.  What is found in one of them
  * counts, and what is not known of one is not known of all.
@@ -427,6 +434,7 @@ receive(struct scan *s)
 static void
 scan_parts(struct scan *s, struct clamav_form *f, int fd)
 {
+	struct clamd_body	 b = { fd, 0, 0, make_part, s->txn };
 	struct clamd_verdict	 v;
 	unsigned int		 n = 0;
 	size_t			 offset, len;
@@ -438,8 +446,9 @@ scan_parts(struct scan *s, struct clamav_form *f, int fd)
 		}
 		if (len == 0)
 			continue;
-		clamd_scan(s->av->clamd, fd, offset, len, false, s->deadline,
-		    &v);
+		b.offset = offset;
+		b.len = len;
+		clamd_scan(s->av->clamd, &b, s->deadline, &v);
 		if (v.result != CLAMD_CLEAN)
 			s->verdict = v;
 		if (v.result == CLAMD_INFECTED || v.result == CLAMD_DOWN ||
@@ -508,34 +517,31 @@ trickle_due(void *arg)
 static void
 scan_body(struct scan *s)
 {
-	struct clamav	*av = s->av;
-	uint64_t	 size, version = clamd_version(av->clamd);
-	bool		 keep = is_cacheable(s);
-	int		 fd;
+	struct clamav		*av = s->av;
+	struct clamd_body	 b = { .fd = -1 };
+	bool			 keep = is_cacheable(s);
 
-	if (keep && clamav_cache_find(av->cache, s->key, version,
-	    clamd_now(), &s->verdict)) {
+	if (keep && clamav_cache_find(av->cache, s->key,
+	    clamd_next_version(av->clamd), clamd_now(), &s->verdict)) {
 		s->cached = true;
 		service_count(av->hits, 1);
 		return;
 	}
 	if (keep)
 		service_count(av->misses, 1);
-	if ((fd = txn_body_fd(s->txn, &size)) == -1 || size != s->size) {
+	if ((b.fd = txn_body_fd(s->txn, &b.len)) == -1 || b.len != s->size) {
 		set_verdict(s, CLAMD_ERROR, "no descriptor of the body");
 		return;
 	}
 	s->deadline = scan_deadline(s);
 	if (av->trickle > 0)
 		clamd_on_wait(av->clamd, trickle_due, s->txn);
-	clamd_scan(av->clamd, fd, 0, size, true, s->deadline, &s->verdict);
+	clamd_scan(av->clamd, &b, s->deadline, &s->verdict);
 	if (s->verdict.result == CLAMD_CLEAN && s->form != CLAMAV_FORM_NONE)
-		scan_form(s, fd);
+		scan_form(s, b.fd);
 	clamd_on_wait(av->clamd, NULL, NULL);
-	/* databases that changed meanwhile: whose verdict is it? */
-	if (keep && version == clamd_version(av->clamd) &&
-	    clamav_cache_add(av->cache, s->key, version, clamd_now(),
-	    &s->verdict))
+	if (keep && clamav_cache_add(av->cache, s->key, s->verdict.version,
+	    clamd_now(), &s->verdict))
 		service_count(av->evictions, 1);
 }
 
@@ -683,14 +689,12 @@ tell(const char *engine, bool works)
 static void
 clamav_poll(void *instance)
 {
-	struct clamav			*av = instance;
-	struct clamav_cache_counters	 n;
+	struct clamav	*av = instance;
 
 	clamd_poll(av->clamd, tell);
-	if (av->cache != NULL) {
-		clamav_cache_count(av->cache, &n);
-		service_gauge_set(av->entries, (int64_t)n.entries);
-	}
+	if (av->cache != NULL)
+		service_gauge_set(av->entries,
+		    (int64_t)clamav_cache_entries(av->cache));
 }
 
 static void

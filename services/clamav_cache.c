@@ -39,9 +39,6 @@ struct clamav_cache {
 	size_t			 size;		/* of the mapping */
 	size_t			 nsets;
 	int64_t			 time;
-	_Atomic uint64_t	 hits;
-	_Atomic uint64_t	 misses;
-	_Atomic uint64_t	 added;
 	_Atomic uint64_t	 entries;
 	struct entry		 entry[];
 };
@@ -221,24 +218,28 @@ clamav_cache_find(struct clamav_cache *c,
 		    CLAMD_INFECTED;
 		copy.name[sizeof(copy.name) - 1] = '\0';
 		(void)strlcpy(v->text, copy.name, sizeof(v->text));
-		atomic_fetch_add(&c->hits, 1);
 		return true;
 	}
-	atomic_fetch_add(&c->misses, 1);
 	return false;
 }
 
-/* The entry to write: that of this digest, or the one that ends first. */
+/*
+ * The entry to write: that of this digest, or the one that ends first.  One
+ * that is being written is left alone: who died in there will not end it.
+ * NULL: there is none.
+ */
 static struct entry *
 cache_victim(struct entry *set, const unsigned char *key)
 {
-	struct entry	*e = set;
+	struct entry	*e = NULL;
 	unsigned int	 i;
 
 	for (i = 0; i < WAYS; i++) {
+		if (atomic_load(&set[i].turn) % 2 == 1)
+			continue;
 		if (memcmp(set[i].key, key, CLAMAV_DIGEST) == 0)
 			return &set[i];
-		if (set[i].expires < e->expires)
+		if (e == NULL || set[i].expires < e->expires)
 			e = &set[i];
 	}
 	return e;
@@ -250,12 +251,13 @@ clamav_cache_add(struct clamav_cache *c,
     const struct clamd_verdict *v)
 {
 	struct entry	*e = cache_victim(cache_set(c, key), key);
-	uint32_t	 turn = atomic_load(&e->turn);
+	uint32_t	 turn;
 	bool		 is_lost;
 
 	if ((v->result != CLAMD_CLEAN && v->result != CLAMD_INFECTED) ||
-	    version == 0 || strlen(v->text) >= sizeof(e->name))
+	    version == 0 || e == NULL || strlen(v->text) >= sizeof(e->name))
 		return false;
+	turn = atomic_load(&e->turn);
 	if (turn % 2 == 1 ||
 	    !atomic_compare_exchange_strong(&e->turn, &turn, turn + 1))
 		return false;		/* somebody else is at it */
@@ -270,16 +272,11 @@ clamav_cache_add(struct clamav_cache *c,
 	memcpy(e->key, key, CLAMAV_DIGEST);
 	(void)strlcpy(e->name, v->text, sizeof(e->name));
 	atomic_store(&e->turn, turn + 2);
-	atomic_fetch_add(&c->added, 1);
 	return is_lost;
 }
 
-void
-clamav_cache_count(const struct clamav_cache *c,
-    struct clamav_cache_counters *counters)
+uint64_t
+clamav_cache_entries(const struct clamav_cache *c)
 {
-	counters->hits = atomic_load(&c->hits);
-	counters->misses = atomic_load(&c->misses);
-	counters->added = atomic_load(&c->added);
-	counters->entries = atomic_load(&c->entries);
+	return atomic_load(&c->entries);
 }

@@ -32,13 +32,6 @@ int	 clamav_digest_end(struct clamav_digest *d,
  */
 struct clamav_cache;
 
-struct clamav_cache_counters {
-	uint64_t	 hits;
-	uint64_t	 misses;
-	uint64_t	 added;
-	uint64_t	 entries;	/* places that were ever filled */
-};
-
 /*
  * Makes one with room for about so many verdicts, which are good for `time`
  * milliseconds.  Returns NULL with errno.
@@ -59,7 +52,7 @@ bool	 clamav_cache_add(struct clamav_cache *c,
 	    const unsigned char key[CLAMAV_DIGEST], uint64_t version,
 	    int64_t now, const struct clamd_verdict *v);
 
-void	 clamav_cache_count(const struct clamav_cache *c,
-	    struct clamav_cache_counters *counters);
+/* Places that were ever filled. */
+uint64_t clamav_cache_entries(const struct clamav_cache *c);
 
 #endif

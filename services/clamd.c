@@ -2,59 +2,31 @@
 /*
  * A client of clamd(8).  Called by clamav.c.  Each process keeps a session
  * (IDSESSION) with each engine it uses, and renews it when clamd has ended
- * it.  Every wait has a deadline.  Engines that fail are asked last, until a
- * while has gone by; all processes know of it through shared memory.
+ * it.  Every wait has a deadline.  Which engines work is known to all
+ * processes, see clamd_engine.c.
  *
  * The rule that everything here follows: a body is clean when an engine has
  * answered the request about this very body with the two letters OK, and in
  * no other case.  What is to become of bodies that are not known to be clean
  * is not decided here.
  */
-#include <sys/mman.h>
-#include <sys/sendfile.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <sys/un.h>
-
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <netdb.h>
 #include <poll.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "clamd.h"
+#include "clamd_engine.h"
 #include "service.h"
 
 /* Bytes of a body in one chunk of INSTREAM. */
 #define CHUNK_MAX	(64 * 1024)
-
-/*
- * clamd takes no more connections than its MaxQueue (100), busy or not, and
- * ends those that are idle for its IdleTimeout (30 s).  So not every process
- * may keep one: there are so many places at most, and who has not used its
- * own for so long, ms, has lost it.
- */
-#define KEEP_MAX	1024
-#define KEEP_MS		30000
-
-/* Addresses of a name that are tried. */
-#define ADDRESSES_MAX	4
-
-/* An engine that failed is asked last for so long, doubling; ms. */
-#define BACKOFF_MIN	1000
-#define BACKOFF_MAX	30000
-
-/* Is the version we know older than this, ms, a session asks for it. */
-#define VERSION_AGE	10000
 
 /* Requests of a session; their numbers have at most nine digits. */
 #define ID_MAX		100000000
@@ -62,63 +34,23 @@
 /* Longest answer to VERSION in the time of a poll, ms. */
 #define POLL_MS		5000
 
-enum clamd_mode { CLAMD_FILDES, CLAMD_STREAM };
-
-struct clamd_address {
-	struct sockaddr_storage	 sa;
-	socklen_t		 len;
-};
-
-/*
- * What processes know together.  Several may write: each member stands for
- * itself, and the last one wins.  The addresses are written only before the
- * fork and by the one process that polls; `turn` is odd meanwhile.
- */
-struct clamd_shared {
-	_Atomic uint64_t	 version;	/* 0: never heard */
-	_Atomic int64_t		 version_at;
-	_Atomic int64_t		 failed_at;	/* 0: it works */
-	_Atomic uint32_t	 failures;	/* in a row */
-	_Atomic uint32_t	 turn;
-	unsigned int		 naddresses;
-	struct clamd_address	 address[ADDRESSES_MAX];
-	_Atomic uint64_t	 keeper[KEEP_MAX];	/* pid, seconds */
-};
-
-struct clamd_engine {
-	enum clamd_mode		 mode;
-	char			*name;		/* as it was configured */
-	char			*path;		/* of a Unix socket, or NULL */
-	char			*host;
-	char			*port;
-	struct clamd_shared	*shared;
-	struct service_backend	*backend;	/* for people, or NULL */
-	int			 fd;		/* of this process, or -1 */
-	int			 place;		/* among the keepers, or -1 */
-	unsigned int		 id;		/* of the last request */
-	bool			 is_used;	/* it has had an answer */
-	bool			 is_told;	/* that it does not answer */
-};
+/* How often the name of an engine that works is looked up, ms. */
+#define RESOLVE_MS	30000
 
 struct clamd {
+	LIST_ENTRY(clamd)	 entry;
 	struct clamd_timeouts	 timeouts;
 	unsigned int		 keep;
 	const char		*root;		/* of workers, or NULL */
-	struct clamd_shared	*shared;	/* CLAMD_ENGINES_MAX of them */
 	struct clamd_engine	 engine[CLAMD_ENGINES_MAX];
 	unsigned int		 n;
 	char			*chunk;		/* CHUNK_MAX bytes */
-	int			 (*due)(void *arg);	/* or NULL */
-	void			*due_arg;
+	struct clamd_wait	 wait;
+	int64_t			 resolve_at;
 };
 
-/* The body of a scan. */
-struct clamd_body {
-	int		 fd;
-	uint64_t	 offset;
-	uint64_t	 len;
-	bool		 all;
-};
+/* Those of this process, for a new one to learn from. */
+static LIST_HEAD(, clamd)	 clients = LIST_HEAD_INITIALIZER(clients);
 
 const char *
 clamd_reason(enum clamd_result result)
@@ -140,20 +72,18 @@ clamd_reason(enum clamd_result result)
 	return reason[result];
 }
 
-int64_t
-clamd_now(void)
-{
-	struct timespec	 ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static int64_t
 earlier(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
 }
+
+/* A body on its way, and the file made of it where it is only a part. */
+struct clamd_job {
+	const struct clamd_body	*body;
+	int			 own;		/* or -1 */
+	int64_t			 deadline;
+};
 
 /* ---- replies ------------------------------------------------------------ */
 
@@ -164,6 +94,7 @@ verdict_set(struct clamd_verdict *v, enum clamd_result result,
 	size_t	 i;
 
 	v->result = result;
+	v->version = 0;
 	if (len >= sizeof(v->text))
 		len = sizeof(v->text) - 1;
 	for (i = 0; i < len; i++)
@@ -282,13 +213,8 @@ clamd_new(const struct clamd_timeouts *timeouts, unsigned int keep)
 	if ((c = calloc(1, sizeof(*c))) == NULL)
 		return NULL;
 	c->timeouts = *timeouts;
-	c->keep = keep < KEEP_MAX ? keep : KEEP_MAX;
-	c->shared = mmap(NULL, CLAMD_ENGINES_MAX * sizeof(*c->shared),
-	    PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (c->shared == MAP_FAILED) {
-		free(c);
-		return NULL;
-	}
+	c->keep = keep;
+	LIST_INSERT_HEAD(&clients, c, entry);
 	return c;
 }
 
@@ -299,137 +225,37 @@ clamd_free(struct clamd *c)
 
 	if (c == NULL)
 		return;
-	clamd_stop(c);
 	for (i = 0; i < c->n; i++) {
-		free(c->engine[i].name);
-		free(c->engine[i].path);
-		free(c->engine[i].host);
-		free(c->engine[i].port);
+		clamd_engine_close(&c->engine[i]);
+		clamd_engine_fini(&c->engine[i]);
 	}
-	(void)munmap(c->shared, CLAMD_ENGINES_MAX * sizeof(*c->shared));
+	LIST_REMOVE(c, entry);
 	free(c->chunk);
 	free(c);
-}
-
-/* Looks the name of an engine up.  What was known stays when that fails. */
-static void
-engine_resolve(struct clamd_engine *e)
-{
-	struct clamd_shared	*sh = e->shared;
-	struct addrinfo		 hints, *list, *ai;
-	unsigned int		 n = 0;
-
-	if (e->path != NULL)
-		return;
-	memset(&hints, 0, sizeof(hints));
-	hints.ai_socktype = SOCK_STREAM;
-	if (getaddrinfo(e->host, e->port, &hints, &list) != 0)
-		return;
-	atomic_fetch_add(&sh->turn, 1);
-	for (ai = list; ai != NULL && n < ADDRESSES_MAX; ai = ai->ai_next)
-		if (ai->ai_addrlen <= sizeof(sh->address[n].sa)) {
-			memcpy(&sh->address[n].sa, ai->ai_addr,
-			    ai->ai_addrlen);
-			sh->address[n++].len = ai->ai_addrlen;
-		}
-	sh->naddresses = n;
-	atomic_fetch_add(&sh->turn, 1);
-	freeaddrinfo(list);
-}
-
-/* Copies its addresses.  Returns their number, 0 if they are just written. */
-static unsigned int
-engine_addresses(const struct clamd_engine *e, struct clamd_address *dst)
-{
-	const struct clamd_shared	*sh = e->shared;
-	unsigned int			 n, tries;
-	uint32_t			 turn;
-
-	for (tries = 0; tries < 100; tries++) {
-		turn = atomic_load(&sh->turn);
-		if (turn % 2 == 1)
-			continue;
-		n = sh->naddresses;
-		memcpy(dst, sh->address, sizeof(sh->address));
-		atomic_thread_fence(memory_order_acquire);
-		if (atomic_load(&sh->turn) == turn)
-			return n <= ADDRESSES_MAX ? n : 0;
-	}
-	return 0;
-}
-
-/* "host:port", "[::1]:3310". */
-static int
-engine_split(struct clamd_engine *e, const char *address)
-{
-	const char	*colon = strrchr(address, ':'), *start = address;
-	const char	*errstr;
-	size_t		 len;
-
-	if (colon == NULL)
-		goto bad;
-	len = (size_t)(colon - start);
-	(void)strtonum(colon + 1, 1, 65535, &errstr);
-	if (errstr != NULL)
-		goto bad;
-	if (len > 2 && start[0] == '[' && start[len - 1] == ']') {
-		start++;
-		len -= 2;
-	} else if (memchr(start, ':', len) != NULL ||
-	    memchr(start, '/', len) != NULL ||
-	    memchr(start, '[', len) != NULL)
-		goto bad;
-	if (len == 0)
-		goto bad;
-	if ((e->host = strndup(start, len)) == NULL ||
-	    (e->port = strdup(colon + 1)) == NULL)
-		return -1;
-	return 0;
-bad:
-	errno = EINVAL;
-	return -1;
-}
-
-static int
-engine_init(struct clamd_engine *e, const char *address)
-{
-	struct sockaddr_un	 sun;
-	const char		*p = address, *end = p + strlen(p);
-
-	e->mode = CLAMD_STREAM;
-	if (parse_text(&p, end, "unix:"))
-		e->mode = CLAMD_FILDES;
-	else if (!parse_text(&p, end, "stream:"))
-		return engine_split(e, address);
-	if (*p != '/' || (size_t)(end - p) >= sizeof(sun.sun_path)) {
-		errno = EINVAL;
-		return -1;
-	}
-	return (e->path = strdup(p)) != NULL ? 0 : -1;
 }
 
 int
 clamd_add(struct clamd *c, const char *address)
 {
 	struct clamd_engine	*e = &c->engine[c->n];
+	const struct clamd	*other;
+	unsigned int		 i;
+	int			 saved;
 
 	if (c->n == CLAMD_ENGINES_MAX) {
 		errno = E2BIG;
 		return -1;
 	}
-	e->fd = e->place = -1;
-	e->shared = &c->shared[c->n];
-	if ((e->name = strdup(address)) == NULL ||
-	    engine_init(e, address) == -1) {
-		free(e->name);
-		free(e->path);
-		free(e->host);
-		free(e->port);
-		memset(e, 0, sizeof(*e));
+	if (clamd_engine_init(e, address) == -1) {
+		saved = errno;
+		clamd_engine_fini(e);
+		errno = saved;
 		return -1;
 	}
 	c->n++;
-	engine_resolve(e);
+	LIST_FOREACH(other, &clients, entry)
+		for (i = 0; other != c && i < other->n; i++)
+			clamd_engine_inherit(e, &other->engine[i]);
 	return 0;
 }
 
@@ -446,229 +272,13 @@ clamd_tell(struct clamd *c, struct service_backend *backend)
 		c->engine[c->n - 1].backend = backend;
 }
 
-static void
-engine_failed(struct clamd_engine *e)
-{
-	atomic_store(&e->shared->failed_at, clamd_now());
-	atomic_fetch_add(&e->shared->failures, 1);
-}
-
-static void
-engine_works(struct clamd_engine *e)
-{
-	/* no write where nothing changes: others have it in their cache */
-	if (atomic_load(&e->shared->failed_at) != 0) {
-		atomic_store(&e->shared->failures, 0);
-		atomic_store(&e->shared->failed_at, 0);
-	}
-	service_backend_set(e->backend, BACKEND_UP, NULL);
-}
-
-/* Until when is it asked after others?  0: it is not. */
-static int64_t
-engine_backoff(const struct clamd_engine *e, int64_t now)
-{
-	int64_t		 at = atomic_load(&e->shared->failed_at);
-	int64_t		 wait = BACKOFF_MIN;
-	uint32_t	 n;
-
-	if (at == 0)
-		return 0;
-	for (n = atomic_load(&e->shared->failures); n > 1 &&
-	    wait < BACKOFF_MAX; n--)
-		wait *= 2;
-	at += wait < BACKOFF_MAX ? wait : BACKOFF_MAX;
-	return at > now ? at : 0;
-}
-
-/* What a keeper writes into its place. */
-static uint64_t
-keeper(void)
-{
-	return (uint64_t)getpid() << 32 | (uint64_t)(clamd_now() / 1000);
-}
-
-static bool
-keeper_is_late(uint64_t old, uint64_t mine)
-{
-	return (uint32_t)mine - (uint32_t)old > KEEP_MS / 1000;
-}
-
-/* May this process keep its session?  Takes a place, or renews its own. */
-static bool
-engine_keep(const struct clamd *c, struct clamd_engine *e)
-{
-	_Atomic uint64_t	*place = e->shared->keeper;
-	uint64_t		 mine = keeper(), old;
-	int			 i;
-
-	if (e->place != -1) {
-		old = atomic_load(&place[e->place]);
-		if (old == mine || (old >> 32 == mine >> 32 &&
-		    atomic_compare_exchange_strong(&place[e->place], &old,
-		    mine)))
-			return true;
-	}
-	for (i = 0; i < (int)c->keep; i++) {
-		old = atomic_load(&place[i]);
-		if ((old == 0 || keeper_is_late(old, mine)) &&
-		    atomic_compare_exchange_strong(&place[i], &old, mine)) {
-			e->place = i;
-			return true;
-		}
-	}
-	e->place = -1;
-	return false;
-}
-
-static void
-engine_leave(struct clamd_engine *e)
-{
-	uint64_t	 old;
-
-	if (e->place == -1)
-		return;
-	old = atomic_load(&e->shared->keeper[e->place]);
-	if (old >> 32 == (uint64_t)getpid())
-		(void)atomic_compare_exchange_strong(
-		    &e->shared->keeper[e->place], &old, 0);
-	e->place = -1;
-}
-
-static void
-engine_close(struct clamd_engine *e)
-{
-	if (e->fd != -1)
-		(void)close(e->fd);
-	engine_leave(e);
-	e->fd = -1;
-	e->id = 0;
-	e->is_used = false;
-}
-
 void
 clamd_stop(struct clamd *c)
 {
 	unsigned int	 i;
 
 	for (i = 0; i < c->n; i++)
-		engine_close(&c->engine[i]);
-}
-
-/* ---- waiting ------------------------------------------------------------ */
-
-/*
- * Waits for events.  Returns what has happened, 0 with errno ETIMEDOUT when
- * the deadline has passed, or -1.
- */
-static int
-wait_for(const struct clamd *c, int fd, short events, int64_t deadline)
-{
-	struct pollfd	 pfd = { .fd = fd, .events = events };
-	int64_t		 left;
-	int		 n, due;
-
-	for (;;) {
-		due = c->due != NULL ? c->due(c->due_arg) : -1;
-		left = deadline - clamd_now();
-		if (left < 0)
-			left = 0;
-		if (due == -1 || due > 60000)
-			due = 60000;
-		/* once at least: the time may have gone into what was due */
-		n = poll(&pfd, 1, left < due ? (int)left : due);
-		if (n > 0)
-			return pfd.revents;
-		if (n == -1 && errno != EINTR)
-			return -1;
-		if (left == 0) {
-			errno = ETIMEDOUT;
-			return 0;
-		}
-	}
-}
-
-/* A Unix socket that has no room waits in connect(), not in poll(). */
-static int
-connect_unix(const char *path, int64_t deadline)
-{
-	struct sockaddr_un	 sun = { .sun_family = AF_UNIX };
-	struct timeval		 tv;
-	int64_t			 left;
-	int			 fd, flags, n;
-
-	if (strlcpy(sun.sun_path, path, sizeof(sun.sun_path)) >=
-	    sizeof(sun.sun_path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) == -1)
-		return -1;
-	do {
-		if ((left = deadline - clamd_now()) <= 0) {
-			n = -1;
-			errno = ETIMEDOUT;
-			break;
-		}
-		tv.tv_sec = (time_t)(left / 1000);
-		tv.tv_usec = (suseconds_t)(left % 1000 * 1000);
-		(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv,
-		    sizeof(tv));
-		n = connect(fd, (struct sockaddr *)&sun, sizeof(sun));
-	} while (n == -1 && errno == EINTR);
-	if (n == 0 && (flags = fcntl(fd, F_GETFL)) != -1 &&
-	    fcntl(fd, F_SETFL, flags | O_NONBLOCK) != -1)
-		return fd;
-	n = errno == EAGAIN ? ETIMEDOUT : errno;
-	(void)close(fd);
-	errno = n;
-	return -1;
-}
-
-static int
-connect_tcp(const struct clamd *c, const struct clamd_address *a,
-    int64_t deadline)
-{
-	socklen_t	 len = sizeof(int);
-	int		 fd, e = 0, on = 1;
-
-	fd = socket(a->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC |
-	    SOCK_NONBLOCK, 0);
-	if (fd == -1)
-		return -1;
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (connect(fd, (const struct sockaddr *)&a->sa, a->len) == 0)
-		return fd;
-	if (errno != EINPROGRESS && errno != EINTR)
-		e = errno;
-	else if (wait_for(c, fd, POLLOUT, deadline) <= 0)
-		e = errno;
-	else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &e, &len) == -1)
-		e = errno;
-	if (e == 0)
-		return fd;
-	(void)close(fd);
-	errno = e;
-	return -1;
-}
-
-/* Returns a connection, or -1 with errno. */
-static int
-engine_connect(const struct clamd *c, const struct clamd_engine *e,
-    int64_t deadline)
-{
-	struct clamd_address	 address[ADDRESSES_MAX];
-	unsigned int		 i, n;
-	int			 fd = -1;
-
-	deadline = earlier(deadline, clamd_now() + c->timeouts.connect);
-	if (e->path != NULL)
-		return connect_unix(e->path, deadline);
-	n = engine_addresses(e, address);
-	errno = EHOSTUNREACH;
-	for (i = 0; i < n && fd == -1; i++)
-		fd = connect_tcp(c, &address[i], deadline);
-	return fd;
+		clamd_engine_close(&c->engine[i]);
 }
 
 /* Has clamd ended the session, or said something unasked? */
@@ -718,8 +328,8 @@ engine_send(const struct clamd *c, struct clamd_engine *e, struct iovec *iov,
 		if (sent == -1 && errno == EINTR)
 			continue;
 		if (sent == -1 && errno == EAGAIN) {
-			events = wait_for(c, e->fd, POLLOUT | POLLIN,
-			    earlier(deadline, clamd_now() +
+			events = clamd_wait_for(&c->wait, e->fd,
+			    POLLOUT | POLLIN, earlier(deadline, clamd_now() +
 			    c->timeouts.write));
 			if (events <= 0)
 				return -1;
@@ -766,59 +376,37 @@ iov_command(struct clamd_engine *e, struct iovec *iov, size_t *n,
 	e->id++;
 }
 
-/* A part of a body as a file of its own. */
+/* The descriptor of a file with the bytes of the body and nothing else. */
 static int
-body_copy(const struct clamd_body *b)
+job_file(struct clamd_job *job)
 {
-	off_t		 offset = (off_t)b->offset;
-	uint64_t	 left = b->len;
-	ssize_t		 n = 1;
-	int		 fd;
+	const struct clamd_body	*b = job->body;
 
-	fd = memfd_create("icapd part", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd == -1)
-		return -1;
-	while (left > 0 && n > 0) {
-		n = sendfile(fd, b->fd, &offset, left < (1u << 30) ?
-		    (size_t)left : 1u << 30);
-		if (n == -1 && errno == EINTR)
-			n = 1;
-		else if (n > 0)
-			left -= (uint64_t)n;
-	}
-	if (left == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
-	    F_SEAL_WRITE | F_SEAL_SEAL) == 0)
-		return fd;
-	(void)close(fd);
-	return -1;
+	if (b->part == NULL)
+		return b->fd;
+	if (job->own == -1)
+		job->own = b->part(b->arg, b->offset, b->len);
+	return job->own;
 }
 
 static int
 send_descriptor(const struct clamd *c, struct clamd_engine *e,
-    const struct clamd_body *b, int64_t deadline)
+    struct clamd_job *job)
 {
 	static const char	 command[] = "zFILDES\0";
 	struct iovec		 iov[2];
 	size_t			 n = 0;
-	int			 fd = b->fd, result, saved;
 
-	if (!b->all && (fd = body_copy(b)) == -1)
-		return -1;
 	/* its second NUL is the byte that the descriptor comes with */
 	iov_command(e, iov, &n, command, sizeof(command));
-	result = engine_send(c, e, iov, n, fd, deadline);
-	saved = errno;
-	if (fd != b->fd)
-		(void)close(fd);
-	errno = saved;
-	return result;
+	return engine_send(c, e, iov, n, job_file(job), job->deadline);
 }
 
 static int
-send_stream(struct clamd *c, struct clamd_engine *e,
-    const struct clamd_body *b, int64_t deadline)
+send_stream(struct clamd *c, struct clamd_engine *e, struct clamd_job *job)
 {
 	static const char	 command[] = "zINSTREAM";
+	const struct clamd_body	*b = job->body;
 	struct iovec		 iov[5];
 	uint64_t		 done = 0;
 	unsigned char		 size[4];
@@ -854,7 +442,8 @@ send_stream(struct clamd *c, struct clamd_engine *e,
 		}
 		if (done == b->len)
 			iov_add(iov, &n, "\0\0\0", 4);
-		if ((result = engine_send(c, e, iov, n, -1, deadline)) != 0)
+		result = engine_send(c, e, iov, n, -1, job->deadline);
+		if (result != 0)
 			return result;
 		n = 0;
 	} while (done < b->len);
@@ -878,7 +467,7 @@ engine_read(const struct clamd *c, const struct clamd_engine *e, char *dst,
 
 	while (len < CLAMD_REPLY_MAX) {
 		/* it is hardly ever there already */
-		if (wait_for(c, e->fd, POLLIN, deadline) <= 0)
+		if (clamd_wait_for(&c->wait, e->fd, POLLIN, deadline) <= 0)
 			return -1;
 		n = recv(e->fd, dst + len, CLAMD_REPLY_MAX - len, 0);
 		if (n == -1 && (errno == EINTR || errno == EAGAIN))
@@ -901,30 +490,6 @@ engine_read(const struct clamd *c, const struct clamd_engine *e, char *dst,
 	return -1;
 }
 
-/* FNV-1a: enough to see that a text is another one. */
-static uint64_t
-hash(const char *p, size_t len)
-{
-	uint64_t	 h = UINT64_C(14695981039346656037);
-
-	while (len-- > 0)
-		h = (h ^ (unsigned char)*p++) * UINT64_C(1099511628211);
-	return h != 0 ? h : 1;
-}
-
-/* `text` is what VERSION was answered with. */
-static void
-engine_set_version(struct clamd_engine *e, const char *text, size_t len)
-{
-	static const char	 name[] = "ClamAV ";
-
-	if (len < sizeof(name) || memcmp(text, name, sizeof(name) - 1) != 0)
-		return;
-	service_backend_set(e->backend, BACKEND_UP, "%.*s", (int)len, text);
-	atomic_store(&e->shared->version, hash(text, len));
-	atomic_store(&e->shared->version_at, clamd_now());
-}
-
 /* In a session.  Returns 0, or -1 with errno. */
 static int
 engine_ask_version(const struct clamd *c, struct clamd_engine *e,
@@ -941,16 +506,14 @@ engine_ask_version(const struct clamd *c, struct clamd_engine *e,
 	iov_command(e, iov, &n, command, sizeof(command));
 	if (engine_send(c, e, iov, n, -1, deadline) == -1)
 		return -1;
-	len = engine_read(c, e, reply, earlier(deadline,
-	    clamd_now() + c->timeouts.reply));
-	if (len == -1)
+	if ((len = engine_read(c, e, reply, deadline)) == -1)
 		return -1;
 	if (!parse_digits(&p, reply + len, &id) || id != e->id ||
 	    !parse_text(&p, reply + len, ": ")) {
 		errno = EPROTO;
 		return -1;
 	}
-	engine_set_version(e, p, (size_t)(reply + len - p));
+	clamd_engine_set_version(e, p, (size_t)(reply + len - p));
 	return 0;
 }
 
@@ -958,74 +521,122 @@ engine_ask_version(const struct clamd *c, struct clamd_engine *e,
 static int
 engine_open(const struct clamd *c, struct clamd_engine *e, int64_t deadline)
 {
+	deadline = earlier(deadline, clamd_now() + c->timeouts.connect);
 	if (e->fd != -1 && (engine_is_stale(e) || e->id >= ID_MAX))
-		engine_close(e);
-	if (e->fd == -1 && (e->fd = engine_connect(c, e, deadline)) == -1)
+		clamd_engine_close(e);
+	if (e->fd == -1 && (e->fd = clamd_engine_connect(e, &c->wait, NULL,
+	    deadline)) == -1)
 		return -1;
-	if (atomic_load(&e->shared->version_at) + VERSION_AGE < clamd_now() ||
-	    atomic_load(&e->shared->version) == 0)
-		return engine_ask_version(c, e, deadline);
-	return 0;
+	return clamd_engine_wants_version(e) ?
+	    engine_ask_version(c, e, deadline) : 0;
 }
 
-/* What errno means; the connection is of no more use. */
-static void
-engine_fault(struct clamd_verdict *v, const char *what)
-{
-	char	 text[CLAMD_TEXT_MAX];
-	int	 e = errno;
+/* What goes on, and what may take too long then. */
+enum clamd_stage { CLAMD_CONNECT, CLAMD_SEND, CLAMD_REPLY };
 
-	(void)snprintf(text, sizeof(text), "%s: %s", what, e == EPIPE ?
-	    "clamd closed the connection" : strerror(e));
-	verdict_say(v, e == ETIMEDOUT ? CLAMD_TIMEOUT : e == EPROTO ||
-	    e == EIO || e == ENOMEM ? CLAMD_ERROR : CLAMD_DOWN, text);
+/*
+ * What errno means for the body, and for the engine; the connection is of no
+ * more use.  One body that takes too long says little about an engine, but
+ * reason enough to ask.  Returns errno.
+ */
+static int
+engine_fault(struct clamd_engine *e, enum clamd_stage stage,
+    int64_t deadline, struct clamd_verdict *v)
+{
+	static const char *const	 name[] = { "connect", "send",
+					    "reply" };
+	static const char *const	 limit[] = { "connect-timeout",
+					    "write-timeout",
+					    "reply-timeout" };
+	enum clamd_result		 result = CLAMD_DOWN;
+	char				 text[CLAMD_TEXT_MAX];
+	const char			*why = strerror(errno);
+	int				 fault = errno;
+
+	switch (fault) {
+	case ETIMEDOUT:
+		why = limit[stage];
+		if (clamd_now() >= deadline)
+			why = "scan-timeout";
+		if (stage != CLAMD_CONNECT || why != limit[stage])
+			result = CLAMD_TIMEOUT;
+		if (stage != CLAMD_CONNECT)
+			clamd_engine_doubt(e);
+		break;
+	case EPIPE:
+		why = "clamd closed the connection";
+		break;
+	case EPROTO:
+	case EIO:
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		result = CLAMD_ERROR;
+		break;
+	default:
+		break;
+	}
+	(void)snprintf(text, sizeof(text), "%s: %s", name[stage], why);
+	verdict_say(v, result, text);
+	clamd_engine_close(e);
+	return fault;
 }
 
-/* A broken pipe has often a reason in front of it: the reply. */
-static void
-engine_ask(struct clamd *c, struct clamd_engine *e,
-    const struct clamd_body *b, int64_t deadline, struct clamd_verdict *v)
+/* Is the session good for another request after this reply to `sent`? */
+static bool
+is_good_reply(struct clamd_engine *e, const char *reply, size_t len,
+    int sent, struct clamd_verdict *v)
 {
-	char	 reply[CLAMD_REPLY_MAX];
-	ssize_t	 len;
-	int	 sent, saved;
+	if (!clamd_parse(reply, len, e->id, v))
+		return false;
+	/* no verdict about bytes that it has not got */
+	if (sent != 0 && v->result == CLAMD_CLEAN)
+		verdict_say(v, CLAMD_ERROR, "reply before the end");
+	return sent == 0 && (v->result < CLAMD_DOWN ||
+	    v->result == CLAMD_ENCRYPTED || v->result == CLAMD_LIMIT);
+}
 
-	if (engine_open(c, e, deadline) == -1) {
-		engine_fault(v, "connect");
-		engine_close(e);
-		return;
+/*
+ * A broken pipe has often a reason in front of it: the reply.  Returns 0, or
+ * errno where there was none.
+ */
+static int
+engine_ask(struct clamd *c, struct clamd_engine *e, struct clamd_job *job,
+    struct clamd_verdict *v)
+{
+	char		 reply[CLAMD_REPLY_MAX];
+	uint64_t	 version;
+	ssize_t		 len;
+	int		 sent;
+
+	if (engine_open(c, e, job->deadline) == -1)
+		return engine_fault(e, CLAMD_CONNECT, job->deadline, v);
+	if (e->mode == CLAMD_FILDES && job_file(job) == -1) {
+		/* no fault of the engine */
+		verdict_say(v, CLAMD_ERROR, strerror(errno));
+		clamd_engine_close(e);
+		return 0;
 	}
-	sent = e->mode == CLAMD_FILDES ?
-	    send_descriptor(c, e, b, deadline) :
-	    send_stream(c, e, b, deadline);
-	saved = errno;
-	if (sent == -1 && saved != EPIPE && saved != ECONNRESET) {
-		engine_fault(v, "send");
-		engine_close(e);
-		return;
-	}
-	len = engine_read(c, e, reply, earlier(deadline,
+	version = clamd_engine_version(e);
+	sent = e->mode == CLAMD_FILDES ? send_descriptor(c, e, job) :
+	    send_stream(c, e, job);
+	if (sent == -1 && errno != EPIPE && errno != ECONNRESET)
+		return engine_fault(e, CLAMD_SEND, job->deadline, v);
+	len = engine_read(c, e, reply, earlier(job->deadline,
 	    clamd_now() + c->timeouts.reply));
-	if (len == -1) {
-		engine_fault(v, "reply");
-		engine_close(e);
-		return;
-	}
-	if (!clamd_parse(reply, (size_t)len, e->id, v))
-		engine_close(e);
-	else if (sent != 0) {
-		/* no verdict about bytes that it has not got */
-		if (v->result == CLAMD_CLEAN)
-			verdict_say(v, CLAMD_ERROR, "reply before the end");
-		engine_close(e);
-	} else if (v->result >= CLAMD_DOWN && v->result != CLAMD_ENCRYPTED &&
-	    v->result != CLAMD_LIMIT)
-		engine_close(e);
-	else if (engine_keep(c, e))
+	if (len == -1)
+		return engine_fault(e, CLAMD_REPLY, job->deadline, v);
+	if (is_good_reply(e, reply, (size_t)len, sent, v) &&
+	    clamd_engine_keep(e, c->keep))
 		e->is_used = true;
 	else
-		engine_close(e);
-	engine_works(e);
+		clamd_engine_close(e);
+	/* a database that changed meanwhile: whose verdict is it? */
+	if (version == clamd_engine_version(e))
+		v->version = version;
+	clamd_engine_works(e);
+	return 0;
 }
 
 static bool
@@ -1037,31 +648,33 @@ is_final(enum clamd_result result)
 
 /* One engine; a session that had ended in silence is renewed once. */
 static void
-engine_scan(struct clamd *c, struct clamd_engine *e,
-    const struct clamd_body *b, int64_t deadline, struct clamd_verdict *v)
+engine_scan(struct clamd *c, struct clamd_engine *e, struct clamd_job *job,
+    struct clamd_verdict *v)
 {
 	bool	 was_used = e->fd != -1 && e->is_used;
+	int	 fault;
 
-	engine_ask(c, e, b, deadline, v);
-	if (v->result == CLAMD_DOWN && was_used && e->fd == -1)
-		engine_ask(c, e, b, deadline, v);
-	if (v->result == CLAMD_DOWN || v->result == CLAMD_TIMEOUT)
-		engine_failed(e);
-	/* one body that takes too long says little: clamd_poll() finds out */
-	if (v->result == CLAMD_DOWN)
+	fault = engine_ask(c, e, job, v);
+	if (v->result == CLAMD_DOWN && was_used && fault != ETIMEDOUT)
+		fault = engine_ask(c, e, job, v);
+	if (v->result == CLAMD_DOWN) {
+		clamd_engine_failed(e, fault == ETIMEDOUT);
 		service_backend_set(e->backend, BACKEND_DOWN, "%s", v->text);
+	}
 }
 
-/* The order to ask in: whose failure is longest ago first. */
+/*
+ * The order to ask in: as configured, but those that have failed behind the
+ * others, whose failure is longest ago first.
+ */
 static void
 clamd_order(const struct clamd *c, unsigned int *order)
 {
-	int64_t		 at[CLAMD_ENGINES_MAX], now = clamd_now();
+	int64_t		 at[CLAMD_ENGINES_MAX];
 	unsigned int	 i, k;
 
 	for (i = 0; i < c->n; i++) {
-		at[i] = engine_backoff(&c->engine[i], now) == 0 ? 0 :
-		    atomic_load(&c->engine[i].shared->failed_at);
+		at[i] = clamd_engine_failed_at(&c->engine[i]);
 		for (k = i; k > 0 && at[order[k - 1]] > at[i]; k--)
 			order[k] = order[k - 1];
 		order[k] = i;
@@ -1071,84 +684,120 @@ clamd_order(const struct clamd *c, unsigned int *order)
 void
 clamd_on_wait(struct clamd *c, int (*due)(void *arg), void *arg)
 {
-	c->due = due;
-	c->due_arg = arg;
+	c->wait.due = due;
+	c->wait.arg = arg;
 }
 
 void
-clamd_scan(struct clamd *c, int fd, uint64_t offset, uint64_t len, bool all,
-    int64_t deadline, struct clamd_verdict *v)
+clamd_scan(struct clamd *c, const struct clamd_body *b, int64_t deadline,
+    struct clamd_verdict *v)
 {
-	const struct clamd_body	 b = { fd, offset, len, all };
+	struct clamd_job	 job = { b, -1, deadline };
+	struct clamd_engine	*e;
 	unsigned int		 order[CLAMD_ENGINES_MAX] = { 0 }, i;
 
-	verdict_say(v, CLAMD_DOWN, "no engine is configured");
+	verdict_say(v, CLAMD_DOWN, c->n == 0 ? "no engine is configured" :
+	    "no engine has answered lately");
 	clamd_order(c, order);
 	for (i = 0; i < c->n; i++) {
-		engine_scan(c, &c->engine[order[i]], &b, deadline, v);
-		if (is_final(v->result))
-			return;
-		if (clamd_now() >= deadline)
+		e = &c->engine[order[i]];
+		if (!clamd_engine_may_ask(e, c->timeouts.connect))
+			continue;
+		engine_scan(c, e, &job, v);
+		if (is_final(v->result) || clamd_now() >= deadline)
 			break;
 	}
+	if (job.own != -1)
+		(void)close(job.own);
 }
+
+/* ---- polling ------------------------------------------------------------ */
 
 /* One engine, over a connection of its own. */
 static bool
-engine_poll(const struct clamd *c, struct clamd_engine *e)
+engine_answers(const struct clamd *c, struct clamd_engine *e)
 {
 	struct clamd_engine	 probe = *e;
 	struct clamd_verdict	 v;
 	int64_t			 deadline = clamd_now() + POLL_MS;
-	char			 path[PATH_MAX];
 	bool			 works;
+	int			 fault;
 
-	engine_resolve(e);
 	probe.id = 0;
 	probe.place = -1;
-	if (e->path != NULL && c->root != NULL) {
-		(void)snprintf(path, sizeof(path), "%s%s", c->root, e->path);
-		probe.path = path;
-	}
-	probe.fd = engine_connect(c, &probe, deadline);
+	probe.fd = clamd_engine_connect(&probe, &c->wait, c->root,
+	    earlier(deadline, clamd_now() + c->timeouts.connect));
 	works = probe.fd != -1 &&
 	    engine_ask_version(c, &probe, deadline) == 0;
-	if (works)
-		engine_works(e);
-	else {
-		engine_fault(&v, probe.fd == -1 ? "connect" : "VERSION");
+	if (works) {
+		clamd_engine_works(e);
+		clamd_engine_close(&probe);
+	} else {
+		fault = engine_fault(&probe, CLAMD_CONNECT, INT64_MAX, &v);
 		service_backend_set(e->backend, BACKEND_DOWN, "%s", v.text);
-		engine_failed(e);
+		clamd_engine_failed(e, fault == ETIMEDOUT);
 	}
-	engine_close(&probe);
 	return works;
 }
 
+static void
+engine_poll(const struct clamd *c, struct clamd_engine *e,
+    void (*tell)(const char *engine, bool works))
+{
+	bool	 works = engine_answers(c, e);
+
+	if (works == e->is_told && tell != NULL)
+		tell(e->name, works);
+	e->is_told = !works;
+}
+
+static bool
+is_fine(const struct clamd_engine *e)
+{
+	return clamd_engine_failed_at(e) == 0 && clamd_engine_has_address(e);
+}
+
+/* Others must not wait for one that is silent, or for a look-up. */
 void
 clamd_poll(struct clamd *c, void (*tell)(const char *engine, bool works))
 {
-	struct clamd_engine	*e;
-	bool			 works;
+	struct clamd_engine	*e, *end = c->engine + c->n;
+	bool			 was_fine[CLAMD_ENGINES_MAX];
 
-	for (e = c->engine; e < c->engine + c->n; e++) {
-		works = engine_poll(c, e);
-		if (works == e->is_told && tell != NULL)
-			tell(e->name, works);
-		e->is_told = !works;
-	}
+	for (e = c->engine; e < end; e++)
+		if ((was_fine[e - c->engine] = is_fine(e)))
+			engine_poll(c, e, tell);
+	for (e = c->engine; e < end; e++)
+		if (!was_fine[e - c->engine]) {
+			clamd_engine_resolve(e);
+			engine_poll(c, e, tell);
+		}
+	if (clamd_now() < c->resolve_at)
+		return;
+	for (e = c->engine; e < end; e++)
+		if (was_fine[e - c->engine])
+			clamd_engine_resolve(e);
+	c->resolve_at = clamd_now() + RESOLVE_MS;
 }
 
 uint64_t
 clamd_version(const struct clamd *c)
 {
-	uint64_t	 one, all = 0;
+	uint64_t	 all = 0;
 	unsigned int	 i;
 
-	for (i = 0; i < c->n; i++) {
-		one = atomic_load(&c->engine[i].shared->version);
-		if (one == 0)
-			return 0;
-		all = all * 31 + one;
-	}
+	for (i = 0; i < c->n; i++)
+		all = all * 31 + clamd_engine_last_version(&c->engine[i]);
 	return all;
+}
+
+uint64_t
+clamd_next_version(const struct clamd *c)
+{
+	unsigned int	 order[CLAMD_ENGINES_MAX] = { 0 };
+
+	if (c->n == 0)
+		return 0;
+	clamd_order(c, order);
+	return clamd_engine_version(&c->engine[order[0]]);
 }

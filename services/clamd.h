@@ -32,15 +32,34 @@ enum clamd_result {
 #define CLAMD_ENGINES_MAX	16
 #define CLAMD_REPLY_MAX		4096	/* bytes; real ones have 100 */
 
-/* The result, and the name of what was found or the words of the engine. */
+/*
+ * The result, and the name of what was found or the words of the engine; and
+ * a number for the version of that engine: 0 where it is not known, or became
+ * another one meanwhile.
+ */
 struct clamd_verdict {
 	enum clamd_result	 result;
 	char			 text[CLAMD_TEXT_MAX];
+	uint64_t		 version;
+};
+
+/* The bytes of a file that are to be scanned. */
+struct clamd_body {
+	int		 fd;		/* the engine gets it: to read only */
+	uint64_t	 offset;
+	uint64_t	 len;
+
+	/*
+	 * Makes a file with these bytes alone, to read only, or returns -1
+	 * with errno; NULL where fd is one already.
+	 */
+	int		 (*part)(void *arg, uint64_t offset, uint64_t len);
+	void		*arg;
 };
 
 /* How long things may take, milliseconds. */
 struct clamd_timeouts {
-	int64_t	 connect;
+	int64_t	 connect;	/* and until it has said its version */
 	int64_t	 write;		/* until the engine takes more */
 	int64_t	 reply;		/* for the verdict, once all was sent */
 };
@@ -61,8 +80,9 @@ void	 clamd_free(struct clamd *c);
 /*
  * Adds an engine: "unix:/path" (the body goes as a descriptor),
  * "stream:/path" (its bytes go over that socket), "host:port",
- * "[address]:port".  Nothing is connected; a name is looked up, and again by
- * clamd_poll().  Returns 0, or -1 with errno EINVAL, E2BIG or ENOMEM.
+ * "[address]:port".  Nothing is connected, no name is looked up: clamd_poll()
+ * does that.  What a client made before knows of the same engine is known.
+ * Returns 0, or -1 with errno EINVAL, E2BIG or ENOMEM.
  */
 int	 clamd_add(struct clamd *c, const char *address);
 
@@ -79,14 +99,14 @@ void	 clamd_tell(struct clamd *c, struct service_backend *backend);
 void	 clamd_set_root(struct clamd *c, const char *root);
 
 /*
- * Has the bytes of a file scanned: len of them from offset on; `all` when
- * that is the whole file.  Asks one engine after the other, those first that
- * have not failed for the longest time, until one gives a verdict or the
- * deadline (of clamd_now()) has passed.  Never fails: what is not known is
- * said in v.
+ * Has a body scanned.  Asks one engine after the other until one gives a
+ * verdict or the deadline (of clamd_now()) has passed: in their order those
+ * that work, and behind them those that do not, but of these no one that was
+ * silent when it was asked, until it has been left alone for a while.  Never
+ * fails: what is not known is said in v.
  */
-void	 clamd_scan(struct clamd *c, int fd, uint64_t offset, uint64_t len,
-	    bool all, int64_t deadline, struct clamd_verdict *v);
+void	 clamd_scan(struct clamd *c, const struct clamd_body *b,
+	    int64_t deadline, struct clamd_verdict *v);
 
 /*
  * While clamd_scan() waits for an engine, due(arg) is called: it does what it
@@ -103,10 +123,16 @@ void	 clamd_poll(struct clamd *c, void (*tell)(const char *engine,
 	    bool works));
 
 /*
- * A number for the databases of all engines, as last heard of; 0 when one of
- * them was never heard of.
+ * A number for the databases of all engines that were ever heard of; 0 when
+ * none was.
  */
 uint64_t clamd_version(const struct clamd *c);
+
+/*
+ * A number for the database of the engine that the next scan begins with; 0
+ * when it is not known, or was not heard of for some seconds.
+ */
+uint64_t clamd_next_version(const struct clamd *c);
 
 /* Closes the connections that this process has. */
 void	 clamd_stop(struct clamd *c);

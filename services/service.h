@@ -347,11 +347,18 @@ void	 txn_want_fd(struct txn *txn, uint64_t size);
 
 /*
  * Receives the whole body and returns a descriptor of a file with all of it,
- * at offset 0, to be read with pread() or passed on; it belongs to the
- * transaction.  *size is its length.  Only before txn_write().  Returns -1
- * like txn_peek().
+ * at offset 0, to be read with pread() or passed on, for nobody can write
+ * through it; it belongs to the transaction.  *size is its length.  Only
+ * before txn_write().  Returns -1 like txn_peek().
  */
 int	 txn_body_fd(struct txn *txn, uint64_t *size);
+
+/*
+ * After txn_body_fd(): a descriptor of a file that holds len bytes of the
+ * body from offset on and nothing else.  It belongs to the service, which has
+ * to close it.  Returns -1 with errno.
+ */
+int	 txn_part_fd(struct txn *txn, uint64_t offset, uint64_t len);
 
 /*
  * The end of a body, so many bytes, is never released before the verdict.

@@ -229,6 +229,18 @@ txn_time_left(const struct txn *t)
 	return left > 0 ? left : 0;
 }
 
+int
+txn_part_fd(struct txn *t, uint64_t offset, uint64_t len)
+{
+	struct spool	*sp = t->source != NULL ? t->source : t->body.spool;
+
+	if (len > sp->len || offset > sp->len - len) {
+		errno = EINVAL;
+		return -1;
+	}
+	return spool_part(sp, offset, len);
+}
+
 void
 txn_note(struct txn *t, const char *key, const char *value)
 {

@@ -25,6 +25,12 @@ c() {
 	}
 }
 
+# is_up PATH: the body $tmp/clean passes there
+is_up() {
+	"$icapc" respmod -f "$tmp/clean" "icap://127.0.0.1:$icapd_port/$1" \
+	    >/dev/null 2>&1
+}
+
 says() {
 	has "$tmp/c.out" "$1" || {
 		cat "$tmp/c.out" >&2

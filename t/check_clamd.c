@@ -6,25 +6,35 @@
  * not come out as clean.  Behind that the cache.
  *
  * The false clamd is a child that takes its orders from shared memory; the
- * test gives them before it asks, so nothing is a matter of time.
+ * test gives them before it asks, so nothing is a matter of time.  The clock
+ * is ours, so that a while goes by when a test says so.
  */
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
 #include <arpa/inet.h>
+#include <netinet/in.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../services/clamav.h"
+#include "../services/clamd_engine.h"
+#include "../services/vital.h"
 #include "unit.h"
 
 enum order {
@@ -53,6 +63,17 @@ static struct orders	*orders;
 static char		 dir[60];
 static char		 address[80];
 static pid_t		 fake;
+
+static int64_t		 skipped;	/* seconds that have gone by at once */
+
+int
+clock_gettime(clockid_t id, struct timespec *ts)
+{
+	int	 n = (int)syscall(SYS_clock_gettime, id, ts);
+
+	ts->tv_sec += (time_t)skipped;
+	return n;
+}
 
 /* ---- the false clamd ---------------------------------------------------- */
 
@@ -294,6 +315,14 @@ client(const struct clamd_timeouts *timeouts, const char *first,
 	return c;
 }
 
+static int
+poll_meanwhile(void *arg)
+{
+	clamd_on_wait(arg, NULL, NULL);
+	clamd_poll(arg, NULL);
+	return -1;
+}
+
 static const char *
 as_stream(void)
 {
@@ -322,13 +351,50 @@ body_of(const char *p, size_t len)
 	return fd;
 }
 
+/* A file of a part, of which there may be less than is said. */
+static int
+part_of(void *arg, uint64_t offset, uint64_t len)
+{
+	const int	*fd = arg;
+	off_t		 from = (off_t)offset;
+	int		 part = memfd_create("part", MFD_CLOEXEC);
+
+	ck_assert(part != -1);
+	if (sendfile(part, *fd, &from, (size_t)len) == (ssize_t)len)
+		return part;
+	(void)close(part);
+	errno = ENOSPC;
+	return -1;
+}
+
+static enum clamd_result
+scan_fd(struct clamd *c, int fd, uint64_t len, int64_t deadline,
+    struct clamd_verdict *v)
+{
+	struct clamd_body	 b = { .fd = fd, .len = len };
+
+	v->result = CLAMD_CLEAN;
+	clamd_scan(c, &b, deadline, v);
+	return v->result;
+}
+
+static enum clamd_result
+scan_part(struct clamd *c, int fd, uint64_t offset, uint64_t len,
+    struct clamd_verdict *v)
+{
+	struct clamd_body	 b = { fd, offset, len, part_of, &fd };
+
+	v->result = CLAMD_CLEAN;
+	clamd_scan(c, &b, clamd_now() + 20000, v);
+	return v->result;
+}
+
 static enum clamd_result
 scan(struct clamd *c, struct clamd_verdict *v)
 {
 	int	 fd = body_of("hello", 5);
 
-	v->result = CLAMD_CLEAN;
-	clamd_scan(c, fd, 0, 5, true, clamd_now() + 20000, v);
+	(void)scan_fd(c, fd, 5, clamd_now() + 20000, v);
 	(void)close(fd);
 	return v->result;
 }
@@ -471,9 +537,9 @@ START_TEST(silence_is_a_timeout)
 	clamd_free(c);
 	/* the same for the deadline of all */
 	c = client(&patient, address, NULL);
-	clamd_scan(c, fd, 0, 5, true, clamd_now() + 50, &v);
+	(void)scan_fd(c, fd, 5, clamd_now() + 50, &v);
 	ck_assert_int_eq(v.result, CLAMD_TIMEOUT);
-	clamd_scan(c, fd, 0, 5, true, clamd_now() - 1, &v);
+	(void)scan_fd(c, fd, 5, clamd_now() - 1, &v);
 	ck_assert_int_eq(v.result, CLAMD_TIMEOUT);
 	(void)close(fd);
 	clamd_free(c);
@@ -538,25 +604,33 @@ START_TEST(bodies_arrive)
 	struct clamd		*s = client(&patient, as_stream(), NULL);
 	char			*p = unit_pattern(200000);
 	int			 fd = body_of(p, 200000);
+	struct service_backend	 b;
+	struct vital_state	 state;
 
 	tell(REPLY, ok, sizeof(ok), 0);
-	clamd_scan(s, fd, 0, 200000, true, clamd_now() + 20000, &v);
+	(void)scan_fd(s, fd, 200000, clamd_now() + 20000, &v);
 	ck_assert_int_eq(v.result, CLAMD_CLEAN);
 	ck_assert_uint_eq(orders->body_len, 200000);
 	/* a part is a file of its own */
-	clamd_scan(c, fd, 1000, 500, false, clamd_now() + 20000, &v);
+	(void)scan_part(c, fd, 1000, 500, &v);
 	ck_assert_int_eq(v.result, CLAMD_CLEAN);
 	ck_assert_uint_eq(orders->body_len, 500);
 	ck_assert(memcmp(orders->body, p + 1000, 256) == 0);
-	clamd_scan(s, fd, 1000, 70000, false, clamd_now() + 20000, &v);
+	(void)scan_part(s, fd, 1000, 70000, &v);
 	ck_assert_int_eq(v.result, CLAMD_CLEAN);
 	ck_assert_uint_eq(orders->body_len, 70000);
 	ck_assert(memcmp(orders->body, p + 1000, 256) == 0);
 	/* a file that is shorter than its length */
-	clamd_scan(s, fd, 199999, 2, false, clamd_now() + 20000, &v);
+	(void)scan_part(s, fd, 199999, 2, &v);
 	ck_assert_int_eq(v.result, CLAMD_ERROR);
-	clamd_scan(c, fd, 199999, 2, false, clamd_now() + 20000, &v);
-	ck_assert_int_ge(v.result, CLAMD_DOWN);
+	/* which is no fault of an engine */
+	memset(&b, 0, sizeof(b));
+	clamd_tell(c, &b);
+	(void)scan_part(c, fd, 199999, 2, &v);
+	ck_assert_int_eq(v.result, CLAMD_ERROR);
+	vital_get(&b, &state);
+	ck_assert_int_ne((int)state.state, BACKEND_DOWN);
+	ck_assert_int_eq(scan_part(c, fd, 199998, 2, &v), CLAMD_CLEAN);
 	(void)close(fd);
 	free(p);
 	clamd_free(c);
@@ -576,11 +650,11 @@ START_TEST(verdict_before_the_end_is_no_clean_one)
 
 	tell(REPLY_CLOSE, ok, sizeof(ok), 0);
 	orders->early = true;
-	clamd_scan(s, fd, 0, 8000000, true, clamd_now() + 20000, &v);
+	(void)scan_fd(s, fd, 8000000, clamd_now() + 20000, &v);
 	ck_assert_int_ge(v.result, CLAMD_DOWN);
 	tell(REPLY_CLOSE, large, sizeof(large), 0);
 	orders->early = true;
-	clamd_scan(s, fd, 0, 8000000, true, clamd_now() + 20000, &v);
+	(void)scan_fd(s, fd, 8000000, clamd_now() + 20000, &v);
 	ck_assert_int_eq(v.result, CLAMD_TOO_LARGE);
 	(void)close(fd);
 	free(p);
@@ -609,15 +683,15 @@ START_TEST(death_with_a_body_is_down)
 		/* in a new session, and in one that it has answered in */
 		tell(DIE, "", 0, taken[i]);
 		before = orders->died;
-		clamd_scan(c, fd, 0, 200000, true, clamd_now() + 20000, &v);
+		(void)scan_fd(c, fd, 200000, clamd_now() + 20000, &v);
 		ck_assert_int_eq(v.result, CLAMD_DOWN);
 		ck_assert_uint_eq(orders->died, before + 1);
 		tell(REPLY, ok, sizeof(ok), 0);
-		clamd_scan(c, fd, 0, 200000, true, clamd_now() + 20000, &v);
+		(void)scan_fd(c, fd, 200000, clamd_now() + 20000, &v);
 		ck_assert_int_eq(v.result, CLAMD_CLEAN);
 		/* the second time it is no session that had ended before */
 		tell(DIE, "", 0, taken[i]);
-		clamd_scan(c, fd, 0, 200000, true, clamd_now() + 20000, &v);
+		(void)scan_fd(c, fd, 200000, clamd_now() + 20000, &v);
 		ck_assert_int_eq(v.result, CLAMD_DOWN);
 		ck_assert_uint_eq(orders->died, before + 3);
 	}
@@ -652,6 +726,294 @@ START_TEST(version_is_heard_of)
 }
 END_TEST
 
+/* That of the engine which is up, whoever else is not. */
+START_TEST(version_is_that_of_who_is_there)
+{
+	static const char	 ok[] = "%u: stream: OK";
+	struct clamd_verdict	 v;
+	struct clamd		*c = client(&patient, "unix:/nonexistent/s",
+				    address);
+	uint64_t		 one;
+
+	tell(REPLY, ok, sizeof(ok), 0);
+	ck_assert_uint_eq(clamd_next_version(c), 0);
+	clamd_poll(c, NULL);
+	ck_assert_uint_ne(one = clamd_version(c), 0);
+	ck_assert_uint_ne(clamd_next_version(c), 0);
+	ck_assert_int_eq(scan(c, &v), CLAMD_CLEAN);
+	ck_assert_uint_eq(v.version, clamd_next_version(c));
+	/* a database that changes while it scans: whose verdict is it? */
+	(void)strlcpy(orders->version, "ClamAV 1.4.6/9/now",
+	    sizeof(orders->version));
+	clamd_on_wait(c, poll_meanwhile, c);
+	ck_assert_int_eq(scan(c, &v), CLAMD_CLEAN);
+	clamd_on_wait(c, NULL, NULL);
+	ck_assert_uint_eq(v.version, 0);
+	ck_assert_uint_ne(clamd_version(c), one);
+	clamd_free(c);
+}
+END_TEST
+
+START_TEST(version_that_is_old_is_none)
+{
+	static const char	 ok[] = "%u: stream: OK";
+	struct clamd_verdict	 v;
+	struct clamd		*c = client(&patient, address, NULL);
+	uint64_t		 one, all;
+
+	tell(REPLY, ok, sizeof(ok), 0);
+	clamd_poll(c, NULL);
+	one = clamd_next_version(c);
+	all = clamd_version(c);
+	ck_assert(one != 0 && all != 0);
+	skipped += 14;
+	ck_assert_uint_eq(clamd_next_version(c), one);
+	skipped += 2;
+	ck_assert_uint_eq(clamd_next_version(c), 0);
+	/* what clients are told stays */
+	ck_assert_uint_eq(clamd_version(c), all);
+	/* who asks for a scan asks for it as well */
+	ck_assert_int_eq(scan(c, &v), CLAMD_CLEAN);
+	ck_assert_uint_eq(v.version, one);
+	ck_assert_uint_eq(clamd_next_version(c), one);
+	clamd_free(c);
+}
+END_TEST
+
+/* As at a reload: the old one is there until the new one is. */
+START_TEST(what_is_known_is_handed_on)
+{
+	struct clamd	*old = client(&patient, "localhost:1", address), *c;
+	uint64_t	 all;
+
+	clamd_poll(old, NULL);
+	ck_assert_uint_ne(all = clamd_version(old), 0);
+	c = client(&patient, "localhost:1", address);
+	ck_assert_uint_eq(clamd_version(c), all);
+	ck_assert_uint_eq(clamd_next_version(c), clamd_next_version(old));
+	clamd_free(old);
+	old = client(&patient, as_stream(), NULL);
+	ck_assert_uint_eq(clamd_version(old), 0);
+	clamd_free(c);
+	clamd_free(old);
+}
+END_TEST
+
+/* Connections to `to` until one has to wait; their number. */
+static unsigned int
+fill(const struct sockaddr *to, socklen_t len, int *s, unsigned int max)
+{
+	unsigned int	 n;
+
+	for (n = 0; n < max; n++) {
+		s[n] = socket(to->sa_family, SOCK_STREAM | SOCK_CLOEXEC |
+		    SOCK_NONBLOCK, 0);
+		ck_assert(s[n] != -1);
+		if (connect(s[n], to, len) == 0)
+			continue;
+		if (errno == EINPROGRESS) {
+			struct pollfd	 pfd = { s[n], POLLOUT, 0 };
+
+			/* loopback is there at once, or never */
+			if (poll(&pfd, 1, 200) == 1)
+				continue;
+		}
+		(void)close(s[n]);
+		break;
+	}
+	ck_assert(n > 0 && n < max);
+	return n;
+}
+
+static unsigned int
+drain(int l)
+{
+	unsigned int	 n = 0;
+	int		 s;
+
+	while ((s = accept4(l, NULL, NULL, SOCK_NONBLOCK)) != -1) {
+		(void)close(s);
+		n++;
+	}
+	return n;
+}
+
+static int
+listen_at(const struct sockaddr *sa, socklen_t len)
+{
+	int	 l = socket(sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC |
+		    SOCK_NONBLOCK, 0);
+
+	ck_assert(l != -1 && bind(l, sa, len) == 0 && listen(l, 0) == 0);
+	return l;
+}
+
+/* It does not accept, and its queue is full: connect() gets no answer. */
+START_TEST(silent_engine_is_left_alone)
+{
+	static const struct clamd_timeouts	 t = { 1000, 20000, 20000 };
+	static const char			 ok[] = "%u: stream: OK";
+	struct sockaddr_un	 sun = { .sun_family = AF_UNIX };
+	struct clamd_verdict	 v;
+	struct clamd		*c, *two;
+	char			 silent[100];
+	int			 l, s[16];
+	unsigned int		 n;
+
+	(void)snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/silent", dir);
+	(void)snprintf(silent, sizeof(silent), "unix:%s/silent", dir);
+	l = listen_at((struct sockaddr *)&sun, sizeof(sun));
+	n = fill((struct sockaddr *)&sun, sizeof(sun), s, 16);
+	tell(REPLY, ok, sizeof(ok), 0);
+	two = client(&t, silent, address);
+	c = client(&t, silent, NULL);
+	ck_assert_int_eq(scan(two, &v), CLAMD_CLEAN);
+	ck_assert_int_eq(scan(c, &v), CLAMD_DOWN);
+	ck_assert_str_eq(v.text, "connect: connect-timeout");
+	/* it has room, and nobody comes */
+	ck_assert_uint_eq(drain(l), n);
+	ck_assert_int_eq(scan(c, &v), CLAMD_DOWN);
+	ck_assert_str_eq(v.text, "no engine has answered lately");
+	ck_assert_int_eq(scan(two, &v), CLAMD_CLEAN);
+	ck_assert_uint_eq(drain(l), 0);
+	/* a while later one does, and only one; it hears nothing again */
+	skipped += 2;
+	ck_assert_int_eq(scan(c, &v), CLAMD_DOWN);
+	ck_assert_int_eq(scan(c, &v), CLAMD_DOWN);
+	ck_assert_uint_eq(drain(l), 1);
+	/* while another one works, nobody */
+	skipped += 100;
+	ck_assert_int_eq(scan(two, &v), CLAMD_CLEAN);
+	ck_assert_uint_eq(drain(l), 0);
+	while (n > 0)
+		(void)close(s[--n]);
+	(void)close(l);
+	(void)unlink(sun.sun_path);
+	clamd_free(c);
+	clamd_free(two);
+}
+END_TEST
+
+/* Stopped: connections are made, and nothing comes of them. */
+START_TEST(stopped_engine_is_left_alone)
+{
+	static const struct clamd_timeouts	 t = { 1000, 20000, 1000 };
+	static const char			 ok[] = "%u: stream: OK";
+	struct clamd_verdict	 v;
+	struct clamd		*c = client(&t, address, NULL);
+	unsigned int		 before;
+	int			 i;
+
+	tell(REPLY, ok, sizeof(ok), 0);
+	clamd_poll(c, NULL);
+	before = orders->connections;
+	ck_assert(kill(fake, SIGSTOP) == 0);
+	ck_assert(waitpid(fake, NULL, WUNTRACED) == fake);
+	ck_assert_int_eq(scan(c, &v), CLAMD_TIMEOUT);
+	ck_assert_str_eq(v.text, "reply: reply-timeout");
+	/* it is asked for its version before it gets a body, in vain */
+	ck_assert_int_eq(scan(c, &v), CLAMD_DOWN);
+	ck_assert_str_eq(v.text, "connect: connect-timeout");
+	for (i = 0; i < 5; i++)
+		ck_assert_int_eq(scan(c, &v), CLAMD_DOWN);
+	ck_assert_str_eq(v.text, "no engine has answered lately");
+	ck_assert(kill(fake, SIGCONT) == 0);
+	/* who polls finds it well, and connections come in their order */
+	clamd_poll(c, NULL);
+	ck_assert_uint_eq(orders->connections, before + 3);
+	ck_assert_int_eq(scan(c, &v), CLAMD_CLEAN);
+	clamd_free(c);
+}
+END_TEST
+
+static int		 listeners[2];
+static unsigned int	 waits;
+static unsigned int	 waits_for_room;
+
+/* Makes room at the second, once that is waited for. */
+static int
+count_waits(void *arg)
+{
+	(void)arg;
+	if (++waits == waits_for_room)
+		(void)drain(listeners[1]);
+	return 60000;
+}
+
+/* A name with two addresses; the first says nothing. */
+START_TEST(addresses_share_the_time)
+{
+	struct clamd_wait	 w = { count_waits, NULL };
+	struct clamd_address	 a[2];
+	struct clamd_engine	 e;
+	struct sockaddr_in	*sin;
+	int			 s[2][16], fd, i;
+	unsigned int		 n[2];
+
+	memset(a, 0, sizeof(a));
+	for (i = 0; i < 2; i++) {
+		sin = (struct sockaddr_in *)&a[i].sa;
+		sin->sin_family = AF_INET;
+		sin->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		a[i].len = sizeof(*sin);
+		listeners[i] = listen_at((struct sockaddr *)sin,
+		    sizeof(*sin));
+		ck_assert(getsockname(listeners[i], (struct sockaddr *)sin,
+		    &a[i].len) == 0);
+		n[i] = fill((struct sockaddr *)sin, sizeof(*sin), s[i], 16);
+	}
+	ck_assert(clamd_engine_init(&e, "engine.example:1") == 0);
+	ck_assert(!clamd_engine_has_address(&e));
+	ck_assert_int_eq(clamd_engine_connect(&e, &w, NULL, clamd_now() +
+	    1000), -1);
+	ck_assert_int_eq(errno, EHOSTUNREACH);
+	clamd_engine_set_addresses(&e, a, 2);
+	/*
+	 * The second has room only when somebody waits for it, and the kernel
+	 * tries again after a second: half of the time is enough.
+	 */
+	waits = 0;
+	waits_for_room = 2;
+	fd = clamd_engine_connect(&e, &w, NULL, clamd_now() + 8000);
+	ck_assert_int_ne(fd, -1);
+	(void)close(fd);
+	/* that one first the next time: the other is not waited for */
+	(void)drain(listeners[1]);
+	waits = waits_for_room = 0;
+	fd = clamd_engine_connect(&e, &w, NULL, clamd_now() + 8000);
+	ck_assert_int_ne(fd, -1);
+	(void)close(fd);
+	ck_assert_uint_le(waits, 1);
+	for (i = 0; i < 2; i++) {
+		while (n[i] > 0)
+			(void)close(s[i][--n[i]]);
+		(void)close(listeners[i]);
+	}
+	clamd_engine_fini(&e);
+}
+END_TEST
+
+/* The folder is longer than an address may be; a socket can be moved. */
+START_TEST(socket_below_a_long_root)
+{
+	struct clamd	*c = client(&patient, "unix:/run/s", NULL);
+	char		 root[300], run[320], from[80], to[340];
+
+	(void)snprintf(root, sizeof(root), "%s/%0150d", dir, 1);
+	(void)snprintf(run, sizeof(run), "%s/run", root);
+	(void)snprintf(from, sizeof(from), "%s/s", dir);
+	(void)snprintf(to, sizeof(to), "%s/s", run);
+	ck_assert(mkdir(root, 0700) == 0 && mkdir(run, 0700) == 0);
+	ck_assert(rename(from, to) == 0);
+	clamd_set_root(c, root);
+	clamd_poll(c, NULL);
+	ck_assert_uint_ne(clamd_version(c), 0);
+	ck_assert(rename(to, from) == 0);
+	ck_assert(rmdir(run) == 0 && rmdir(root) == 0);
+	clamd_free(c);
+}
+END_TEST
+
 static const struct {
 	const char	*address;
 	bool		 is_one;
@@ -679,10 +1041,9 @@ END_TEST
 
 START_TEST(cache_keeps_what_is_known)
 {
-	struct clamav_cache		*c = clamav_cache_new(64, 1000);
-	struct clamav_cache_counters	 n;
-	struct clamd_verdict		 v = { CLAMD_INFECTED, "Some.Virus" };
-	unsigned char			 key[CLAMAV_DIGEST] = { 7 }, other[32];
+	struct clamav_cache	*c = clamav_cache_new(64, 1000);
+	struct clamd_verdict	 v = { CLAMD_INFECTED, "Some.Virus", 5 };
+	unsigned char		 key[CLAMAV_DIGEST] = { 7 }, other[32];
 
 	ck_assert(c != NULL);
 	memset(other, 9, sizeof(other));
@@ -707,9 +1068,7 @@ START_TEST(cache_keeps_what_is_known)
 	v.result = CLAMD_CLEAN;
 	clamav_cache_add(c, key, 0, 100, &v);
 	ck_assert(!clamav_cache_find(c, key, 0, 100, &v));
-	clamav_cache_count(c, &n);
-	ck_assert_uint_eq(n.hits, 1);
-	ck_assert_uint_eq(n.added, 1);
+	ck_assert_uint_eq(clamav_cache_entries(c), 1);
 	clamav_cache_free(c);
 }
 END_TEST
@@ -717,7 +1076,7 @@ END_TEST
 START_TEST(cache_is_bounded_and_shared)
 {
 	struct clamav_cache	*c = clamav_cache_new(16, 1000000);
-	struct clamd_verdict	 v = { CLAMD_CLEAN, "" };
+	struct clamd_verdict	 v = { CLAMD_CLEAN, "", 1 };
 	unsigned char		 key[CLAMAV_DIGEST] = { 0 };
 	unsigned int		 i, hits = 0;
 	pid_t			 pid;
@@ -741,6 +1100,68 @@ START_TEST(cache_is_bounded_and_shared)
 }
 END_TEST
 
+/* Has a child add that key, and kills it so many instructions later. */
+static bool
+add_and_die(struct clamav_cache *c, unsigned char number, unsigned int steps)
+{
+	struct clamd_verdict	 v = { CLAMD_CLEAN, "", 1 };
+	unsigned char		 key[CLAMAV_DIGEST] = { 0 };
+	int			 status;
+	pid_t			 pid;
+
+	key[CLAMAV_DIGEST - 1] = number;
+	if ((pid = fork()) == 0) {
+		if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) == -1)
+			_exit(77);
+		(void)raise(SIGSTOP);
+		(void)clamav_cache_add(c, key, 1, 50, &v);
+		_exit(0);
+	}
+	ck_assert(pid != -1 && waitpid(pid, &status, 0) == pid);
+	if (WIFEXITED(status))
+		return false;
+	while (steps-- > 0) {
+		if (ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL) == -1)
+			break;
+		ck_assert(waitpid(pid, &status, 0) == pid);
+		if (!WIFSTOPPED(status))
+			return false;
+	}
+	ck_assert(kill(pid, SIGKILL) == 0 &&
+	    waitpid(pid, &status, 0) == pid);
+	return true;
+}
+
+/* Wherever a writer is killed, its set goes on. */
+START_TEST(cache_outlives_its_writers)
+{
+	struct clamav_cache	*c;
+	struct clamd_verdict	 v = { CLAMD_CLEAN, "", 1 };
+	unsigned char		 key[CLAMAV_DIGEST] = { 0 };
+	unsigned int		 steps = 0, i;
+	bool			 died;
+
+	do {
+		/* one set, full; the first entry ends first */
+		ck_assert((c = clamav_cache_new(4, 1000)) != NULL);
+		for (i = 0; i < 4; i++) {
+			key[CLAMAV_DIGEST - 1] = (unsigned char)i;
+			(void)clamav_cache_add(c, key, 1, 1 + i, &v);
+		}
+		died = add_and_die(c, 10, steps);
+		key[CLAMAV_DIGEST - 1] = 20;
+		(void)clamav_cache_add(c, key, 1, 60, &v);
+		ck_assert_msg(clamav_cache_find(c, key, 1, 60, &v),
+		    "killed after %u steps", steps);
+		clamav_cache_free(c);
+		steps += 20;
+	} while (died);
+	if (steps == 20)
+		(void)fprintf(stderr, "no process may be traced here: a "
+		    "writer is not killed\n");
+}
+END_TEST
+
 static void
 add(TCase *tc)
 {
@@ -757,9 +1178,17 @@ add(TCase *tc)
 	tcase_add_test(tc, verdict_before_the_end_is_no_clean_one);
 	tcase_add_loop_test(tc, death_with_a_body_is_down, 0, 2);
 	tcase_add_test(tc, version_is_heard_of);
+	tcase_add_test(tc, version_is_that_of_who_is_there);
+	tcase_add_test(tc, version_that_is_old_is_none);
+	tcase_add_test(tc, what_is_known_is_handed_on);
+	tcase_add_test(tc, silent_engine_is_left_alone);
+	tcase_add_test(tc, stopped_engine_is_left_alone);
+	tcase_add_test(tc, addresses_share_the_time);
+	tcase_add_test(tc, socket_below_a_long_root);
 	unit_add_rows(tc, address_is_checked, addresses);
 	tcase_add_test(tc, cache_keeps_what_is_known);
 	tcase_add_test(tc, cache_is_bounded_and_shared);
+	tcase_add_test(tc, cache_outlives_its_writers);
 }
 
 int

@@ -895,6 +895,40 @@ START_TEST(who_takes_a_ring_waits_for_the_burial)
 }
 END_TEST
 
+/*
+ * Neither the logs nor standard error have room: who speaks goes on, and what
+ * is missing in the logs is counted.
+ */
+START_TEST(an_event_without_room_is_counted)
+{
+	struct log_target	 target = { 0, LOG_FORMAT_TEXT };
+	char			 text[1000];
+	unsigned int		 i;
+	int			 fd[2], status;
+	pid_t			 pid;
+
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), 0);
+	ck_assert_int_eq(pipe2(fd, O_CLOEXEC), 0);
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	if ((pid = fork()) == 0) {
+		(void)dup2(fd[1], STDERR_FILENO);
+		log_use_ring(f.rs, RING_MASTER, &target, 1, false);
+		for (i = 0; i < 300; i++)
+			log_info("%s", text);
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert_uint_gt(f.pub->dropped, 0);
+	(void)close(fd[0]);
+	(void)close(fd[1]);
+	start_logger(NULL);
+	finish_logger();
+	ck_assert_uint_eq(written() + f.pub->dropped, 300);
+}
+END_TEST
+
 static void
 add(TCase *tc)
 {
@@ -921,6 +955,7 @@ add(TCase *tc)
 	tcase_add_test(tc, a_reopened_log_does_not_fail_for_want_of_lines);
 	tcase_add_test(tc, a_dead_transaction_has_its_line_at_once);
 	tcase_add_test(tc, who_takes_a_ring_waits_for_the_burial);
+	tcase_add_test(tc, an_event_without_room_is_counted);
 }
 
 int

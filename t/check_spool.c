@@ -4,6 +4,7 @@
  * file, or in both, and no file is left behind.
  */
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <dirent.h>
 #include <errno.h>
@@ -75,6 +76,9 @@ check_file(struct spool *sp, const char *expect, size_t len)
 	ck_assert_int_eq(pread(fd, got, len + 1, 0), (ssize_t)len);
 	ck_assert_int_eq(memcmp(got, expect, len), 0);
 	ck_assert_int_eq(spool_fd(sp), fd);
+	/* nobody who gets it can change what it holds */
+	ck_assert(pwrite(fd, "x", 1, 0) == -1);
+	ck_assert(ftruncate(fd, 0) == -1);
 	free(got);
 }
 
@@ -208,6 +212,119 @@ START_TEST(a_descriptor_is_wanted)
 	(void)close(fd);
 	spool_clear(&sp);
 	ck_assert(!spool_is_used(&sp));
+	remove_dir();
+	free(p);
+}
+END_TEST
+
+/* A part as a file of its own: 4096 bytes are kept in memory. */
+static const struct {
+	size_t	 len;
+	bool	 is_wanted;
+	size_t	 offset;
+	size_t	 part;
+	bool	 is_anonymous;
+} parts[] = {
+	{ 10, false, 0, 10, true },
+	{ 10, true, 3, 4, true },
+	{ 10, true, 10, 0, true },
+	{ 100000, true, 99999, 1, true },
+	{ 100000, true, 1, 4095, true },	/* n - 1, n, n + 1 */
+	{ 100000, true, 1, 4096, true },
+	{ 100000, true, 1, 4097, false },
+	{ 100000, false, 777, 90000, false },
+	{ 100000, true, 0, 100000, false },
+};
+
+START_TEST(a_part_is_a_file)
+{
+	const size_t	 len = parts[_i].len;
+	char		*p = unit_pattern(len), *got = malloc(len + 1);
+	struct spool	 sp;
+	int		 fd;
+
+	ck_assert_ptr_nonnull(got);
+	make_dir();
+	spool_init(&sp, dir, 4096, MAX);
+	if (parts[_i].is_wanted)
+		spool_want_fd(&sp, 0);
+	ck_assert_int_eq(spool_append(&sp, p, len), 0);
+	fd = spool_part(&sp, parts[_i].offset, parts[_i].part);
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(pread(fd, got, len + 1, 0),
+	    (ssize_t)parts[_i].part);
+	ck_assert_int_eq(memcmp(got, p + parts[_i].offset, parts[_i].part),
+	    0);
+	ck_assert_int_eq(fcntl(fd, F_GET_SEALS) > 0, parts[_i].is_anonymous);
+	ck_assert(pwrite(fd, "x", 1, 0) == -1);
+	ck_assert(ftruncate(fd, (off_t)parts[_i].part / 2 + 7) == -1);
+	(void)close(fd);
+	check_file(&sp, p, len);
+	/* more than there is, and no errno of something else */
+	errno = ENOENT;
+	ck_assert_int_eq(spool_part(&sp, len - 1, 2), -1);
+	ck_assert_int_eq(errno, EIO);
+	spool_clear(&sp);
+	remove_dir();
+	free(got);
+	free(p);
+}
+END_TEST
+
+/* In a child, below another root.  Returns the line of what is wrong, or 0. */
+static int
+without_proc(const char *p)
+{
+	struct spool	 sp;
+	char		 got[10001];
+	bool		 has_names;
+	int		 fd, i;
+
+	if (chroot(dir) == -1 || chdir("/") == -1)
+		return __LINE__;
+	if (spool_check("/", &has_names) == -1 || !has_names)
+		return __LINE__;
+	/* told in time, and too late */
+	for (i = 0; i < 2; i++) {
+		spool_init(&sp, "/", 4096, MAX);
+		if (i == 0)
+			spool_want_fd(&sp, 0);
+		if (spool_append(&sp, p, 10000) == -1)
+			return __LINE__;
+		if ((fd = spool_fd(&sp)) == -1 || ftruncate(fd, 0) == 0 ||
+		    pread(fd, got, sizeof(got), 0) != 10000 ||
+		    memcmp(got, p, 10000) != 0)
+			return __LINE__;
+		fd = spool_part(&sp, 1, 9000);
+		if (fd == -1 || ftruncate(fd, 0) == 0 ||
+		    pread(fd, got, sizeof(got), 0) != 9000 ||
+		    memcmp(got, p + 1, 9000) != 0)
+			return __LINE__;
+		spool_clear(&sp);
+	}
+	return 0;
+}
+
+/* Where no descriptor has a path to open it by. */
+START_TEST(a_reader_without_proc)
+{
+	char	*p = unit_pattern(10000);
+	bool	 has_names;
+	int	 status;
+	pid_t	 pid;
+
+	make_dir();
+	ck_assert_int_eq(spool_check(dir, &has_names), 0);
+	/* only root can change the root directory */
+	if (geteuid() == 0) {
+		if ((pid = fork()) == 0) {
+			status = without_proc(p);
+			/* 8 bits: an exit status has no more */
+			_exit(status == 0 ? 0 : status % 255 + 1);
+		}
+		ck_assert(pid != -1 && waitpid(pid, &status, 0) == pid);
+		ck_assert_int_eq(status, 0);
+	}
 	remove_dir();
 	free(p);
 }
@@ -356,6 +473,8 @@ add(TCase *tc)
 	unit_add_rows(tc, bytes_come_back, sizes);
 	unit_add_rows(tc, a_descriptor_is_wanted, wanted);
 	tcase_add_test(tc, a_descriptor_of_nothing);
+	unit_add_rows(tc, a_part_is_a_file, parts);
+	tcase_add_test(tc, a_reader_without_proc);
 	tcase_add_test(tc, the_limit_holds_to_the_byte);
 	tcase_add_test(tc, a_full_disk_is_reported);
 	tcase_add_test(tc, a_missing_folder_is_reported);

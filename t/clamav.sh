@@ -277,10 +277,15 @@ fi
 step "clamd hangs"
 kill -STOP "$clamd_pid"
 for kind in -hang -hang-stream; do
-	unscanned timeout "$tmp/clean" "$kind"
-	unscanned timeout "$tmp/eicar" "$kind"
+	# one body finds out, and no other waits as long
+	unscanned '\(timeout\|down\)' "$tmp/clean" "$kind"
+	logged "av$kind .*unscanned=\".*-timeout\"" 1 ||
+	    fail "the log does not say what was too long"
+	unscanned '\(timeout\|down\)' "$tmp/eicar" "$kind"
 done
 kill -CONT "$clamd_pid"
+# those who ask the process that watches believe it now
+wait_until is_up av || fail "icapd does not heal"
 clean av "$tmp/clean"
 infected av "$tmp/eicar"
 
