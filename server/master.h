@@ -28,6 +28,7 @@ struct master_aux {
 	void		(*run)(const struct worker *w);
 	/* Is it wanted with this configuration?  NULL: always. */
 	bool		(*is_wanted)(const struct conf *conf);
+	bool		is_last;	/* told to finish after all others */
 	/* A descriptor that it keeps, too, or -1.  NULL: none. */
 	int		(*keep)(void);
 	/*
@@ -35,7 +36,6 @@ struct master_aux {
 	 * a time: it ends when, and starts not before, the new one serves.
 	 */
 	bool		 is_single;
-	bool		 is_last;	/* told to end when all others have */
 };
 
 /* How the master ended. */

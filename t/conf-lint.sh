@@ -19,12 +19,12 @@ LC_ALL=C
 step "the keys of the manual and of icapd"
 # Both as: section key type default range reload.  Keys of services follow
 # behind, in lists inside of "Sections of services".
-# Sections within those of services are another step.  Where icapd runs is
-# configured at the build; the manual has the usual place.
-"$ICAPD" --list-keys >"$tmp/keys" || fail "icapd --list-keys fails"
-awk -F '\t' -v OFS='\t' '
+# Sections within those of services are another step.
+# Where it runs is configured at the build; the manual has the usual place.
+"$ICAPD" --list-keys | awk -F '\t' -v OFS='\t' '
 $2 == "run-dir" { sub(/".*\/icapd"/, "\"/run/icapd\"") }
-$3 != "section" && $1 !~ / /' "$tmp/keys" | sort >"$tmp/tables"
+{ print }' >"$tmp/keys"
+awk -F '\t' '$3 != "section" && $1 !~ / /' "$tmp/keys" | sort >"$tmp/tables"
 [ -s "$tmp/tables" ] || fail "icapd --list-keys prints nothing"
 awk '
 /^\.Ss / {
