@@ -460,7 +460,7 @@ START_TEST(finding_many)
 	int			 fd;
 
 	if (many != NULL)
-		n = (unsigned int)strtoul(many, NULL, 10);
+		n = (unsigned int)strtonum(many, 1, 10 * MANY, NULL);
 	ck_assert_ptr_nonnull(fp = fopen(path_of("a"), "w"));
 	for (i = 0; i < n; i++) {
 		f = i % ROWS(forms);
@@ -653,8 +653,8 @@ static const struct {
 	{ "rm -r ut1; : >ut1", 2, "it has become empty, and had 3", true },
 	{ "rm -r ut1; mkdir ut1; : >ut1/expressions", 2, "domains: it has "
 	    "gone", true },
-	{ "printf '\\037\\213\\n\\001\\n\\002\\nb\\n' >b", 1, "it is no text: 3 ",
-	    false },
+	{ "printf '\\037\\213\\n\\001\\n\\002\\nb\\n' >b", 1,
+	    "it is no text: 3 ", false },
 	{ "printf '\\037\\n\\001\\nx\\n' >ut1/domains", 2, "domains: it is no "
 	    "text: 2 ", false },
 	{ "echo '<html>' >b", 1, "none of its 1 lines is an entry", false },

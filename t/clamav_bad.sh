@@ -21,8 +21,7 @@ for program in "$origin" "$floor" "$t_builddir/badclamd"; do
 done
 setup
 clamd_setup
-clamd_more=$tmp/clamd.more
-: >"$clamd_more"
+clamd_more=/dev/null
 "$ICAPD" -l | grep -q '^clamav' || fail "icapd has no clamav"
 "$origin" -g 20000 3 >"$tmp/clean"
 
@@ -172,7 +171,7 @@ garbage() {
 		config 1m
 		policies garbage \
 		    "127.0.0.1:$(sed -n 's/^port //p' "$tmp/floor.out")" |
-		    sed 's/reply-timeout = 1m/reply-timeout = 300ms/'
+		    sed 's/-timeout = 1m/-timeout = 300ms/'
 	} >"$tmp/icapd.conf"
 	av_start
 	all=$(counted icapd_unscanned_total)
