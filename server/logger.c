@@ -552,6 +552,7 @@ logger_keep_recent(struct logger *lg)
 				continue;
 			recent = &table[lg->recent++ % RING_RECENTS];
 			__atomic_store_n(&recent->number, 0, __ATOMIC_RELEASE);
+			__atomic_thread_fence(__ATOMIC_RELEASE);
 			recent->when = (int64_t)time(NULL);
 			recent->level = line.level;
 			recent->kind = line.kind;
