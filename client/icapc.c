@@ -34,12 +34,15 @@
 
 enum {
 	OPT_206 = 256,
+	OPT_CACERT,
 	OPT_CHUNK,
 	OPT_CLOSE,
 	OPT_ECHO,
 	OPT_EXPECT,
+	OPT_INSECURE,
 	OPT_NO_204,
 	OPT_PREVIEW,
+	OPT_SERVERNAME,
 	OPT_TERSE,
 	OPT_VERSION
 };
@@ -58,12 +61,15 @@ static const struct option long_options[] = {
 	{ "url", required_argument, NULL, 'u' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "206", no_argument, NULL, OPT_206 },
+	{ "cacert", required_argument, NULL, OPT_CACERT },
 	{ "chunk", required_argument, NULL, OPT_CHUNK },
 	{ "close", no_argument, NULL, OPT_CLOSE },
 	{ "echo", no_argument, NULL, OPT_ECHO },
 	{ "expect", required_argument, NULL, OPT_EXPECT },
+	{ "insecure", no_argument, NULL, OPT_INSECURE },
 	{ "no-204", no_argument, NULL, OPT_NO_204 },
 	{ "preview", required_argument, NULL, OPT_PREVIEW },
+	{ "servername", required_argument, NULL, OPT_SERVERNAME },
 	{ "terse", no_argument, NULL, OPT_TERSE },
 	{ "version", no_argument, NULL, OPT_VERSION },
 	{ NULL, 0, NULL, 0 }
@@ -76,6 +82,10 @@ struct task {
 	struct plan	 plan;
 	bool		 is_load;
 	bool		 verbose;
+	bool		 tls;
+	bool		 insecure;
+	const char	*cacert;
+	const char	*servername;
 	const char	*file;
 	const char	*output;
 	long long	 size;		/* of a made-up body; -1: none */
@@ -89,7 +99,8 @@ static void
 usage(int status)
 {
 	fprintf(status == 0 ? stdout : stderr,
-"usage: icapc options|reqmod|respmod [option ...] icap://host[:port]/service\n"
+"usage: icapc options|reqmod|respmod [option ...] "
+"icap[s]://host[:port]/service\n"
 "       icapc -h | --help | --version\n"
 "  -v, --verbose             show the dialogue\n"
 "  -f, --file FILE           send this body (- is standard input)\n"
@@ -107,6 +118,9 @@ usage(int status)
 "      --close               close the connection after the reply\n"
 "      --echo                the message must come back as it was sent\n"
 "      --expect STATUS       the reply must have this ICAP status\n"
+"      --cacert FILE         believe the authorities in FILE\n"
+"      --insecure            believe any certificate\n"
+"      --servername NAME     the certificate is that of NAME\n"
 "load, with any of:\n"
 "  -c CONNECTIONS            so many at the same time\n"
 "  -d SECONDS                for so long\n"
@@ -256,6 +270,9 @@ parse_option(struct task *task, int ch, const char *arg)
 	case OPT_206:
 		w->allow_206 = true;
 		break;
+	case OPT_CACERT:
+		task->cacert = arg;
+		break;
 	case OPT_CHUNK:
 		w->chunk = (size_t)size("chunk", arg, BODY_MAX);
 		if (w->chunk == 0)
@@ -270,12 +287,18 @@ parse_option(struct task *task, int ch, const char *arg)
 	case OPT_EXPECT:
 		task->demand.status = (int)number("status", arg, 200, 599);
 		break;
+	case OPT_INSECURE:
+		task->insecure = true;
+		break;
 	case OPT_NO_204:
 		w->allow_204 = false;
 		break;
 	case OPT_PREVIEW:
 		w->has_preview = true;
 		w->preview = (size_t)size("preview", arg, BODY_MAX);
+		break;
+	case OPT_SERVERNAME:
+		task->servername = arg;
 		break;
 	case OPT_TERSE:
 		task->plan.terse = true;
@@ -312,12 +335,17 @@ parse_uri(struct task *task, const char *text)
 		bad_usage("%s: blanks in the URI", text);
 	if (uri_parse(&u, s, &fault) == -1)
 		bad_usage("%s: %s", text, fault.why);
-	if (u.tls)
-		bad_usage("%s: this icapc knows no TLS", text);
+	task->tls = u.tls;
+	if (u.tls && !tls_is_built())
+		bad_usage("%s: this icapc was built without TLS", text);
+	if (!u.tls && (task->insecure || task->cacert != NULL ||
+	    task->servername != NULL))
+		bad_usage("%s: not icaps, there is no certificate", text);
 	copy(task->host, sizeof(task->host), u.host, "host");
 	copy(task->port, sizeof(task->port), u.port, "port");
 	if (task->port[0] == '\0')
-		(void)strlcpy(task->port, "1344", sizeof(task->port));
+		(void)strlcpy(task->port, u.tls ? "11344" : "1344",
+		    sizeof(task->port));
 	task->wish.uri = text;
 	task->wish.host = task->host;
 }
@@ -430,6 +458,21 @@ resolve(const struct task *task)
 	return list;
 }
 
+/* The daemon has no TLS: all of this is for a proxy in front of it. */
+static struct tls *
+prepare_tls(const struct task *task)
+{
+	struct tls	*tls;
+	const char	*why;
+
+	tls = tls_new(task->servername != NULL ? task->servername :
+	    task->host, task->cacert, task->insecure, &why);
+	if (tls == NULL)
+		errx(ICAPC_FAILED, "%s: %s", task->cacert != NULL ?
+		    task->cacert : "TLS", why);
+	return tls;
+}
+
 static int
 write_body(const struct task *task, const struct outcome *o,
     const struct message *m)
@@ -498,7 +541,10 @@ main(int argc, char *argv[])
 	task.wish.body = body;
 	if (message_new(&m, &task.wish) == -1)
 		err(ICAPC_FAILED, "message");
+	if (task.tls)
+		task.demand.tls = prepare_tls(&task);
 	status = run(&task, &m);
+	tls_free(task.demand.tls);
 	message_free(&m);
 	free(body);
 	if (fflush(stdout) == EOF || ferror(stdout))

@@ -255,7 +255,8 @@ load_serve(struct load *load, struct load_conn *c, uint32_t events)
 		return;
 	if ((events & EPOLLOUT) != 0 && c->talk.sent < c->talk.end)
 		result = talk_send(&c->talk);
-	if (result == TALK_MORE && (events & ~(uint32_t)EPOLLOUT) != 0)
+	if (result == TALK_MORE && (c->talk.tls != NULL ||
+	    (events & ~(uint32_t)EPOLLOUT) != 0))
 		result = talk_recv(&c->talk,
 		    (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0);
 	if (result == TALK_MORE)
@@ -455,6 +456,7 @@ load_init(struct load *load)
 	    (load->epoll = epoll_create1(EPOLL_CLOEXEC)) == -1)
 		return -1;
 	load->talks.event = load_event;
+	load->talks.tls = load->demand->tls;
 	load->conn = calloc(load->plan->connections, sizeof(*load->conn));
 	if (load->conn == NULL)
 		return -1;

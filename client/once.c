@@ -195,7 +195,7 @@ once_step(struct talk *t, int64_t timeout)
 
 	pfd.fd = t->fd;
 	pfd.events = POLLIN;
-	if (t->sent < t->end)
+	if (t->sent < t->end || (t->tls != NULL && tls_wants_out(t->tls)))
 		pfd.events |= POLLOUT;
 	do
 		n = poll(&pfd, 1, (int)timeout);
@@ -206,9 +206,31 @@ once_step(struct talk *t, int64_t timeout)
 	}
 	if ((pfd.revents & POLLOUT) != 0)
 		result = talk_send(t);
-	if (result == TALK_MORE &&
-	    (pfd.revents & (POLLIN | POLLHUP | POLLERR)) != 0)
+	if (result == TALK_MORE && (t->tls != NULL ||
+	    (pfd.revents & (POLLIN | POLLHUP | POLLERR)) != 0))
 		result = talk_recv(t, true);
+	return result;
+}
+
+/* The handshake of TLS, which has so much time in all. */
+static enum talk_result
+once_shake(struct talk *t, int64_t timeout)
+{
+	enum talk_result	 result;
+	struct pollfd		 pfd;
+	int64_t			 left, end = once_now() / 1000 + timeout;
+
+	while ((result = talk_shake(t)) == TALK_MORE) {
+		pfd.fd = t->fd;
+		pfd.events = tls_wants_out(t->tls) ? POLLOUT : POLLIN;
+		left = end - once_now() / 1000;
+		if (left <= 0 || poll(&pfd, 1, (int)left) == 0) {
+			t->why = "server is too slow";
+			return TALK_BAD;
+		}
+	}
+	if (result == TALK_DONE && t->tls != NULL && once_dialogue != NULL)
+		fprintf(once_dialogue, "> [%s]\n", tls_version(t->tls));
 	return result;
 }
 
@@ -281,9 +303,12 @@ once_run(struct outcome *o, const struct addrinfo **ai,
 		return ICAPC_FAILED;
 	}
 	all.event = once_event;
+	all.tls = demand->tls;
 	talk_init(&t, &all);
 	if (once_connect(&t, ai, demand->timeout) == -1)
 		o->why = strerror(errno);
+	else if (once_shake(&t, demand->timeout) != TALK_DONE)
+		o->why = t.why;
 	else {
 		dialogue_request(m);
 		o->usec = once_now();

@@ -14,11 +14,12 @@
 #define ICAPC_REFUSED	4
 #define ICAPC_BAD	5
 
-/* What a reply has to be, and how long may be waited for it. */
+/* What a reply has to be, how it is got, how long may be waited for it. */
 struct demand {
 	int		 status;	/* of the ICAP reply; 0: any */
 	bool		 echo;		/* the message as it was sent */
 	int64_t		 timeout;	/* ms without progress */
+	struct tls	*tls;		/* NULL: plain */
 };
 
 /* Bytes that were collected. */

@@ -70,6 +70,11 @@ talk_open(struct talk *t, const struct addrinfo *ai)
 		talk_close(t);
 		return -1;
 	}
+	t->shaken = t->all->tls == NULL;
+	if (!t->shaken && (t->tls = tls_open(t->all->tls, t->fd)) == NULL) {
+		talk_close(t);
+		return -1;
+	}
 	return 0;
 }
 
@@ -78,6 +83,8 @@ talk_close(struct talk *t)
 {
 	int	 saved = errno;
 
+	tls_close(t->tls);
+	t->tls = NULL;
 	if (t->fd != -1)
 		(void)close(t->fd);
 	t->fd = -1;
@@ -119,6 +126,10 @@ talk_failed(struct talk *t)
 	case ETIMEDOUT:
 		t->why = "connection timed out";
 		break;
+	case EPROTO:
+		if (t->tls != NULL && (t->why = tls_why(t->tls)) != NULL)
+			break;
+		/* FALLTHROUGH */
 	default:
 		t->why = "connection failed";
 		break;
@@ -142,13 +153,24 @@ talk_result(const struct talk *t)
 	return t->sent == t->end || t->answer.close ? TALK_DONE : TALK_MORE;
 }
 
+enum talk_result
+talk_shake(struct talk *t)
+{
+	if (!t->shaken && tls_shake(t->tls) == -1)
+		return errno == EAGAIN ? TALK_MORE : talk_failed(t);
+	t->shaken = true;
+	return TALK_DONE;
+}
+
 static enum talk_result
 talk_push(struct talk *t)
 {
 	ssize_t	 n;
 
 	while (t->sent < t->end) {
-		n = send(t->fd, t->m->wire + t->sent, t->end - t->sent,
+		n = t->tls != NULL ?
+		    tls_send(t->tls, t->m->wire + t->sent, t->end - t->sent) :
+		    send(t->fd, t->m->wire + t->sent, t->end - t->sent,
 		    MSG_NOSIGNAL);
 		if (n == -1) {
 			if (errno == EINTR)
@@ -173,6 +195,8 @@ talk_send(struct talk *t)
 {
 	enum talk_result	 result;
 
+	if ((result = talk_shake(t)) != TALK_DONE)
+		return result;
 	result = talk_push(t);
 	if (result == TALK_MORE && t->is_broken)
 		result = talk_recv(t, true);
@@ -271,12 +295,18 @@ talk_recv(struct talk *t, bool hup)
 	size_t			 kept, room;
 	ssize_t			 n;
 
+	if (!t->shaken) {
+		result = talk_send(t);
+		if (result != TALK_MORE || !t->shaken)
+			return result;
+	}
 	for (;;) {
 		kept = t->kept_len;
 		if (kept > 0)
 			memcpy(all->buf, t->kept, kept);
 		room = all->size - kept;
-		n = recv(t->fd, all->buf + kept, room, 0);
+		n = t->tls != NULL ? tls_recv(t->tls, all->buf + kept, room) :
+		    recv(t->fd, all->buf + kept, room, 0);
 		if (n == -1) {
 			if (errno == EINTR)
 				continue;
@@ -294,8 +324,9 @@ talk_recv(struct talk *t, bool hup)
 		result = talk_parse(t, all->buf, kept + (size_t)n);
 		if (result != TALK_MORE)
 			return result;
-		if ((size_t)n < room && !hup && !t->is_broken &&
-		    !(t->replied && t->closing))
+		/* of TLS one record is had at a time */
+		if ((size_t)n < room && !hup && t->tls == NULL &&
+		    !t->is_broken && !(t->replied && t->closing))
 			return TALK_MORE;
 	}
 }

@@ -4,6 +4,7 @@
 
 #include "answer.h"
 #include "message.h"
+#include "tls.h"
 
 struct addrinfo;
 struct talk;
@@ -21,6 +22,7 @@ enum talk_result {
 struct talks {
 	char			*buf;
 	size_t			 size;
+	struct tls		*tls;	/* NULL: plain */
 	struct answer_fields	 fields;
 	int			 (*event)(struct talk *t,
 				    enum answer_event event, struct slice s);
@@ -31,6 +33,8 @@ struct talk {
 	struct talks		*all;
 	const struct message	*m;
 	int			 fd;
+	struct tls_conn		*tls;		/* or NULL */
+	bool			 shaken;	/* its handshake is through */
 	size_t			 sent;
 	size_t			 end;		/* send up to here */
 	bool			 continued;	/* a 100 came */
@@ -59,6 +63,12 @@ void	 talk_fini(struct talk *t);
  */
 int	 talk_open(struct talk *t, const struct addrinfo *ai);
 void	 talk_close(struct talk *t);
+
+/*
+ * Goes on with the handshake of TLS, if there is one: TALK_DONE when it is
+ * through.  talk_send() and talk_recv() see to it themselves.
+ */
+enum talk_result talk_shake(struct talk *t);
 
 /*
  * Begins a transaction.  With `closing` it is done only when the server has

@@ -9,50 +9,8 @@
 set -u
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-
-icapc=${ICAPC:-${top_builddir:-.}/icapc}
-floor=${FLOOR:-$t_builddir/bench/floor}
-
-# c STATUS OPTION...: icapc has to exit with STATUS; output in c.out, c.err
-c() {
-	c_status=$1
-	shift
-	start c "$icapc" "$@"
-	reap "$started_pid"
-	[ "$status" -eq "$c_status" ] ||
-	    fail "icapc $*: status $status instead of $c_status"
-	if grep -E 'Sanitizer|runtime error:' "$tmp/c.err" >&2; then
-		fail "icapc $*: a sanitizer reports the above"
-	fi
-}
-
-# says PATTERN, complains PATTERN: on standard output, on standard error
-says() {
-	has "$tmp/c.out" "$1" || fail "icapc does not say: $1"
-}
-
-complains() {
-	has "$tmp/c.err" "$1" || fail "icapc does not complain: $1"
-}
-
-# odd REPLY [OPTION...]: a server, $odd, that answers REPLY, a format of
-# printf(1)
-odd() {
-	# shellcheck disable=SC2059	# it is one
-	printf "$1" >"$tmp/reply"
-	shift
-	rm -f "$tmp/floor.out"
-	start floor "$floor" "$@" -r "$tmp/reply" reply
-	odd_pid=$started_pid
-	wait_until has "$tmp/floor.out" '^port [1-9]' ||
-	    fail "the odd server is not ready"
-	odd=icap://127.0.0.1:$(sed -n 's/^port //p' "$tmp/floor.out")/odd
-}
-
-odd_end() {
-	end "$odd_pid"
-	forget "$odd_pid"
-}
+# shellcheck source=clientlib.sh
+. "$(dirname "$0")/clientlib.sh"
 
 # bad REPLY WHY: a respmod finds out WHY the reply is bad
 bad() {
@@ -71,17 +29,14 @@ once_more() {
 	odd_end
 }
 
-setup
-for program in "$icapc" "$floor"; do
-	[ -x "$program" ] ||
-	    fail "$program: no such program (make check builds it)"
-done
+client_setup
 
 step "command lines that are wrong"
 uri=icap://127.0.0.1:1/echo
 for line in "" "options" "$uri" "fetch $uri" "options $uri $uri" \
     "options http://127.0.0.1/echo" "options icap://" \
-    "options icap://127.0.0.1:99999999/" "options icaps://127.0.0.1/echo" \
+    "options icap://127.0.0.1:99999999/" "options --insecure $uri" \
+    "options --cacert /dev/null $uri" "options --servername x $uri" \
     "options --nonsense $uri" "options -c 0 $uri" "options -c x $uri" \
     "options -d 0 $uri" "options -d 1.2345 $uri" "options -d -1 $uri" \
     "options -n 0 $uri" "options -H none $uri" "reqmod -s 1Q $uri" \
