@@ -232,6 +232,9 @@ build_log(struct conf_load *l, const struct conf_section *s)
 	    strcmp(s->title, "syslog") != 0)
 		conf_error(&l->errors, s->where, "log \"%s\": expected an "
 		    "absolute path, \"-\" or \"syslog\"", s->title);
+	if (strlen(s->title) > RING_PATH_MAX)
+		conf_error(&l->errors, s->where, "log \"%.32s...\": too long: "
+		    "expected at most %d bytes", s->title, RING_PATH_MAX);
 	if (!t.log.access && !t.log.events)
 		conf_error(&l->errors, s->where, "log \"%s\" logs nothing: "
 		    "expected access = yes or events = yes", s->title);

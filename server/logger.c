@@ -8,14 +8,14 @@
  * Exactly once, whoever is killed when: a write to a file of ours is announced
  * in shared memory (file, its length before, bytes, and how far each ring will
  * be emptied), then done, then the rings are emptied.  A new logger that finds
- * an announced write asks the file's length how much of it has happened.  The
- * same moment may cost a line in a file that was just renamed.
+ * an announced write asks the file's length how much of it has happened.
  *
  * Everything else is a stream: standard output whatever it is, for others may
- * write there too, pipes, devices, and syslog.  These cannot be asked: with a
- * killed logger the last write, whole lines of at most PIPE_BUF bytes or one
- * longer line, may come twice, and that line in part.  A stream is only given
- * what it takes at once.
+ * write there too, pipes, devices, and syslog.  These cannot be asked, no more
+ * than a file that was renamed in that very moment: with a killed logger the
+ * last write may come twice.  It is whole lines, at most PIPE_BUF bytes, or a
+ * longer line, of which a part may remain.  A stream is only given what it
+ * takes at once.
  *
  * A log that cannot be written (disk full, folder gone, a stream that has
  * taken nothing for PATIENCE) is tried again every second.  Its lines stay in
@@ -55,6 +55,7 @@ struct out {
 	uint32_t	 serial;	/* of its log; 0: there is none */
 	int		 fd;
 	bool		 regular;	/* a file of ours, else a stream */
+	bool		 blocks;	/* a write to it may */
 	bool		 emptied;	/* the last look took all there was */
 	int64_t		 retry;		/* when to try again; 0: works */
 	int64_t		 stalled;	/* since when a stream takes nothing */
@@ -173,6 +174,7 @@ logger_open(struct logger *lg, unsigned int o)
 		return -1;
 	}
 	out->regular = out->kind == OUT_FILE && S_ISREG(st.st_mode);
+	out->blocks = out->kind == OUT_STDOUT && !S_ISREG(st.st_mode);
 	if (out->regular)
 		logger_drop_rest(lg, o);
 	return 0;
@@ -353,6 +355,14 @@ logger_guard(int ms)
 	(void)setitimer(ITIMER_REAL, &t, NULL);
 }
 
+static bool
+logger_takes(const struct out *out)
+{
+	struct pollfd	 pfd = { .fd = out->fd, .events = POLLOUT };
+
+	return poll(&pfd, 1, 0) == 1;
+}
+
 /*
  * Gives a stream as much as it takes at once, at most PIPE_BUF bytes, for
  * which a pipe that can be written to has room.  Standard output may be
@@ -363,17 +373,16 @@ logger_guard(int ms)
 static ssize_t
 logger_offer(const struct out *out, const char *p, size_t len)
 {
-	struct pollfd	 pfd = { .fd = out->fd, .events = POLLOUT };
 	ssize_t		 n;
 	int		 saved;
 
-	if (poll(&pfd, 1, 0) != 1)
+	if (!logger_takes(out))
 		return 0;
-	if (out->kind == OUT_STDOUT)
+	if (out->blocks)
 		logger_guard(GUARD);
 	n = write(out->fd, p, len < PIPE_BUF ? len : PIPE_BUF);
 	saved = errno;
-	if (out->kind == OUT_STDOUT)
+	if (out->blocks)
 		logger_guard(0);
 	errno = saved;
 	if (n == -1 && (errno == EAGAIN || errno == EINTR))
@@ -430,6 +439,9 @@ logger_feed(struct logger *lg, unsigned int o)
 	}
 	if ((len = logger_gather(lg, o, PIPE_BUF, false, &lines)) == 0) {
 		logger_advance(lg, o);
+		/* all was given up; it may have room again */
+		if (out->stalled != 0 && logger_takes(out))
+			logger_works(lg, o);
 		return 0;
 	}
 	memset(&st, 0, sizeof(st));
@@ -540,6 +552,7 @@ logger_keep_recent(struct logger *lg)
 				continue;
 			recent = &table[lg->recent++ % RING_RECENTS];
 			__atomic_store_n(&recent->number, 0, __ATOMIC_RELEASE);
+			__atomic_thread_fence(__ATOMIC_RELEASE);
 			recent->when = (int64_t)time(NULL);
 			recent->level = line.level;
 			recent->kind = line.kind;

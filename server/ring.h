@@ -54,13 +54,16 @@ enum ring_log_state { RING_LOG_FREE, RING_LOG_USED,
 /* Of a write: see logger.c. */
 enum ring_phase { RING_IDLE, RING_ANNOUNCED, RING_WRITTEN };
 
+/* Longest path of a log. */
+#define RING_PATH_MAX	255
+
 /*
  * Where a log goes and what became of it.  The master writes path, serial and
  * state, and zeroes the rest while the place is free; the rest is the
  * logger's.
  */
 struct ring_log {
-	char		 path[256];
+	char		 path[RING_PATH_MAX + 1];
 	uint32_t	 state;		/* enum ring_log_state */
 	uint32_t	 serial;	/* of the logs that had this place */
 	uint64_t	 lines;		/* written */

@@ -558,7 +558,7 @@ blocklist_close(void *instance)
 	free(b);
 }
 
-/* ---- the database in use -------------------------------------------------- */
+/* ---- the database in use ------------------------------------------------- */
 
 /*
  * Maps the latest database, if there is one.  Returns the one before in *db,

@@ -16,7 +16,7 @@ enum blocklist_kind {
 	BLOCKLIST_ENTRY,	/* "host" or "host/path", in its normal form */
 	BLOCKLIST_IMPORTANT,	/* a host, whatever exceptions there are */
 	BLOCKLIST_EXCEPTION,	/* a host this list is not meant for */
-	BLOCKLIST_FINAL,	/* such an exception, also from the important */
+	BLOCKLIST_FINAL,	/* the same, also from what is important */
 	BLOCKLIST_EXPRESSION	/* as it is written */
 };
 
@@ -41,7 +41,7 @@ struct blocklist_reader {
 	 */
 	int		 (*end)(void *arg, enum blocklist_file kind);
 	void		*arg;
-	SHA2_CTX	*digest;	/* of all bytes, and how they are read */
+	SHA2_CTX	*digest;	/* of all bytes, and of what they are */
 
 	/* of the file that is being read */
 	unsigned long	 entries;

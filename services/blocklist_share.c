@@ -19,7 +19,7 @@
 #include "blocklist_share.h"
 
 struct shared {
-	_Atomic uint32_t	 given;		/* numbers, also of puts that failed */
+	_Atomic uint32_t	 given;		/* numbers, some in vain */
 	_Atomic uint32_t	 number;
 	_Atomic uint64_t	 version;
 };

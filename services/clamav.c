@@ -97,6 +97,48 @@ static const cfg_opt_t	 clamav_options[] = {
 	CFG_END()
 };
 
+/* ---- verdicts ----------------------------------------------------------- */
+
+static void
+set_verdict(struct scan *s, enum clamd_result result, const char *text)
+{
+	s->verdict.result = result;
+	(void)strlcpy(s->verdict.text, text, sizeof(s->verdict.text));
+}
+
+/* How much of a verdict it is: what passes is no excuse for what may not. */
+static int
+weigh(const struct scan *s, const struct clamd_verdict *v)
+{
+	static const int	 weight[] = {
+		[CLAMAV_PASS] = 1, [CLAMAV_FAIL] = 2, [CLAMAV_BLOCK] = 3
+	};
+
+	if (v->result == CLAMD_CLEAN)
+		return 0;
+	return v->result == CLAMD_INFECTED ? 4 :
+	    weight[s->av->policy[v->result]];
+}
+
+/* Of all that is known of a message what is worst counts. */
+static void
+add_verdict(struct scan *s, const struct clamd_verdict *v)
+{
+	if (weigh(s, v) > weigh(s, &s->verdict))
+		s->verdict = *v;
+}
+
+static void
+add_reason(struct scan *s, enum clamd_result result, const char *text)
+{
+	struct clamd_verdict	 v;
+
+	memset(&v, 0, sizeof(v));
+	v.result = result;
+	(void)strlcpy(v.text, text, sizeof(v.text));
+	add_verdict(s, &v);
+}
+
 /* ---- what the client is told -------------------------------------------- */
 
 /* A name as it may stand between the signs of a header. */
@@ -208,6 +250,10 @@ reply_unscanned(struct scan *s)
 static enum verdict
 reply(struct scan *s)
 {
+	if (s->form == CLAMAV_FORM_UNCLEAR)
+		add_reason(s, CLAMD_FORM, "Content-Type");
+	if (s->is_partial)
+		add_reason(s, CLAMD_PARTIAL, "Content-Range");
 	if (s->cached)
 		txn_note(s->txn, "cache", "hit");
 	switch (s->verdict.result) {
@@ -351,13 +397,6 @@ look_at_range(struct scan *s)
 
 /* ---- scanning ----------------------------------------------------------- */
 
-static void
-set_verdict(struct scan *s, enum clamd_result result, const char *text)
-{
-	s->verdict.result = result;
-	(void)strlcpy(s->verdict.text, text, sizeof(s->verdict.text));
-}
-
 /*
  * May it pass without a scan, as its type is one of those?  Not when its bytes
  * say nothing of what is in it, when it has parts of other types, or when it
@@ -427,11 +466,20 @@ make_part(void *arg, uint64_t offset, uint64_t len)
 	return txn_part_fd(arg, offset, len);
 }
 
+/* May a scan of the next part tell more? */
+static bool
+is_worth_more(const struct clamd_verdict *v)
+{
+	return v->result != CLAMD_INFECTED && v->result != CLAMD_DOWN &&
+	    v->result != CLAMD_TIMEOUT;
+}
+
 /*
  * Each part of a form as the file it will be.  What is found in one of them
- * counts, and what is not known of one is not known of all.
+ * counts, and what is not known of one is not known of all.  Returns whether it
+ * came to the end.
  */
-static void
+static bool
 scan_parts(struct scan *s, struct clamav_form *f, int fd)
 {
 	struct clamd_body	 b = { fd, 0, 0, make_part, s->txn };
@@ -441,23 +489,22 @@ scan_parts(struct scan *s, struct clamav_form *f, int fd)
 
 	while (clamav_form_next(f, &offset, &len)) {
 		if (++n > s->av->max_parts) {
-			set_verdict(s, CLAMD_LIMIT, "too many parts");
-			return;
+			add_reason(s, CLAMD_LIMIT, "too many parts");
+			return false;
 		}
 		if (len == 0)
 			continue;
 		b.offset = offset;
 		b.len = len;
 		clamd_scan(s->av->clamd, &b, s->deadline, &v);
-		if (v.result != CLAMD_CLEAN)
-			s->verdict = v;
-		if (v.result == CLAMD_INFECTED || v.result == CLAMD_DOWN ||
-		    v.result == CLAMD_TIMEOUT)
-			return;
+		add_verdict(s, &v);
+		if (!is_worth_more(&v))
+			return false;
 	}
+	return true;
 }
 
-/* The body as a whole was clean, and it is a form, or claims to be one. */
+/* It is a form. */
 static void
 scan_form(struct scan *s, int fd)
 {
@@ -465,20 +512,14 @@ scan_form(struct scan *s, int fd)
 	const char		*doubt;
 	void			*p;
 
-	if (s->form == CLAMAV_FORM_UNCLEAR) {
-		set_verdict(s, CLAMD_FORM, "Content-Type");
-		return;
-	}
 	p = mmap(NULL, (size_t)s->size, PROT_READ, MAP_PRIVATE, fd, 0);
 	if (p == MAP_FAILED) {
-		set_verdict(s, CLAMD_ERROR, strerror(errno));
+		add_reason(s, CLAMD_ERROR, strerror(errno));
 		return;
 	}
 	clamav_form_init(&f, s->boundary, p, (size_t)s->size);
-	scan_parts(s, &f, fd);
-	if (s->verdict.result == CLAMD_CLEAN &&
-	    (doubt = clamav_form_doubt(&f)) != NULL)
-		set_verdict(s, CLAMD_FORM, doubt);
+	if (scan_parts(s, &f, fd) && (doubt = clamav_form_doubt(&f)) != NULL)
+		add_reason(s, CLAMD_FORM, doubt);
 	(void)munmap(p, (size_t)s->size);
 }
 
@@ -537,7 +578,7 @@ scan_body(struct scan *s)
 	if (av->trickle > 0)
 		clamd_on_wait(av->clamd, trickle_due, s->txn);
 	clamd_scan(av->clamd, &b, s->deadline, &s->verdict);
-	if (s->verdict.result == CLAMD_CLEAN && s->form != CLAMAV_FORM_NONE)
+	if (s->form == CLAMAV_FORM_IS && is_worth_more(&s->verdict))
 		scan_form(s, b.fd);
 	clamd_on_wait(av->clamd, NULL, NULL);
 	if (keep && clamav_cache_add(av->cache, s->key, s->verdict.version,
@@ -575,15 +616,6 @@ reply_skipped(struct scan *s)
 	return VERDICT_UNCHANGED;		/* the administrator says so */
 }
 
-/* What was found in a part counts, but clean is only the whole. */
-static void
-judge_part(struct scan *s)
-{
-	if (s->verdict.result == CLAMD_CLEAN &&
-	    (s->is_partial || (s->range > 0 && s->range != s->size)))
-		set_verdict(s, CLAMD_PARTIAL, "Content-Range");
-}
-
 static enum verdict
 examine(struct scan *s)
 {
@@ -607,12 +639,12 @@ examine(struct scan *s)
 	}
 	if (s->size == 0)
 		return VERDICT_UNCHANGED;	/* there is nothing in it */
+	if (s->range > 0 && s->range != s->size)
+		s->is_partial = true;
 	if (s->is_opaque)
 		set_verdict(s, CLAMD_ENCODED, "Content-Encoding");
-	else {
+	else
 		scan_body(s);
-		judge_part(s);
-	}
 	return reply(s);
 }
 

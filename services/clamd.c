@@ -527,12 +527,12 @@ engine_open(const struct clamd *c, struct clamd_engine *e, int64_t deadline)
 	if (e->fd == -1 && (e->fd = clamd_engine_connect(e, &c->wait, NULL,
 	    deadline)) == -1)
 		return -1;
-	return clamd_engine_wants_version(e) ?
-	    engine_ask_version(c, e, deadline) : 0;
+	return clamd_engine_wants_version(e) ? engine_ask_version(c, e,
+	    earlier(deadline, clamd_now() + c->timeouts.reply)) : 0;
 }
 
 /* What goes on, and what may take too long then. */
-enum clamd_stage { CLAMD_CONNECT, CLAMD_SEND, CLAMD_REPLY };
+enum clamd_stage { CLAMD_CONNECT, CLAMD_VERSION, CLAMD_SEND, CLAMD_REPLY };
 
 /*
  * What errno means for the body, and for the engine; the connection is of no
@@ -543,10 +543,10 @@ static int
 engine_fault(struct clamd_engine *e, enum clamd_stage stage,
     int64_t deadline, struct clamd_verdict *v)
 {
-	static const char *const	 name[] = { "connect", "send",
-					    "reply" };
+	static const char *const	 name[] = { "connect", "version",
+					    "send", "reply" };
 	static const char *const	 limit[] = { "connect-timeout",
-					    "write-timeout",
+					    "no answer", "write-timeout",
 					    "reply-timeout" };
 	enum clamd_result		 result = CLAMD_DOWN;
 	char				 text[CLAMD_TEXT_MAX];
@@ -558,9 +558,9 @@ engine_fault(struct clamd_engine *e, enum clamd_stage stage,
 		why = limit[stage];
 		if (clamd_now() >= deadline)
 			why = "scan-timeout";
-		if (stage != CLAMD_CONNECT || why != limit[stage])
+		if (stage >= CLAMD_SEND || why != limit[stage])
 			result = CLAMD_TIMEOUT;
-		if (stage != CLAMD_CONNECT)
+		if (stage >= CLAMD_SEND)
 			clamd_engine_doubt(e);
 		break;
 	case EPIPE:
@@ -611,7 +611,8 @@ engine_ask(struct clamd *c, struct clamd_engine *e, struct clamd_job *job,
 	int		 sent;
 
 	if (engine_open(c, e, job->deadline) == -1)
-		return engine_fault(e, CLAMD_CONNECT, job->deadline, v);
+		return engine_fault(e, e->fd == -1 ? CLAMD_CONNECT :
+		    CLAMD_VERSION, job->deadline, v);
 	if (e->mode == CLAMD_FILDES && job_file(job) == -1) {
 		/* no fault of the engine */
 		verdict_say(v, CLAMD_ERROR, strerror(errno));
@@ -733,7 +734,8 @@ engine_answers(const struct clamd *c, struct clamd_engine *e)
 		clamd_engine_works(e);
 		clamd_engine_close(&probe);
 	} else {
-		fault = engine_fault(&probe, CLAMD_CONNECT, INT64_MAX, &v);
+		fault = engine_fault(&probe, probe.fd == -1 ? CLAMD_CONNECT :
+		    CLAMD_VERSION, INT64_MAX, &v);
 		service_backend_set(e->backend, BACKEND_DOWN, "%s", v.text);
 		clamd_engine_failed(e, fault == ETIMEDOUT);
 	}

@@ -425,23 +425,43 @@ find_url(struct message *m)
 
 /* Is it one of the hosts, or below one of the domains? */
 static bool
-has_host(const struct headers_rule *r, struct message *m)
+is_host(const struct headers_rule *r, const struct weburl *u)
 {
 	unsigned int	 i;
 	size_t		 len;
 
-	/* one that is too long has its host all the same */
-	if (find_url(m) == -1 && m->url.host_len == 0)
-		return false;
 	for (i = 0; i < r->nhosts; i++) {
 		len = strlen(r->host[i]);
-		if (len > m->url.host_len || memcmp(m->url.text +
-		    m->url.host_len - len, r->host[i], len) != 0)
+		if (len > u->host_len || memcmp(u->text + u->host_len - len,
+		    r->host[i], len) != 0)
 			continue;
-		if (len == m->url.host_len || (!m->url.is_address &&
-		    m->url.text[m->url.host_len - len - 1] == '.'))
+		if (len == u->host_len || (!u->is_address &&
+		    u->text[u->host_len - len - 1] == '.'))
 			return true;
 	}
+	return false;
+}
+
+/* Of several Host fields it is whichever the recipient will take. */
+static bool
+has_host(const struct headers_rule *r, struct message *m)
+{
+	struct weburl	 u;
+	const char	*p;
+	size_t		 len, pos = 0;
+
+	/* one that is too long has its host all the same */
+	if ((find_url(m) == 0 || m->url.host_len > 0) && is_host(r, &m->url))
+		return true;
+	p = txn_uri(m->txn, &len);
+	if (len == 0 || (p[0] != '/' && p[0] != '*'))
+		return false;		/* it says where it goes */
+	(void)txn_next_request_header(m->txn, "Host", &pos, &len);
+	while ((p = txn_next_request_header(m->txn, "Host", &pos, &len)) !=
+	    NULL)
+		if (weburl_parse(&u, get("/", 1), get(p, len)) == 0 &&
+		    is_host(r, &u))
+			return true;
 	return false;
 }
 
@@ -509,6 +529,25 @@ has_type(const struct headers_rule *r, const struct message *m)
 	return false;
 }
 
+/* In its normal form, or as it was sent where it is too long for one. */
+static bool
+has_path(const struct headers_rule *r, struct message *m)
+{
+	char	*sent;
+	bool	 has;
+
+	if (find_url(m) == 0)
+		return has_pattern(r->cfg, "paths",
+		    m->url.len > m->url.host_len ?
+		    m->url.text + m->url.host_len : "/", FNM_CASEFOLD);
+	if (m->url.host_len == 0 ||
+	    (sent = strndup(m->url.path.p, m->url.path.len)) == NULL)
+		return false;
+	has = has_pattern(r->cfg, "paths", sent, FNM_CASEFOLD);
+	free(sent);
+	return has;
+}
+
 static bool
 applies(const struct headers_rule *r, struct message *m)
 {
@@ -524,9 +563,7 @@ applies(const struct headers_rule *r, struct message *m)
 	}
 	if (r->nhosts > 0 && !has_host(r, m))
 		return false;
-	if (r->has_paths && (find_url(m) == -1 || !has_pattern(r->cfg,
-	    "paths", m->url.len > m->url.host_len ?
-	    m->url.text + m->url.host_len : "/", FNM_CASEFOLD)))
+	if (r->has_paths && !has_path(r, m))
 		return false;
 	if (r->has_status && !has_status(r, m))
 		return false;

@@ -39,6 +39,18 @@ fail(struct weburl *u, const char *why)
 	return -1;
 }
 
+/* Where the first of these bytes is, or the end. */
+static size_t
+find_any(struct slice s, const char *bytes)
+{
+	const char	*p;
+
+	for (; *bytes != '\0' && s.len > 0; bytes++)
+		if ((p = memchr(s.p, *bytes, s.len)) != NULL)
+			s.len = (size_t)(p - s.p);
+	return s.len;
+}
+
 static char
 lower(char c)
 {
@@ -201,10 +213,11 @@ normalize_v6(char *host, size_t *len, struct slice text)
 static int
 set_host(struct weburl *u, struct slice text)
 {
-	char	 plain[4 * WEBURL_HOST_MAX];
-	size_t	 i, n = 0;
-	bool	 is_ascii = true;
-	int	 c;
+	char		 plain[4 * WEBURL_HOST_MAX];
+	struct slice	 host = { plain, 0 };
+	size_t		 i, n = 0;
+	bool		 is_ascii = true;
+	int		 c;
 
 	for (i = 0; i < text.len; i++) {
 		c = (unsigned char)text.p[i];
@@ -222,9 +235,11 @@ set_host(struct weburl *u, struct slice text)
 		return -1;
 	/* such a host does not exist, or is a trick: IDNA knows slashes too */
 	for (i = 0; i < n; i++)
-		if (plain[i] <= ' ' || plain[i] == 0x7f ||
-		    strchr("/@:?#%[]\\", plain[i]) != NULL)
+		if (plain[i] <= ' ' || plain[i] == 0x7f)
 			return -1;
+	host.len = n;
+	if (find_any(host, "/@:?#%[]\\") < n)
+		return -1;
 	while (n > 0 && plain[n - 1] == '.')
 		n--;
 	for (i = 0; i < n && plain[i] == '.'; i++)
@@ -396,18 +411,6 @@ set_path(struct weburl *u, struct slice s)
 }
 
 /* ---- what others call --------------------------------------------------- */
-
-/* Where the first of these bytes is, or the end. */
-static size_t
-find_any(struct slice s, const char *bytes)
-{
-	size_t	 i;
-
-	for (i = 0; i < s.len; i++)
-		if (s.p[i] != '\0' && strchr(bytes, s.p[i]) != NULL)
-			break;
-	return i;
-}
 
 static bool
 is_digits(struct slice s)

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: ISC
 #
-# Block lists in a daemon: what is decided, that a list is replaced under load
-# without one wrong answer, that a database which is damaged is made anew and
-# a list that cannot be read is no empty one; and with a real Squid, what a
-# browser sees of it.
+# Block lists in a daemon: what is decided, that a list that is replaced is
+# used (blocklist_load.sh: under load), that a database which is damaged is
+# made anew and a list that cannot be read is no empty one; and with a real
+# Squid, what a browser sees of it.
 
 set -u
 # shellcheck source=lib.sh
@@ -137,15 +137,6 @@ ask chain http://fine.example/
 has "$answer" '^X-Marked: fine.example' || fail "the second did not run"
 
 step "a list that is replaced is used by every worker, without a reload"
-(
-	answer=$tmp/load.answer
-	while [ ! -e "$tmp/done" ]; do
-		is_blocked ads http://www.ads.example/ || exit 1
-		is_passed ads http://fine.example/ || exit 1
-		echo round
-	done
-) >"$tmp/load.rounds" 2>"$tmp/load.err" &
-load=$!
 sed 's/d0\.large/new.large/' "$tmp/lists/large" >"$tmp/lists/next"
 mv "$tmp/lists/next" "$tmp/lists/large"
 answers=0
@@ -158,9 +149,6 @@ while [ "$answers" -lt 12 ]; do
 	is_new || fail "a worker uses the old list"
 	answers=$((answers + 1))
 done
-: >"$tmp/done"
-wait "$load" || fail "a wrong answer in between: $(cat "$tmp/load.answer")"
-[ -s "$tmp/load.rounds" ] || fail "there was no load"
 
 step "icapctl update: it is used when the command ends"
 # The process that does it may still be at its start.
@@ -252,7 +240,25 @@ wait_until has "$tmp/icapd.err" 'path ".*lists/ads": No such file' ||
     fail "the reload is not refused"
 blocks ads http://ads.example/
 mv "$tmp/lists/gone" "$tmp/lists/ads"
+
+step "one that empties is no empty list, neither at a reload nor at a start"
+cp "$tmp/lists/ads" "$tmp/lists/good"
+: >"$tmp/lists/ads"
+wait_until has "$tmp/icapd.err" 'it has become empty, and had .* stays in use' ||
+    fail "nobody says so"
+"$icapctl" -r "$tmp/board" services >"$tmp/services.out"
+has "$tmp/services.out" 'stale.*lists/ads: it has become empty' ||
+    fail "it is not stale: $(cat "$tmp/services.out")"
+blocks ads http://ads.example/
+kill -HUP "$icapd_pid"
+wait_until has "$tmp/icapd.err" 'path ".*lists/ads": it has become empty' ||
+    fail "the reload is not refused"
+blocks ads http://ads.example/
 icapd_stop TERM
+start check "$ICAPD" -n -f "$tmp/icapd.conf"
+reap "$started_pid"
+[ "$status" -eq 1 ] || fail "icapd -n ended with $status"
+mv "$tmp/lists/good" "$tmp/lists/ads"
 
 step "at a start it is an error, and not an empty list"
 mv "$tmp/lists/ads" "$tmp/lists/gone"

@@ -460,7 +460,7 @@ START_TEST(finding_many)
 	int			 fd;
 
 	if (many != NULL)
-		n = (unsigned int)strtoul(many, NULL, 10);
+		n = (unsigned int)strtonum(many, 1, 10 * MANY, NULL);
 	ck_assert_ptr_nonnull(fp = fopen(path_of("a"), "w"));
 	for (i = 0; i < n; i++) {
 		f = i % ROWS(forms);
@@ -591,6 +591,16 @@ START_TEST(stored_nowhere)
 }
 END_TEST
 
+static void
+run(const char *command)
+{
+	char	 text[512];
+
+	(void)snprintf(text, sizeof(text), "cd '%s' && { %s; }", folder,
+	    command);
+	ck_assert_int_eq(system(text), 0);
+}
+
 /* What makes a list a fault; the path is named. */
 START_TEST(faults)
 {
@@ -628,8 +638,7 @@ START_TEST(faults)
 	/* nothing half made stays */
 	ck_assert_int_eq(access(path_of("cache/blocklist-test.cdb"), F_OK),
 	    0);
-	ck_assert_int_eq(system("test $(ls /tmp/icapd-blocklist.*/cache | "
-	    "grep -c 'cdb[.]') -eq 0"), 0);
+	run("! ls cache | grep 'cdb[.]'");
 }
 END_TEST
 
@@ -653,8 +662,8 @@ static const struct {
 	{ "rm -r ut1; : >ut1", 2, "it has become empty, and had 3", true },
 	{ "rm -r ut1; mkdir ut1; : >ut1/expressions", 2, "domains: it has "
 	    "gone", true },
-	{ "printf '\\037\\213\\n\\001\\n\\002\\nb\\n' >b", 1, "it is no text: 3 ",
-	    false },
+	{ "printf '\\037\\213\\n\\001\\n\\002\\nb\\n' >b", 1,
+	    "it is no text: 3 ", false },
 	{ "printf '\\037\\n\\001\\nx\\n' >ut1/domains", 2, "domains: it is no "
 	    "text: 2 ", false },
 	{ "echo '<html>' >b", 1, "none of its 1 lines is an entry", false },
@@ -662,16 +671,6 @@ static const struct {
 	{ ": >ut1/expressions", -1, "", false },
 	{ "echo b.example >>b", -1, "", false },
 };
-
-static void
-run(const char *command)
-{
-	char	 text[512];
-
-	(void)snprintf(text, sizeof(text), "cd '%s' && { %s; }", folder,
-	    command);
-	ck_assert_int_eq(system(text), 0);
-}
 
 /* List "a" of the files a and b and the folder ut1. */
 static void

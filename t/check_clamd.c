@@ -37,6 +37,9 @@
 #include "../services/vital.h"
 #include "unit.h"
 
+/* Instructions that take longest; a memory checker needs many more. */
+#define STEPS_MAX	4000
+
 enum order {
 	REPLY,			/* reply[0..len), in two pieces */
 	REPLY_CLOSE,		/* and close */
@@ -913,7 +916,7 @@ START_TEST(stopped_engine_is_left_alone)
 	ck_assert_str_eq(v.text, "reply: reply-timeout");
 	/* it is asked for its version before it gets a body, in vain */
 	ck_assert_int_eq(scan(c, &v), CLAMD_DOWN);
-	ck_assert_str_eq(v.text, "connect: connect-timeout");
+	ck_assert_str_eq(v.text, "version: no answer");
 	for (i = 0; i < 5; i++)
 		ck_assert_int_eq(scan(c, &v), CLAMD_DOWN);
 	ck_assert_str_eq(v.text, "no engine has answered lately");
@@ -973,7 +976,7 @@ START_TEST(addresses_share_the_time)
 	 * tries again after a second: half of the time is enough.
 	 */
 	waits = 0;
-	waits_for_room = 2;
+	waits_for_room = 3;	/* twice for the first */
 	fd = clamd_engine_connect(&e, &w, NULL, clamd_now() + 8000);
 	ck_assert_int_ne(fd, -1);
 	(void)close(fd);
@@ -1155,8 +1158,8 @@ START_TEST(cache_outlives_its_writers)
 		    "killed after %u steps", steps);
 		clamav_cache_free(c);
 		steps += 20;
-	} while (died);
-	if (steps == 20)
+	} while (died && steps < STEPS_MAX);
+	if (!died && steps == 20)
 		(void)fprintf(stderr, "no process may be traced here: a "
 		    "writer is not killed\n");
 }

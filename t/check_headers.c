@@ -391,7 +391,7 @@ START_TEST(order_of_hosts)
 }
 END_TEST
 
-/* Nobody is not any user; a URL that is too long has a host, and no path. */
+/* Nobody is not any user; a URL that is too long has a host and a path. */
 static const struct {
 	const char	*rule;
 	size_t		 len;		/* of the path */
@@ -400,7 +400,7 @@ static const struct {
 	{ "action=set name=X value='%{host}' hosts={a.example}", 9000, true },
 	{ "action=set name=X value='%{host}'", 9000, true },
 	{ "action=set name=X value='%{host}' hosts={a}", 9000, false },
-	{ "action=set name=X value='%{host}' paths={'*'}", 9000, false },
+	{ "action=set name=X value='%{host}' paths={'*x'}", 9000, true },
 	{ "action=set name=X value='%{host}' paths={'*'}", 8192, true },
 	{ "action=set name=X value='%{host}' users={'*'}", 9, false },
 };
@@ -430,6 +430,51 @@ START_TEST(stranger)
 		ck_assert_mem_eq(a.txn.head.p + a.txn.head.len - n, expect,
 		    n);
 	}
+	adapt_fini(&a);
+	opened_fini(&o);
+}
+END_TEST
+
+/* Conditions on what recipients may take for another URL, or do not cut. */
+static const struct {
+	const char	*rule;
+	const char	*head;
+	bool		 is_long;	/* the path goes on */
+	bool		 is_edited;
+} urls[] = {
+	{ "hosts={b.example}", "GET /x HTTP/1.1\r\nHost: a.example\r\n"
+	    "Host: B.example:80\r\n\r\n", false, true },
+	{ "hosts={b.example}", "GET /x HTTP/1.1\r\nHost: b.example\r\n"
+	    "Host: a.example\r\n\r\n", false, true },
+	{ "hosts={b.example}", "GET /x HTTP/1.1\r\nHost : b.example\r\n"
+	    "\r\n", false, true },
+	{ "hosts={b.example}", "GET http://a.example/ HTTP/1.1\r\n"
+	    "Host: a.example\r\nHost: b.example\r\n\r\n", false, false },
+	{ "hosts={b.example}", "GET /x HTTP/1.1\r\n\r\n", false, false },
+	{ "hosts={b.example}", "GET http://b.example/x", true, true },
+	{ "paths={'/x*z'}", "GET http://b.example/x", true, true },
+	{ "paths={'/x*y'}", "GET http://b.example/x", true, false },
+};
+
+START_TEST(url)
+{
+	static struct opened	 o;
+	static struct adapt	 a;
+	static char		 head[16 * 1024], path[10001];
+	char			 rule[256];
+
+	memset(path, 'y', sizeof(path) - 1);
+	(void)snprintf(head, sizeof(head), "%s", urls[_i].head);
+	if (urls[_i].is_long)
+		(void)snprintf(head, sizeof(head), "%s%sz HTTP/1.1\r\n\r\n",
+		    urls[_i].head, path);
+	(void)snprintf(rule, sizeof(rule), "action=add name=Y value=v %s",
+	    urls[_i].rule);
+	memset(&a, 0, sizeof(a));
+	a.ask.head = head;
+	run_rule(&o, &a, rule);
+	ck_assert_int_eq(a.txn.verdict, urls[_i].is_edited ?
+	    VERDICT_EDITED : VERDICT_UNCHANGED);
 	adapt_fini(&a);
 	opened_fini(&o);
 }
@@ -531,6 +576,7 @@ add(TCase *tc)
 	unit_add_rows(tc, response, responses);
 	tcase_add_test(tc, order);
 	tcase_add_test(tc, order_of_hosts);
+	unit_add_rows(tc, url, urls);
 	unit_add_rows(tc, stranger, strange);
 	tcase_add_test(tc, smuggling);
 	unit_add_rows(tc, fault, faults);

@@ -563,7 +563,7 @@ START_TEST(a_pipe_nobody_reads_holds_up_nobody)
 {
 	uint64_t	 last[PLACES + RING_WORKER] = { 0 };
 	uint64_t	 count[PLACES + RING_WORKER] = { 0 };
-	uint64_t	 n, before;
+	uint64_t	 n;
 	int		 fd[2];
 
 	ck_assert_int_eq(rings_add_log(f.rs, LOGGER_STDOUT), 0);
@@ -586,10 +586,9 @@ START_TEST(a_pipe_nobody_reads_holds_up_nobody)
 	ck_assert_uint_eq(read_log(f.path, last), n);
 	ck_assert_uint_eq(last[RING_WORKER], n);
 	/* somebody reads again */
-	before = written();
 	ck_assert_int_eq(unlink(f.path), 0);
-	copy(fd[0], f.path, 65536);
-	while (rings_log(f.rs, 0)->failing || written() == before)
+	copy(fd[0], f.path, 32768);
+	while (rings_log(f.rs, 0)->failing)
 		pause_a_little();
 	ring_leave(f.rs, RING_WORKER, getpid());
 	ck_assert_int_eq(kill(f.logger, LOGGER_FINISH), 0);

@@ -20,7 +20,8 @@ need gzip gzip
 [ -x "$origin" ] || fail "$origin: no such program (make check builds it)"
 setup
 clamd_setup
-clamd_more=/dev/null
+clamd_more=$tmp/clamd.more
+echo 'AlertEncrypted yes' >"$clamd_more"
 "$ICAPD" -l | grep -q '^clamav' || fail "icapd has no clamav"
 
 unix=unix:$tmp/clamd.sock
@@ -36,12 +37,18 @@ unix=unix:$tmp/clamd.sock
 		section $name-form $policy "$unix"
 	done
 	section cached block "$unix"
+	section slow block "$unix" "cache = no" |
+	    sed 's/timeout = .*/timeout = 1m/'
 	section whole block "$unix" "cache = no multipart = no"
 	section parts block "$unix" "cache = no max-parts = 3"
 	section largepass block "$unix" \
 	    'cache = no on-reason = {"too-large=pass"}'
 	section codedpass block "$unix" \
 	    'cache = no on-reason = {"encoded=pass"}'
+	section lockedpass block "$unix" \
+	    'cache = no on-reason = {"encrypted=pass"}'
+	section limitpass block "$unix" \
+	    'cache = no max-parts = 1 on-reason = {"limit=pass"}'
 	section downpass block "$unix" 'cache = no on-reason = {"down=pass"}'
 } >"$tmp/icapd.conf"
 {
@@ -246,6 +253,30 @@ done
 form BB '\n' "$tmp/clean" >"$tmp/lfclean.form"
 clean av "$tmp/lfclean.form" -E "$T; boundary=BB"
 
+step "forms: what may pass is no excuse for what may not"
+zipped "$tmp/clean" 0100 >"$tmp/locked.zip"
+form BB "$crlf" "$tmp/locked.zip" "$tmp/secret" >"$tmp/locked1.form"
+form BB "$crlf" "$tmp/secret" "$tmp/locked.zip" >"$tmp/locked2.form"
+form BB "$crlf" "$tmp/locked.zip" >"$tmp/locked3.form"
+for file in 1 2; do
+	withheld Secret-Test.UNOFFICIAL lockedpass "$tmp/locked$file.form" \
+	    -E "$T; boundary=BB"
+	withheld Secret-Test.UNOFFICIAL pass "$tmp/locked$file.form" \
+	    -E "$T; boundary=BB"
+done
+c 0 lockedpass reqmod -f "$tmp/locked3.form" --echo -E "$T; boundary=BB"
+withheld Unscanned.encrypted limitpass "$tmp/locked1.form" \
+    -E "$T; boundary=BB"
+form BB "$crlf" "$tmp/clean" "$tmp/clean" >"$tmp/two.form"
+c 0 limitpass reqmod -f "$tmp/two.form" --echo -E "$T; boundary=BB"
+withheld Unscanned.form lockedpass "$tmp/locked3.form" -E "$T; boundary=ZZ"
+withheld Unscanned.partial lockedpass "$tmp/locked.zip" \
+    -E 'Content-Range: bytes 0-1/9999'
+withheld Unscanned.form codedpass "$tmp/clean" -E "$T" \
+    -E 'Content-Encoding: br'
+withheld Unscanned.partial codedpass "$tmp/clean" \
+    -E 'Content-Range: bytes 0-1/9999' -E 'Content-Encoding: br'
+
 step "forms: so many parts, and no more"
 : >"$tmp/empty"
 for n in 2 3 4; do
@@ -307,7 +338,7 @@ request RESPMOD uri "$L" res-hdr "HTTP/1.1 416 Range Not Satisfiable^Content-Ran
     res-body data "sorry" + "Allow: 204"
 E204
 END
-"$icapt" -p "$icapd_port" -s av "$tmp/range.it" >"$tmp/range.out" ||
+"$icapt" -t 60 -p "$icapd_port" -s av "$tmp/range.it" >"$tmp/range.out" ||
     fail "$(cat "$tmp/range.out")"
 
 step "a preview where it helps, and else none"
@@ -336,7 +367,7 @@ request RESPMOD uri "icap://$A/av" res-hdr "$S" res-body raw ""
 E200
 http '^HTTP/1.1 403 '
 END
-"$icapt" -p "$icapd_port" -s av "$tmp/preview.it" >"$tmp/preview.out" ||
+"$icapt" -t 60 -p "$icapd_port" -s av "$tmp/preview.it" >"$tmp/preview.out" ||
     fail "$(cat "$tmp/preview.out")"
 if [ $types = yes ]; then
 	for path in only skip; do
@@ -346,7 +377,7 @@ if [ $types = yes ]; then
 fi
 
 step "the clients that send files"
-"$icapt" -p "$icapd_port" -s av "$here/client-rspamd.it" \
+"$icapt" -t 60 -p "$icapd_port" -s slow "$here/client-rspamd.it" \
     "$here/client-php.it" >"$tmp/clients.out" ||
     fail "$(cat "$tmp/clients.out")"
 cat >"$tmp/clients.it" <<END
@@ -376,7 +407,7 @@ E200
 header X-Virus-ID '^Eicar-Test.UNOFFICIAL\$'
 closed
 END
-"$icapt" -p "$icapd_port" -s av "$tmp/clients.it" >"$tmp/clients.out" ||
+"$icapt" -t 60 -p "$icapd_port" -s av "$tmp/clients.it" >"$tmp/clients.out" ||
     fail "$(cat "$tmp/clients.out")"
 
 step "the end"

@@ -111,8 +111,9 @@ paths="av name cached second third over back"
 [ $has_ipv6 = no ] || paths="$paths six"
 [ $has_ipv6 = yes ] || say "no IPv6 here: left out" >&2
 # a name has no address before somebody has looked it up
-wait_until is_up name && wait_until is_up third ||
-    fail "the name is not looked up"
+for path in name third; do
+	wait_until is_up $path || fail "the name is not looked up"
+done
 for path in $paths; do
 	clean "$path" "$tmp/clean"
 	clean "$path" "$tmp/large"

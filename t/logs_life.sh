@@ -199,16 +199,20 @@ step "events of a failed reload are in the log that is in use"
 event=$tmp/log/events
 configure "log \"$event\" { events = yes }"
 icapd_serve
-configure "log \"$event.next\" { events = yes }" \
-    'process { memory = 16M }' 'limits { http-heads = 64M }'
-run 1 reload
-wait_until has "$event" 'reload failed: a worker' || fail "not in the log"
-victim=$(icapd_workers | head -n 1)
-kill -KILL "$victim"
-wait_until has "$event" "pid $victim.*killed by signal 9" ||
-    fail "nor is a death after it"
-if has "$event.next" 'reload failed'; then
-	fail "it is in the log that was refused"
+if grep -q -a __asan_init "$ICAPD"; then
+	say "SKIP: a sanitizer takes more memory than workers may have here"
+else
+	configure "log \"$event.next\" { events = yes }" \
+	    'process { memory = 16M }' 'limits { http-heads = 64M }'
+	run 1 reload
+	wait_until has "$event" 'reload failed: a worker' || fail "not there"
+	victim=$(icapd_workers | head -n 1)
+	kill -KILL "$victim"
+	wait_until has "$event" "pid $victim.*killed by signal 9" ||
+	    fail "nor is a death after it"
+	if has "$event.next" 'reload failed'; then
+		fail "it is in the log that was refused"
+	fi
 fi
 
 step "the line of a worker of an old configuration that is killed"

@@ -36,8 +36,7 @@ END { exit !found }' "$readme" >"$readme.tmp" || {
 }
 cat "$readme.tmp" >"$readme"
 rm -f "$readme.tmp"
-for name in rate.svg rate.png; do
-	[ ! -e "$bench/$name" ] ||
-	    cmp -s "$bench/$name" "${top_srcdir:-.}/t/bench/$name" ||
-	    cp "$bench/$name" "${top_srcdir:-.}/t/bench/$name"
+for type in svg png; do
+	[ ! -e "$bench/plot.$type" ] ||
+	    cp "$bench/plot.$type" "${top_srcdir:-.}/t/bench/rate.$type"
 done

@@ -8,8 +8,8 @@
 # without. Run by `make bench` in the build folder; nothing leaves the
 # loopback. Prints tables and says of each goal whether it is reached; leaves
 # bench.tsv (every single run), bench.txt (what is printed), readme.txt (what
-# t/bench/readme.sh puts into README) and, where gnuplot is installed, rate.svg
-# and rate.png in t/bench of the build folder.
+# t/bench/readme.sh puts into README) and, where gnuplot is installed, plot.svg
+# and plot.png, in t/bench of the build folder.
 #
 # The environment may set
 #	BENCH_QUICK=1	one short round, under a minute, for a first look
@@ -33,12 +33,12 @@ floor=${FLOOR:-$t_builddir/bench/floor}
 out=${BENCH_OUT:-$t_builddir/bench}
 only=${BENCH_ONLY:-compare lists connections memory calls growth}
 if [ "${BENCH_QUICK:-}" = 1 ]; then
-	rounds=${BENCH_ROUNDS:-1} seconds=${BENCH_SECONDS:-0.4}
+	rounds=${BENCH_ROUNDS:-1} seconds=${BENCH_SECONDS:-0.4} growths=1
 	connections="1 64" many=200 entries=100000 million=100K
 	sizes="0 4K 64K 1M 16M" heads="0 30 60"
 	more="16 256" list_sizes="1000 10000"
 else
-	rounds=${BENCH_ROUNDS:-5} seconds=${BENCH_SECONDS:-1}
+	rounds=${BENCH_ROUNDS:-5} seconds=${BENCH_SECONDS:-1} growths=3
 	connections="1 64 512" many=1000 entries=1000000 million=1M
 	sizes="0 1K 4K 16K 64K 256K 1M 4M 16M 64M" heads="0 10 20 40 60"
 	more="16 128 256 1000 2000" list_sizes="1000 10000 100000 1000000"
@@ -329,6 +329,7 @@ compare() {
 	check_echo
 	[ -z "$has_cicap" ] || note "preview: c-icap is left out, its echo" \
 	    "answers every other preview with 100, not 204"
+	[ -z "$has_cicap" ] || note "chain: c-icap is left out, it has none"
 	round=1
 	while [ "$round" -le "$rounds" ]; do
 		versus 204 reply cicap respmod -c 8 --expect 204
@@ -359,6 +360,7 @@ lists_start() {
 	chmod 644 "$tmp/list"
 	cat >"$tmp/lists.conf" <<-END
 	listen "127.0.0.1:0" { workers = $WORKERS }
+	log "$log" { }
 	blocklist large {
 		cache = "$tmp/cache"
 		list "large" { path = {"$tmp/list"} }
@@ -546,36 +548,54 @@ system_calls() {
 	calls echo-64K -s 64K --no-204
 }
 
-# How cost grows: one run each.
+# How cost grows: icapd beside the floor, in turn.
 growth() {
-	round=1
 	growth_messages
 	growth_lists
 	for gr_n in $more; do
 		progress "$gr_n connections"
 		ours_start "$gr_n"
 		floor_start reply -w "$gr_n" reply
-		versus "204-c$gr_n" reply - respmod -c "$gr_n" --expect 204
+		round=1
+		while [ "$round" -le "$growths" ]; do
+			versus "grow-c$gr_n" reply - respmod -c "$gr_n" \
+			    --expect 204
+			round=$((round + 1))
+		done
 		server_end ours reply
+	done
+}
+
+# fields CASE OPTION: so many more of them in the ICAP or the HTTP head
+fields() {
+	gr_case=$1 gr_option=$2
+	for gr_n in $heads; do
+		set --
+		gr_i=0
+		while [ "$gr_i" -lt "$gr_n" ]; do
+			set -- "$@" "$gr_option" \
+			    "X-Field-$gr_i: a value of 22 bytes ..."
+			gr_i=$((gr_i + 1))
+		done
+		versus "$gr_case-$gr_n" reply - respmod -c 8 --expect 204 "$@"
 	done
 }
 
 growth_messages() {
 	ours_start "$WORKERS"
-	for gr_size in $sizes; do
-		run "body-$gr_size" icapd ours respmod -c 8 -s "$gr_size" \
-		    --no-204 --expect 200
-	done
-	for gr_n in $heads; do
-		set --
-		gr_i=0
-		while [ "$gr_i" -lt "$gr_n" ]; do
-			set -- "$@" -H "X-Field-$gr_i: a value of 22 bytes ..."
-			gr_i=$((gr_i + 1))
+	floor_start relay -w "$WORKERS" relay
+	floor_start reply -w "$WORKERS" reply
+	round=1
+	while [ "$round" -le "$growths" ]; do
+		for gr_size in $sizes; do
+			versus "body-$gr_size" relay - respmod -c 8 \
+			    -s "$gr_size" --no-204 --expect 200
 		done
-		run "fields-$gr_n" icapd ours respmod -c 8 --expect 204 "$@"
+		fields icap-fields -H
+		fields http-fields -E
+		round=$((round + 1))
 	done
-	server_end ours
+	server_end ours relay reply
 }
 
 growth_lists() {
@@ -583,8 +603,13 @@ growth_lists() {
 	for gr_n in $list_sizes; do
 		progress "a list of $gr_n"
 		lists_start large "$gr_n"
-		run "domains-$gr_n" icapd large reqmod -c 8 \
-		    -u http://www.d7.small.example/index.html --expect 204
+		round=1
+		while [ "$round" -le "$growths" ]; do
+			run "domains-$gr_n" icapd large reqmod -c 8 \
+			    -u http://www.d7.small.example/index.html \
+			    --expect 204
+			round=$((round + 1))
+		done
 		server_end large
 	done
 }
@@ -652,15 +677,14 @@ medians() {
 	}' "$tsv"
 }
 
-# What was run once beside rounds of the others belongs to table_growth.
+# Without what belongs to table_growth.
 table() {
-	awk -F '\t' -v rounds="$rounds" '
+	awk -F '\t' '
 	function range(lo, hi, mid) {
 		return mid > 0 ? sprintf("+-%.0f%%",
 		    (hi - lo) / 2 / mid * 100) : ""
 	}
-	$2 ~ /^ratio-/ || ($3 == 1 && rounds > 1) { next }
-	$1 ~ /^(body|fields|domains)-/ { next }
+	$2 ~ /^ratio-/ || $1 ~ /^(body|icap-|http-|domains|grow)/ { next }
 	!head++ {
 		printf("%-11s %-7s %9s %6s %9s %6s %9s %9s %8s %9s\n",
 		    "case", "server", "rate/s", "", "CPU us", "", "p50 us",
@@ -675,8 +699,8 @@ table() {
 		    $12)
 		last = $1
 	}' "$tmp/medians"
-	awk -F '\t' -v rounds="$rounds" '
-	$2 !~ /^ratio-/ || ($3 == 1 && rounds > 1) { next }
+	awk -F '\t' '
+	$2 !~ /^ratio-/ || $1 ~ /^(body|icap-|http-|domains|grow)/ { next }
 	!head++ {
 		printf("\n%-11s %-16s %6s %13s %6s %13s\n", "case",
 		    "icapd against", "rate", "(range)", "CPU", "(range)")
@@ -689,13 +713,12 @@ table() {
 }
 
 table_growth() {
-	awk -F '\t' -v rounds="$rounds" '
-	$2 ~ /^ratio-/ { next }
-	$1 !~ /^(body|fields|domains)-/ && ($3 > 1 || rounds == 1) { next }
+	awk -F '\t' -v rounds="$growths" '
+	$2 ~ /^ratio-/ || $1 !~ /^(body|icap-|http-|domains|grow)/ { next }
 	!head++ {
-		printf("\nhow it grows, one run each\n%-15s %-6s %9s %9s " \
-		    "%11s %9s\n", "case", "server", "rate/s", "CPU us",
-		    "ns per KiB", "p99 us")
+		printf("\nhow it grows, medians of %d\n%-15s %-6s %9s %9s " \
+		    "%11s %9s\n", rounds, "case", "server", "rate/s",
+		    "CPU us", "ns per KiB", "p99 us")
 	}
 	{
 		kib = ""
@@ -798,17 +821,31 @@ machine() {
 	    "$(date -u +%Y-%m-%d)," \
 	    "$(getconf _NPROCESSORS_ONLN) processors," \
 	    "$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)," \
-	    "Linux $(uname -r), load average $load before"
+	    "Linux $(uname -r), load average $load before;" \
+	    "the host took $(stolen)% of them meanwhile"
 	echo "$rounds rounds of $seconds s, $WORKERS workers and 8" \
 	    "connections where no other number is said${pin_server:+, pinned}"
 	[ -z "$has_cicap" ] ||
 	    echo "c-icap: $(c-icap -V 2>&1 | head -n 1)"
+	echo "access logs on $(stat -f -c %T "$tmp"): icapd's in ECS, c-icap's" \
+	    "as it has them"
+}
+
+# Processor time that the host gave to somebody else, and all of it.
+steal() {
+	awk '$1 == "cpu" { print $9, $2 + $3 + $4 + $5 + $6 + $7 + $8 + $9 }' \
+	    /proc/stat
+}
+
+stolen() {
+	echo "$steal_before $(steal)" | awk '{
+		printf("%.0f", $4 > $2 ? ($3 - $1) * 100 / ($4 - $2) : 0) }'
 }
 
 plot() {
 	awk -F '\t' -v OFS='\t' '
-	$1 == "204" || $1 ~ /^204-c/ {
-		c = $1 == "204" ? 8 : substr($1, 6)
+	$1 == "204" || $1 ~ /^(204|grow)-c/ {
+		c = $1 == "204" ? 8 : substr($1, index($1, "-c") + 2)
 		if ($2 !~ /^ratio-/)
 			print $2, c, $4, $5, $6
 	}' "$tmp/medians" | sort -t "$TAB" -k 1,1 -k 2,2n >"$tmp/plot"
@@ -828,7 +865,7 @@ plot() {
 	    "png size 720,440"; do
 		gnuplot <<-END || note "gnuplot failed: no ${pl_term%% *}"
 		set terminal $pl_term
-		set output '$out/rate.${pl_term%% *}'
+		set output '$out/plot.${pl_term%% *}'
 		set datafile separator '\t'
 		set title 'kept-alive 204, one worker per connection'
 		set xlabel 'connections'
@@ -849,7 +886,8 @@ table_readme() {
 	echo
 	awk -F '\t' '
 	BEGIN {
-		n = split("204 kept alive|204-c64 64 connections|" \
+		n = split("204 kept alive|204-c1 1 connection|" \
+		    "204-c64 64 connections|204-c512 512 connections|" \
 		    "options OPTIONS|preview preview, then 204|" \
 		    "connect connection each|chain chain of three, 204|" \
 		    "list-1M list of a million, 204|" \
@@ -896,6 +934,18 @@ table_readme() {
 	}' "$tmp/memory"
 	[ ! -s "$tmp/calls" ] ||
 	    printf '\ta kept-alive 204: %s system calls\n' "$(called 204)"
+	goals >"$tmp/goals"
+	echo
+	if grep -q MISSED "$tmp/goals"; then
+		printf '\tgoals missed in this run (of %d):\n' \
+		    "$(grep -c -e pass -e MISSED "$tmp/goals")"
+		sed -n 's/ *MISSED$//; t print
+		d
+		:print
+		s/^ */	  /p' "$tmp/goals"
+	else
+		printf '\tno goal was missed in this run\n'
+	fi
 }
 
 report() {
@@ -919,6 +969,7 @@ log=$tmp/access.json
 : >"$log"
 chmod 666 "$log"
 load=$(cut -d ' ' -f 1 /proc/loadavg)
+steal_before=$(steal)
 cicap_find
 
 # shellcheck disable=SC2015	# a part that fails ends the script by itself
