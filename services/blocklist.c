@@ -850,6 +850,7 @@ struct look_up {
 	struct slice			 target;	/* as it was sent */
 	struct slice			 type;
 	bool				 is_connect;
+	bool				 is_long;	/* only its host is known */
 	const struct blocklist_rule	*rule;		/* found */
 	unsigned int			 list;		/* for which list */
 	/* of expressions that gave up */
@@ -888,8 +889,11 @@ find_url(struct look_up *l)
 		    NULL)
 			return "more than one Host field";
 	}
-	return weburl_parse(&l->url, l->target, host) == -1 ?
-	    l->url.why : NULL;
+	if (weburl_parse(&l->url, l->target, host) == 0)
+		return NULL;
+	/* it has a host then, and no path that could be looked for */
+	l->is_long = l->url.host_len > 0;
+	return l->is_long ? NULL : l->url.why;
 }
 
 /* Is there a comma outside of quotes? */
@@ -1063,35 +1067,70 @@ is_allowed(struct look_up *l)
 	return false;
 }
 
+static bool
+is_denial(const struct blocklist_rule *r)
+{
+	return r != NULL && (r->action == BLOCKLIST_BLOCK ||
+	    r->action == BLOCKLIST_REDIRECT);
+}
+
 /*
- * Finds the rule, if there is one.  Returns 0, or -1 where that depends on an
- * expression that gave up.
+ * Of a URL too long to be examined: could a path or an expression that is
+ * listed decide otherwise than its host has?  As with an expression that gives
+ * up, one of a list that allows allows nothing.
  */
-static int
+static bool
+is_undecided(const struct look_up *l, bool by_host)
+{
+	const struct blocklist_rule	*r;
+	uint64_t			 lists = 0;
+	unsigned int			 i, unused;
+
+	if (l->b->db.is_open && blocklist_db_has_paths(&l->b->db, &l->url))
+		lists = ~UINT64_C(0);
+	for (i = 0; i < l->b->nexpressions && !by_host; i++)
+		lists |= UINT64_C(1) << l->b->expression[i].list;
+	for (i = 0; i < l->b->sources.nlists; i++)
+		if ((lists & ~l->b->allow & UINT64_C(1) << i) != 0 &&
+		    (r = find_rule(l, UINT64_C(1) << i, &unused)) != NULL &&
+		    is_denial(r) != is_denial(l->rule))
+			return true;
+	return false;
+}
+
+/*
+ * Finds the rule, if there is one.  NULL, or why that is not known: it depends
+ * on an expression that gave up, or on more of the URL than its host.
+ */
+static const char *
 look_up(struct look_up *l)
 {
 	struct blocklist_match	 m[BLOCKLIST_MATCHES_MAX];
 	uint64_t		 all = 0;
 	unsigned int		 i, n = 0;
+	bool			 by_host;
 
 	if (l->b->db.is_open)
 		n = blocklist_db_find(&l->b->db, &l->url, m);
 	for (i = 0; i < n; i++)
 		all |= m[i].lists;
 	if ((all & l->b->allow) != 0)
-		return 0;
+		return NULL;
 	for (i = 0; i < n && l->rule == NULL; i++)
 		l->rule = find_rule(l, m[i].lists, &l->list);
-	if (l->rule == NULL)
+	by_host = l->rule != NULL;
+	if (!by_host && !l->is_long)
 		find_expression(l);
 	if (l->rule == NULL)
 		l->rule = find_rule(l, 0, &l->list);
+	if (l->is_long)
+		return is_undecided(l, by_host) ? l->url.why : NULL;
 	if ((l->rule != NULL || l->maybe != NULL) && is_allowed(l)) {
 		l->rule = NULL;
-		return 0;
+		return NULL;
 	}
 	return l->is_open || (l->maybe != NULL && l->maybe != l->rule) ?
-	    -1 : 0;
+	    "an expression came to its limit" : NULL;
 }
 
 /* The URL as it may be shown: what was asked for, cut. */
@@ -1239,8 +1278,8 @@ blocklist_serve(struct txn *txn, void *instance)
 		return VERDICT_UNCHANGED;
 	if ((why = find_type(&l)) != NULL)
 		return txn_fail(txn, why);
-	if (look_up(&l) == -1)
-		return txn_fail(txn, "an expression came to its limit");
+	if ((why = look_up(&l)) != NULL)
+		return txn_fail(txn, why);
 	return l.rule != NULL ? decide(&l) : VERDICT_UNCHANGED;
 }
 

@@ -236,6 +236,22 @@ blocklist_db_find(struct blocklist_db *db, const struct weburl *u,
 	return excepted == 0 ? n : except(db, u, excepted, final, m, n);
 }
 
+bool
+blocklist_db_has_paths(struct blocklist_db *db, const struct weburl *u)
+{
+	const char	*dot;
+	size_t		 at = 0;
+	bool		 has_urls = false;
+
+	for (;;) {
+		(void)find(db, u->text + at, u->host_len - at, &has_urls);
+		if (has_urls || u->is_address || (dot = memchr(u->text + at,
+		    '.', u->host_len - at)) == NULL)
+			return has_urls;
+		at = (size_t)(dot + 1 - u->text);
+	}
+}
+
 const char *
 blocklist_db_get_expression(struct blocklist_db *db, unsigned int i,
     size_t *len, unsigned int *list)

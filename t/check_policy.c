@@ -564,6 +564,64 @@ START_TEST(fault)
 }
 END_TEST
 
+#define TOO_LONG	"fail a URL that is too long"
+#define NOT_UT1		"rule r { lists = {ads, bad} }"
+#define ALLOW_BAD	"rule a { lists = {bad} action = allow } "
+
+/* Of a URL that is too long its host is looked for, and may decide. */
+static const struct {
+	const char	*more;
+	const char	*host;
+	size_t		 len;		/* of path and query */
+	const char	*expect;
+	bool		 needs_expressions;
+} long_urls[] = {
+	{ "", "ads.example", 8193, "403 ads", false },
+	{ "", "www.ads.example", 8201, "403 ads", false },
+	{ "", "good.ads.example", 8193, "pass", false },
+	{ "exempt = {'ads.example'}", "ads.example", 8193, "pass", false },
+	{ "exempt = {'url.example'}", "url.example", 8193, "pass", false },
+	{ NOT_UT1, "fine.example", 8193, "pass", false },
+	{ NOT_UT1, "url.example", 8192, "pass", false },
+	{ NOT_UT1, "url.example", 8193, TOO_LONG, false },
+	{ NOT_UT1, "www.url.example", 8193, TOO_LONG, false },
+	{ NOT_UT1, "ads.example", 8193, "403 ads", false },
+	{ "rule l { lists = {ads, bad} action = log }", "url.example", 8193,
+	    "pass", false },
+	{ ALLOW_BAD "rule r { lists = {any} }", "url.example", 8193,
+	    TOO_LONG, false },
+	{ ALLOW_BAD "rule r { lists = {ads} }", "ads.example", 8193,
+	    TOO_LONG, false },
+	{ ALLOW_BAD "rule r { lists = {ads} }", "long.example", 8193,
+	    "403 ads", false },
+	{ "", "fine.example", 8193, TOO_LONG, true },
+	{ "rule l { action = log }", "fine.example", 8193, "pass", true },
+};
+
+START_TEST(long_url)
+{
+	static struct opened	 o;
+	static struct adapt	 a;
+	static char		 head[9000];
+	size_t			 n;
+
+	if (long_urls[_i].needs_expressions && !expr_is_built_in())
+		return;
+	put("bad", "url.example/bad\nads.example/bad\n");
+	open_with(&o, long_urls[_i].more);
+	ck_assert_str_eq(o.errors.s, "");
+	memset(&a, 0, sizeof(a));
+	n = (size_t)snprintf(head, sizeof(head), "GET http://%s/?",
+	    long_urls[_i].host);
+	memset(head + n, 'a', long_urls[_i].len - 2);
+	n += long_urls[_i].len - 2;
+	(void)strlcpy(head + n, " HTTP/1.1\r\n\r\n", sizeof(head) - n);
+	a.ask.head = head;
+	ck_assert_str_eq(ask(&o, &a), long_urls[_i].expect);
+	opened_fini(&o);
+}
+END_TEST
+
 /* ---- lists that change --------------------------------------------------- */
 
 static uint64_t
@@ -924,6 +982,7 @@ add(TCase *tc)
 	tcase_add_test(tc, page);
 	tcase_add_loop_test(tc, violation, 0, 2);
 	unit_add_rows(tc, fault, faults);
+	unit_add_rows(tc, long_url, long_urls);
 	tcase_add_test(tc, page_address);
 	tcase_add_test(tc, changed);
 	tcase_add_test(tc, respawned);

@@ -56,6 +56,10 @@ blocklist ads {
 	list "ads" { path = {"$tmp/ads"} }
 }
 service "/ads" { run = {ads} }
+service "/ads-pass" {
+	run = {ads}
+	on-error = pass
+}
 END
 icapd_configured
 passes ads "http://url.example/$(letters 8183)/../good"
@@ -63,7 +67,11 @@ blocks ads "http://url.example/$(letters 8184)/../bad"
 refuses 'a URL that is too long' ads \
     "http://url.example/$(letters 8185)/../bad"
 blocks ads "http://www.ads.example/$(letters 8191)"
-refuses 'a URL that is too long' ads "http://fine.example/$(letters 8192)"
+blocks ads "http://www.ads.example/$(letters 8192)"
+blocks ads "http://ads.example/?$(letters 8200)"
+passes ads "http://fine.example/$(letters 8192)"
+blocks ads-pass "http://ads.example/$(letters 8192)"
+passes ads-pass "http://url.example/$(letters 8192)"
 refuses 'a backslash before an @' ads 'http://fine.example\@ads.example/'
 refuses 'more than one Host field' ads http://fine.example/ \
     -E 'Host: fine.example' -E 'Host: ads.example'
