@@ -633,6 +633,20 @@ hand_out(struct blocklist *b, int fd, const struct blocklist_db *db,
 }
 
 /*
+ * It is tried again at each poll, as nothing that is watched need change, and
+ * told once.
+ */
+static void
+put_off(struct blocklist *b, const struct blocklist_fault *fault)
+{
+	b->is_stale = true;
+	show_fault(b, fault);
+	if (!b->is_kept_back)
+		warn_fault(b, fault);
+	b->is_kept_back = true;
+}
+
+/*
  * Compiles what has changed and hands it to the workers.  Returns 0, or -1 and
  * the fault.
  */
@@ -643,12 +657,18 @@ update(struct blocklist *b, struct blocklist_fault *fault)
 	unsigned char		 stamp[BLOCKLIST_DIGEST_LEN];
 	int			 fd, result;
 
+	b->sources.is_again = b->is_kept_back;
 	fd = blocklist_store_open(&b->sources, b->cache, &b->db, &db, stamp,
 	    fault);
+	if (fd == -1 && !fault->is_of_source) {
+		put_off(b, fault);
+		return -1;
+	}
 	if (fd == -1) {
 		/* said once; the next change is the next try */
 		memcpy(b->stamp, b->pending, sizeof(b->stamp));
 		b->is_stale = true;
+		b->is_kept_back = false;
 		show_fault(b, fault);
 		warn_fault(b, fault);
 		return -1;
@@ -656,13 +676,8 @@ update(struct blocklist *b, struct blocklist_fault *fault)
 	result = hand_out(b, fd, &db, fault);
 	(void)close(fd);
 	if (result == -1) {
-		/* it is tried again at each poll, as nothing need change */
 		blocklist_db_close(&db);
-		b->is_stale = true;
-		show_fault(b, fault);
-		if (!b->is_kept_back)
-			warn_fault(b, fault);
-		b->is_kept_back = true;
+		put_off(b, fault);
 		return -1;
 	}
 	memcpy(b->stamp, stamp, sizeof(b->stamp));

@@ -80,6 +80,7 @@ fail(struct blocklist_fault *fault, unsigned int list, unsigned int path,
 {
 	fault->list = list;
 	fault->path = path;
+	fault->is_of_source = false;
 	(void)strlcpy(fault->why, why, sizeof(fault->why));
 	return -1;
 }
@@ -241,7 +242,7 @@ complain(void *arg, const char *file, unsigned long line, const char *why)
 	if (m->complaints == 0)
 		(void)snprintf(m->first, sizeof(m->first), "%s:%lu: %s", file,
 		    line, why);
-	if (m->complaints++ < COMPLAINTS_MAX)
+	if (m->complaints++ < COMPLAINTS_MAX && !m->s->is_again)
 		service_warn("blocklist \"%s\": %s:%lu: %s", m->s->section,
 		    file, line, why);
 }
@@ -341,8 +342,10 @@ fail_source(struct maker *m, const char *source, const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vsnprintf(why + n, sizeof(why) - (size_t)n, fmt, ap);
 	va_end(ap);
+	(void)fail(m->fault, m->list, m->path, why);
+	m->fault->is_of_source = true;
 	errno = EINVAL;
-	return fail(m->fault, m->list, m->path, why);
+	return -1;
 }
 
 /* What it has become, where it is there. */
@@ -435,17 +438,22 @@ read_one_list(const struct blocklist_list *l, unsigned int i,
     struct blocklist_fault *fault)
 {
 	unsigned int	 k;
+	int		 saved;
 
 	for (k = 0; k < l->npaths; k++) {
 		if (m != NULL)
 			m->path = k;
 		if (read_path(l->path[k], m, r) == 0)
 			continue;
-		if (fault->why[0] == '\0')
-			(void)fail(fault, i, k,
-			    errno == EINVAL ? "it is no file" :
-			    errno == ENOTSUP ? "it has expressions, and icapd "
-			    "was built without PCRE2" : strerror(errno));
+		if (fault->why[0] != '\0')
+			return -1;
+		saved = errno;
+		(void)fail(fault, i, k,
+		    saved == EINVAL ? "it is no file" :
+		    saved == ENOTSUP ? "it has expressions, and icapd "
+		    "was built without PCRE2" : strerror(saved));
+		fault->is_of_source = saved == EINVAL || saved == ENOTSUP ||
+		    saved == EACCES || saved == EFBIG;
 		return -1;
 	}
 	return 0;
@@ -493,7 +501,7 @@ read_lists(const struct blocklist_sources *s, struct maker *m,
 		SHA256Update(&all, of_list, sizeof(of_list));
 		if (m == NULL)
 			continue;
-		if (m->complaints > COMPLAINTS_MAX)
+		if (m->complaints > COMPLAINTS_MAX && !s->is_again)
 			service_warn("blocklist \"%s\": list \"%s\": %llu "
 			    "lines in all are no entries", s->section,
 			    s->list[i].name,

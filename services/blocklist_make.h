@@ -24,12 +24,14 @@ struct blocklist_sources {
 	const char		*section;
 	struct blocklist_list	*list;
 	unsigned int		 nlists;
+	bool			 is_again;	/* what is odd has been told */
 };
 
 /* What went wrong: in which list, at which path of it, and how. */
 struct blocklist_fault {
 	unsigned int	 list;
 	unsigned int	 path;
+	bool		 is_of_source;	/* and there until that changes */
 	char		 why[BLOCKLIST_WHY_MAX];
 };
 

@@ -156,7 +156,7 @@ is_right(const struct blocklist_sources *s, int fd, const char *path,
 
 static int
 open_temporary(const char *cache, const char *path, char *temporary,
-    size_t size, const char *section)
+    size_t size, const char *section, bool is_again)
 {
 	int	 fd = -1, n;
 
@@ -170,9 +170,10 @@ open_temporary(const char *cache, const char *path, char *temporary,
 	}
 	if (fd != -1)
 		return fd;
-	service_warn("blocklist \"%s\": cannot write to %s: %s; the lists "
-	    "are compiled again at the next start", section, cache,
-	    strerror(errno));
+	if (!is_again)
+		service_warn("blocklist \"%s\": cannot write to %s: %s; the "
+		    "lists are compiled again at the next start", section,
+		    cache, strerror(errno));
 	temporary[0] = '\0';
 	return memfd_create("blocklist", MFD_CLOEXEC);
 }
@@ -187,7 +188,7 @@ make(const struct blocklist_sources *s, const char *cache, const char *path,
 
 	memset(fault, 0, sizeof(*fault));
 	fd = open_temporary(cache, path, temporary, sizeof(temporary),
-	    s->section);
+	    s->section, s->is_again);
 	if (fd == -1) {
 		(void)strlcpy(fault->why, strerror(errno),
 		    sizeof(fault->why));

@@ -268,7 +268,7 @@ END_TEST
 
 static struct blocklist_list	 three[3];
 static char			*paths[3][1];
-static struct blocklist_sources	 sources = { "test", three, 0 };
+static struct blocklist_sources	 sources = { "test", three, 0, false };
 
 static void
 use_lists(unsigned int n)

@@ -774,6 +774,50 @@ START_TEST(kept_back)
 }
 END_TEST
 
+static unsigned int
+count_notices(const char *what)
+{
+	const char	*p = notices.s;
+	unsigned int	 n = 0;
+
+	for (; (p = strstr(p, what)) != NULL; p++)
+		n++;
+	return n;
+}
+
+/* So are those that could not be compiled for a reason that is not theirs. */
+START_TEST(not_written)
+{
+	static struct opened	 o;
+	uint64_t		 before;
+	char			 command[256];
+	int			 i;
+
+	open_with(&o, "");
+	before = version_of(&o);
+	/* no file can be put in its place */
+	(void)snprintf(command, sizeof(command), "cd %s/cache && f=$(ls) && "
+	    "rm \"$f\" && mkdir \"$f\"", folder);
+	ck_assert_int_eq(system(command), 0);
+	put("ads", "new.example\nthis is none\n");
+	for (i = 0; i < 500 && notices.len == 0; i++) {
+		svc_blocklist.poll(o.instance);
+		(void)poll(NULL, 0, 20);
+	}
+	for (i = 0; i < 10; i++)
+		svc_blocklist.poll(o.instance);
+	ck_assert_uint_eq(count_notices("; the old one stays in use"), 1);
+	ck_assert_uint_eq(count_notices("ads:2: "), 1);
+	ck_assert_uint_eq(version_of(&o), before);
+	(void)snprintf(command, sizeof(command), "rmdir %s/cache/*", folder);
+	ck_assert_int_eq(system(command), 0);
+	poll_until(&o, before);
+	ck_assert_str_eq(ask_for(&o, "GET http://new.example/", NULL),
+	    "403 ads");
+	opened_fini(&o);
+}
+END_TEST
+
 /* A reload is no way round: what was not empty before must not be. */
 START_TEST(reloaded_empty)
 {
@@ -987,6 +1031,7 @@ add(TCase *tc)
 	tcase_add_test(tc, changed);
 	tcase_add_test(tc, respawned);
 	tcase_add_test(tc, kept_back);
+	tcase_add_test(tc, not_written);
 	tcase_add_test(tc, reloaded_empty);
 	tcase_add_test(tc, changed_expressions);
 	tcase_add_test(tc, memory);
