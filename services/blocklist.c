@@ -865,7 +865,7 @@ struct look_up {
 	struct slice			 target;	/* as it was sent */
 	struct slice			 type;
 	bool				 is_connect;
-	bool				 is_long;	/* only its host is known */
+	bool				 is_long;	/* no path known */
 	const struct blocklist_rule	*rule;		/* found */
 	unsigned int			 list;		/* for which list */
 	/* of expressions that gave up */
