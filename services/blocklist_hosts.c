@@ -34,6 +34,7 @@ struct shared {
 	_Atomic uint32_t	 number;	/* odd: it is being written */
 	_Atomic uint32_t	 n;
 	_Atomic uint64_t	 address[BLOCKLIST_ADDRESSES_MAX][2];
+	_Atomic uint32_t	 host[BLOCKLIST_ADDRESSES_MAX];	/* it is of */
 };
 
 struct host {
@@ -65,6 +66,7 @@ struct blocklist_hosts {
 	struct host		*host;
 	unsigned int		 n;
 	unsigned int		 next;		/* to be looked up */
+	bool			 has_recalled;
 	struct question		 question;
 };
 
@@ -260,10 +262,34 @@ share(struct blocklist_hosts *h)
 		    n < BLOCKLIST_ADDRESSES_MAX; k++) {
 			memcpy(half, h->host[i].address[k], sizeof(half));
 			atomic_store(&s->address[n][0], half[0]);
-			atomic_store(&s->address[n++][1], half[1]);
+			atomic_store(&s->address[n][1], half[1]);
+			atomic_store(&s->host[n++], i);
 		}
 	atomic_store(&s->n, n);
 	atomic_store(&s->number, number + 1);
+}
+
+/* What one before this one has found, which has died. */
+static void
+recall(struct blocklist_hosts *h)
+{
+	struct shared	*s = h->shared;
+	struct host	*host;
+	uint64_t	 half[2];
+	uint32_t	 i, k, n = atomic_load(&s->n);
+
+	h->has_recalled = true;
+	/* in the midst of writing: who knows what that is */
+	if (atomic_load(&s->number) % 2 != 0)
+		return;
+	for (i = 0; i < n && i < BLOCKLIST_ADDRESSES_MAX; i++) {
+		if ((k = atomic_load(&s->host[i])) >= h->n)
+			continue;
+		host = &h->host[k];
+		half[0] = atomic_load(&s->address[i][0]);
+		half[1] = atomic_load(&s->address[i][1]);
+		memcpy(host->address[host->n++], half, sizeof(half));
+	}
 }
 
 bool
@@ -272,6 +298,8 @@ blocklist_hosts_look_up(struct blocklist_hosts *h)
 	struct timespec	 until;
 	bool		 changed = false;
 
+	if (!h->has_recalled)
+		recall(h);
 	(void)clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += PATIENCE;
 	until.tv_sec += until.tv_nsec / SECOND;

@@ -1063,9 +1063,52 @@ START_TEST(hosts_shared)
 }
 END_TEST
 
+/* One that takes its place knows what that one has found. */
+START_TEST(hosts_respawned)
+{
+	struct blocklist_hosts	*h = blocklist_hosts_new("x", on_look_up);
+	static const char *const urls[] = { "page.example", "slow.example" };
+	static struct weburl	 u;
+	int			 status, i;
+	pid_t			 pid;
+
+	ck_assert_int_eq(pipe(slow), 0);
+	for (i = 0; i < 2; i++) {
+		ck_assert_int_eq(weburl_parse(&u, unit_slice(urls[i]),
+		    unit_slice("")), 0);
+		ck_assert_int_eq(blocklist_hosts_add(h, &u), 0);
+	}
+	for (i = 0; i < 2; i++) {
+		if ((pid = fork()) == 0) {
+			answer[0] = i == 0 ? "::ffff:192.0.2.1" :
+			    "::ffff:192.0.2.3";
+			while (i == 0 && !has_host(h, "http://192.0.2.1/"))
+				(void)blocklist_hosts_look_up(h);
+			if (i == 0) {
+				answer[0] = "::ffff:192.0.2.2";
+				(void)!write(slow[1], "x", 1);
+			}
+			look_up(h);
+			_exit(0);
+		}
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert_int_eq(status, 0);
+		/* slow.example is not found from now on */
+		if (i == 0)
+			ck_assert_int_eq(close(slow[1]), 0);
+		ck_assert(has_host(h, "http://192.0.2.1/") == (i == 0));
+		ck_assert(has_host(h, "http://192.0.2.2/"));
+	}
+	ck_assert(has_host(h, "http://192.0.2.3/"));
+	blocklist_hosts_free(h);
+	(void)close(slow[0]);
+}
+END_TEST
+
 static void
 add(TCase *tc)
 {
+	tcase_add_test(tc, hosts_respawned);
 	tcase_add_test(tc, hosts);
 	tcase_add_test(tc, hosts_slow);
 	tcase_add_test(tc, hosts_shared);
