@@ -399,14 +399,15 @@ look_at_range(struct scan *s)
 
 /*
  * May it pass without a scan, as its type is one of those?  Not when its bytes
- * say nothing of what is in it, when it has parts of other types, or when it
- * is open what its type is.
+ * say nothing of what is in it, when it has parts of other types, when it is
+ * open what its type is, or when it is a part itself, whose first bytes are
+ * not those of the whole.
  */
 static bool
 is_skipped(const struct scan *s, const char *bytes, size_t len)
 {
 	return s->av->types != NULL && !s->is_encoded && !s->many_types &&
-	    s->form == CLAMAV_FORM_NONE &&
+	    s->form == CLAMAV_FORM_NONE && !s->is_partial && s->range == 0 &&
 	    clamav_types_skip(s->av->types, s->type, bytes, len);
 }
 

@@ -170,6 +170,30 @@ if [ $types = yes ]; then
 	    -E 'Content-Encoding: deflate'
 	withheld Eicar-Test.UNOFFICIAL skip "$tmp/eicar.gz" -E "$pdf" \
 	    -E 'Content-Encoding: gzip'
+	# parts of a file: their first bytes are not its own
+	R='Content-Range: bytes'
+	{
+		printf '%%PDF-1.4\n'
+		cat "$tmp/clean"
+	} >"$tmp/clean.pdf"
+	c 0 skip respmod -f "$tmp/clean.pdf" -E "$pdf" --echo
+	for path in skip onlyelse; do
+		withheld Unscanned.partial $path "$tmp/clean.pdf" -E "$pdf" \
+		    -E "$R 0-99/9999"
+		withheld Unscanned.partial $path "$tmp/clean.pdf" -E "$pdf" \
+		    -E 'Content-Range: lines 1-2/3'
+		withheld Eicar-Test.UNOFFICIAL $path "$tmp/eicar" -E "$pdf" \
+		    -E "$R 0-67/68"
+	done
+	cat >"$tmp/part.it" <<-'END'
+	case "206 of a type that is skipped"
+	request RESPMOD uri "icap://$A/onlyelse" res-hdr "HTTP/1.1 206 Partial Content^Content-Type: image/png^^" \
+	    res-body data "hello" + "Allow: 204"
+	E200
+	header X-Infection-Found 'Threat=Unscanned.partial;'
+	END
+	"$icapt" -t 60 -p "$icapd_port" -s av "$tmp/part.it" \
+	    >"$tmp/part.out" || fail "$(cat "$tmp/part.out")"
 	# types that are several
 	withheld Eicar-Test.UNOFFICIAL skip "$tmp/eicar" -E "$pdf" -E "$png"
 	withheld Eicar-Test.UNOFFICIAL skip "$tmp/eicar" \
