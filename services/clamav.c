@@ -505,7 +505,10 @@ scan_parts(struct scan *s, struct clamav_form *f, int fd)
 	return true;
 }
 
-/* It is a form. */
+/*
+ * It is a form.  One in a coding has no boundary that anybody finds before it
+ * is undone, which the engine does for itself alone: its parts are not known.
+ */
 static void
 scan_form(struct scan *s, int fd)
 {
@@ -518,8 +521,11 @@ scan_form(struct scan *s, int fd)
 		add_reason(s, CLAMD_ERROR, strerror(errno));
 		return;
 	}
+	if (s->is_encoded)
+		add_reason(s, CLAMD_ENCODED, "parts of a form");
 	clamav_form_init(&f, s->boundary, p, (size_t)s->size);
-	if (scan_parts(s, &f, fd) && (doubt = clamav_form_doubt(&f)) != NULL)
+	if (scan_parts(s, &f, fd) && !s->is_encoded &&
+	    (doubt = clamav_form_doubt(&f)) != NULL)
 		add_reason(s, CLAMD_FORM, doubt);
 	(void)munmap(p, (size_t)s->size);
 }

@@ -216,6 +216,26 @@ done
 clean whole "$tmp/secret.form" -E "$T; boundary=BB"
 clean whole "$tmp/secret.form" -E "$T"
 
+step "forms: one in a coding"
+# the engine has seen the whole, nobody the parts
+G='Content-Encoding: gzip'
+form BB "$crlf" "$0" >"$tmp/text.form"
+for file in text clean; do
+	gzip -c "$tmp/$file.form" >"$tmp/$file.form.gz"
+	unscanned encoded "$tmp/$file.form.gz" -form -E "$T; boundary=BB" \
+	    -E "$G"
+	c 0 codedpass reqmod -f "$tmp/$file.form.gz" --echo \
+	    -E "$T; boundary=BB" -E "$G"
+	clean whole "$tmp/$file.form.gz" -E "$T; boundary=BB" -E "$G"
+done
+withheld Unscanned.form codedpass "$tmp/clean.form.gz" -E "$T" -E "$G"
+# what is found counts: in the whole, and in parts that are in no coding
+form BB "$crlf" "$tmp/eicar" | gzip -c >"$tmp/eicar.form.gz"
+withheld Eicar-Test.UNOFFICIAL pass "$tmp/eicar.form.gz" \
+    -E "$T; boundary=BB" -E "$G"
+withheld Secret-Test.UNOFFICIAL pass "$tmp/secret.form" \
+    -E "$T; boundary=BB" -E "$G"
+
 step "forms: one that is not"
 for type in "$T" "$T; boundary=" "$T; xboundary=CC; boundary=BB" \
     "$T; boundary = BB" "$T; boundary=\"B\\B\"" "$T; boundary=ZZ" \
