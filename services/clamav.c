@@ -399,14 +399,15 @@ look_at_range(struct scan *s)
 
 /*
  * May it pass without a scan, as its type is one of those?  Not when its bytes
- * say nothing of what is in it, when it has parts of other types, or when it
- * is open what its type is.
+ * say nothing of what is in it, when it has parts of other types, when it is
+ * open what its type is, or when it is a part itself, whose first bytes are
+ * not those of the whole.
  */
 static bool
 is_skipped(const struct scan *s, const char *bytes, size_t len)
 {
 	return s->av->types != NULL && !s->is_encoded && !s->many_types &&
-	    s->form == CLAMAV_FORM_NONE &&
+	    s->form == CLAMAV_FORM_NONE && !s->is_partial && s->range == 0 &&
 	    clamav_types_skip(s->av->types, s->type, bytes, len);
 }
 
@@ -504,7 +505,10 @@ scan_parts(struct scan *s, struct clamav_form *f, int fd)
 	return true;
 }
 
-/* It is a form. */
+/*
+ * It is a form.  One in a coding has no boundary that anybody finds before it
+ * is undone, which the engine does for itself alone: its parts are not known.
+ */
 static void
 scan_form(struct scan *s, int fd)
 {
@@ -517,8 +521,11 @@ scan_form(struct scan *s, int fd)
 		add_reason(s, CLAMD_ERROR, strerror(errno));
 		return;
 	}
+	if (s->is_encoded)
+		add_reason(s, CLAMD_ENCODED, "parts of a form");
 	clamav_form_init(&f, s->boundary, p, (size_t)s->size);
-	if (scan_parts(s, &f, fd) && (doubt = clamav_form_doubt(&f)) != NULL)
+	if (scan_parts(s, &f, fd) && !s->is_encoded &&
+	    (doubt = clamav_form_doubt(&f)) != NULL)
 		add_reason(s, CLAMD_FORM, doubt);
 	(void)munmap(p, (size_t)s->size);
 }

@@ -56,18 +56,23 @@ contains_nocase(struct slice s, const char *what)
 	return false;
 }
 
-/* Without quotes, commas, backslashes and blanks, on which readers differ. */
+/*
+ * Without what readers differ on: quotes, backslashes and semicolons, blanks at
+ * its ends, and blanks and commas that are not in quotes.
+ */
 static bool
-is_plain(struct slice boundary)
+is_plain(struct slice b, bool is_quoted)
 {
-	size_t	 i;
+	const char	*odd = is_quoted ? "\"\\;" : "\"\\;, ";
+	size_t		 i;
 
-	if (boundary.len == 0 || boundary.len > CLAMAV_BOUNDARY_MAX ||
-	    chars_span(boundary.p, boundary.len, CHARS_VISIBLE) !=
-	    boundary.len)
+	if (b.len == 0 || b.len > CLAMAV_BOUNDARY_MAX || b.p[0] == ' ' ||
+	    b.p[b.len - 1] == ' ')
 		return false;
-	for (i = 0; i < boundary.len; i++)
-		if (strchr("\"\\,;", boundary.p[i]) != NULL)
+	for (i = 0; i < b.len; i++)
+		if ((b.p[i] != ' ' &&
+		    chars_span(b.p + i, 1, CHARS_VISIBLE) == 0) ||
+		    strchr(odd, b.p[i]) != NULL)
 			return false;
 	return true;
 }
@@ -104,6 +109,7 @@ static int
 take_parameters(struct slice s, struct slice *boundary)
 {
 	struct slice	 name, value;
+	bool		 is_quoted;
 
 	boundary->len = 0;
 	for (skip_blanks(&s); s.len > 0; skip_blanks(&s)) {
@@ -117,10 +123,11 @@ take_parameters(struct slice s, struct slice *boundary)
 		if (name.len == 0 || s.len == 0 || s.p[0] != '=')
 			return -1;
 		(void)cut(&s, 1);
+		is_quoted = s.len > 0 && s.p[0] == '"';
 		if (take_value(&s, &value) == -1)
 			return -1;
 		if (slice_is_nocase(name, "boundary")) {
-			if (boundary->len > 0 || !is_plain(value))
+			if (boundary->len > 0 || !is_plain(value, is_quoted))
 				return -1;
 			*boundary = value;
 		} else if (contains_nocase(name, "boundary") ||

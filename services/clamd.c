@@ -695,6 +695,7 @@ clamd_scan(struct clamd *c, const struct clamd_body *b, int64_t deadline,
 {
 	struct clamd_job	 job = { b, -1, deadline };
 	struct clamd_engine	*e;
+	struct clamd_verdict	 own;
 	unsigned int		 order[CLAMD_ENGINES_MAX] = { 0 }, i;
 
 	verdict_say(v, CLAMD_DOWN, c->n == 0 ? "no engine is configured" :
@@ -704,8 +705,11 @@ clamd_scan(struct clamd *c, const struct clamd_body *b, int64_t deadline,
 		e = &c->engine[order[i]];
 		if (!clamd_engine_may_ask(e, c->timeouts.connect))
 			continue;
-		engine_scan(c, e, &job, v);
-		if (is_final(v->result) || clamd_now() >= deadline)
+		engine_scan(c, e, &job, &own);
+		/* that another one is down says nothing about the body */
+		if (is_final(own.result) || v->result == CLAMD_DOWN)
+			*v = own;
+		if (is_final(own.result) || clamd_now() >= deadline)
 			break;
 	}
 	if (job.own != -1)

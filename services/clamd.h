@@ -103,7 +103,8 @@ void	 clamd_set_root(struct clamd *c, const char *root);
  * verdict or the deadline (of clamd_now()) has passed: in their order those
  * that work, and behind them those that do not, but of these no one that was
  * silent when it was asked, until it has been left alone for a while.  Never
- * fails: what is not known is said in v.
+ * fails: what is not known is said in v, by the first that had something else
+ * to say than that it is down.
  */
 void	 clamd_scan(struct clamd *c, const struct clamd_body *b,
 	    int64_t deadline, struct clamd_verdict *v);

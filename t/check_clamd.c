@@ -599,6 +599,37 @@ START_TEST(others_take_over)
 }
 END_TEST
 
+/* Who is down has not seen the body: what another one has said of it stays. */
+START_TEST(reason_outlives_who_is_down)
+{
+	static const char	 large[] =
+				    "%u: INSTREAM size limit exceeded. ERROR";
+	static const char	 late[] =
+				    "%u: fd[1]: CL_ETIMEOUT: Time limit ERROR";
+	static const char	 error[] = "%u: fd[1]: Broken ERROR";
+	static const char	 ok[] = "%u: fd[1]: OK";
+	static const char	 nobody[] = "unix:/nonexistent/clamd";
+	struct clamd_verdict	 v;
+	struct clamd		*c;
+	unsigned int		 i;
+
+	for (i = 0; i < 2; i++) {
+		c = client(&patient, i == 0 ? address : nobody,
+		    i == 0 ? nobody : address);
+		tell(REPLY, large, sizeof(large), 0);
+		ck_assert_int_eq(scan(c, &v), CLAMD_TOO_LARGE);
+		tell(REPLY, late, sizeof(late), 0);
+		ck_assert_int_eq(scan(c, &v), CLAMD_TIMEOUT);
+		tell(REPLY, error, sizeof(error), 0);
+		ck_assert_int_eq(scan(c, &v), CLAMD_ERROR);
+		ck_assert(strstr(v.text, "Broken") != NULL);
+		tell(REPLY, ok, sizeof(ok), 0);
+		ck_assert_int_eq(scan(c, &v), CLAMD_CLEAN);
+		clamd_free(c);
+	}
+}
+END_TEST
+
 START_TEST(bodies_arrive)
 {
 	static const char	 ok[] = "%u: stream: OK";
@@ -1177,6 +1208,7 @@ add(TCase *tc)
 	tcase_add_test(tc, silence_is_a_timeout);
 	tcase_add_test(tc, session_is_kept_and_renewed);
 	tcase_add_test(tc, others_take_over);
+	tcase_add_test(tc, reason_outlives_who_is_down);
 	tcase_add_test(tc, bodies_arrive);
 	tcase_add_test(tc, verdict_before_the_end_is_no_clean_one);
 	tcase_add_loop_test(tc, death_with_a_body_is_down, 0, 2);
