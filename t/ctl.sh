@@ -57,14 +57,14 @@ as_nobody=
 if [ "$(id -u)" -eq 0 ]; then
 	as_nobody='setpriv --reuid 65534 --regid 65534 --clear-groups --'
 fi
-cp "$ctl" "$tmp/run/icapctl"
+cp "$ctl" "$tmp/icapctl"
 chmod 755 "$tmp"
 mkdir "$tmp/shut"
 : >"$tmp/shut/icapd.board"
 chmod 000 "$tmp/shut"
 for command in status check; do
 	# shellcheck disable=SC2086 # a list of words
-	start ctl $as_nobody "$tmp/run/icapctl" -r "$tmp/shut" "$command"
+	start ctl $as_nobody "$tmp/icapctl" -r "$tmp/shut" "$command"
 	reap "$started_pid"
 	[ "$status" -eq 1 ] || fail "$command: status $status"
 	has "$tmp/ctl.err" "not allowed: $tmp/shut/icapd.board" ||
