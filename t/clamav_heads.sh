@@ -127,15 +127,13 @@ withheld Unscanned.encoded av "$tmp/eicar.deflate" \
 withheld Unscanned.encoded av "$tmp/eicar.deflate" \
     -E 'Content-Encoding:' -E 'Content-Encoding: deflate'
 withheld Unscanned.encoded av "$tmp/eicar.deflate" \
-    -E 'Content-Encoding : deflate'
-withheld Unscanned.encoded av "$tmp/eicar.deflate" \
-    -E 'Content-Encoding	: gzip' -E 'content-encoding: x, DEFLATE'
+    -E 'Content-Encoding: gzip' -E 'content-encoding: x, DEFLATE'
 withheld Unscanned.encoded av "$tmp/eicar.deflate" \
     -E 'Content-Encoding: gzip,' -E 'Content-Encoding:  ,deflate '
 unscanned encoded "$tmp/eicar.deflate" '' \
     -E 'Content-Encoding: identity' -E 'Content-Encoding: deflate'
 withheld Eicar-Test.UNOFFICIAL av "$tmp/eicar.gz" \
-    -E 'Content-Encoding: identity' -E 'Content-Encoding : gzip'
+    -E 'Content-Encoding: identity' -E 'Content-Encoding: gzip'
 clean av "$tmp/clean" -E 'Content-Encoding: identity' -E 'Content-Encoding:'
 # what cannot be scanned is known by the preview; without one it waits
 c 0 codedpass respmod -f "$tmp/clean" -E 'Content-Encoding: br, gzip' \
@@ -205,7 +203,7 @@ known "$tmp/secret.form" '' -E "$T; boundary=ZZ"
 withheld Unscanned.form av "$tmp/secret.form" \
     -E 'Content-Type: text/plain' -E "$T; boundary=BB"
 withheld Unscanned.form av "$tmp/secret.form" \
-    -E "$T; boundary=BB" -E 'Content-Type : text/plain'
+    -E "$T; boundary=BB" -E 'Content-Type: text/plain'
 # what is found in the whole counts whatever the type says
 form BB "$crlf" "$tmp/eicar" >"$tmp/eicar.form"
 withheld Eicar-Test.UNOFFICIAL pass "$tmp/eicar.form" -E "$T"
@@ -309,7 +307,6 @@ for range in '0-33/*' '0-32/33' '0-34/35' '1-34/34' '0-33 /34' '34-67/68' \
 done
 withheld Unscanned.partial av "$tmp/half1" -E 'Content-Range: lines 0-33/34'
 withheld Unscanned.partial av "$tmp/half1" -E "$R 0-33/34" -E "$R 0-33/68"
-withheld Unscanned.partial av "$tmp/half1" -E 'Content-Range : bytes 0-33/68'
 # all there is; and what is found in a part
 clean av "$tmp/half1" -E "$R 0-33/34"
 withheld Eicar-Test.UNOFFICIAL pass "$tmp/eicar" -E "$R 0-67/100"
@@ -340,6 +337,38 @@ E204
 END
 "$icapt" -t 60 -p "$icapd_port" -s av "$tmp/range.it" >"$tmp/range.out" ||
     fail "$(cat "$tmp/range.out")"
+
+step "names with blanks behind them"
+# which icapc does not send
+cat >"$tmp/blank.it" <<'END'
+set O "HTTP/1.1 200 OK^"
+set F "Content-Type: multipart/form-data; boundary=BB^"
+case "a coding"
+request RESPMOD uri "icap://$A/av" res-hdr "${O}Content-Encoding : deflate^^" \
+    res-body data "hello" + "Allow: 204"
+E200
+header X-Infection-Found 'Threat=Unscanned.encoded;'
+case "a coding behind a tab, and another one"
+request RESPMOD uri "icap://$A/av" \
+    res-hdr "${O}Content-Encoding\t: br^Content-Encoding: gzip^^" \
+    res-body data "hello" + "Allow: 204"
+E200
+header X-Infection-Found 'Threat=Unscanned.encoded;'
+case "a type"
+request RESPMOD uri "icap://$A/av" \
+    res-hdr "$O${F}Content-Type : text/plain^^" \
+    res-body data "--BB^^hello^--BB--^" + "Allow: 204"
+E200
+header X-Infection-Found 'Threat=Unscanned.form;'
+case "a range"
+request RESPMOD uri "icap://$A/av" \
+    res-hdr "${O}Content-Range : bytes 0-4/9^^" \
+    res-body data "hello" + "Allow: 204"
+E200
+header X-Infection-Found 'Threat=Unscanned.partial;'
+END
+"$icapt" -t 60 -p "$icapd_port" -s av "$tmp/blank.it" >"$tmp/blank.out" ||
+    fail "$(cat "$tmp/blank.out")"
 
 step "a preview where it helps, and else none"
 cat >"$tmp/preview.it" <<'END'
