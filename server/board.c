@@ -106,15 +106,14 @@ board_map_file(const char *path, size_t size)
 	return NULL;
 }
 
-void
+bool
 board_remove(const char *path)
 {
 	struct stat	 named, ours;
 
-	if (own_file != -1 && fstat(own_file, &ours) == 0 &&
+	return own_file != -1 && fstat(own_file, &ours) == 0 &&
 	    lstat(path, &named) == 0 && named.st_dev == ours.st_dev &&
-	    named.st_ino == ours.st_ino)
-		(void)unlink(path);
+	    named.st_ino == ours.st_ino && unlink(path) == 0;
 }
 
 pid_t

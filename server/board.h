@@ -166,8 +166,8 @@ struct board;
  */
 struct board *board_open(unsigned int max, const char *path);
 
-/* Removes the file, if it still is what board_open() has made. */
-void	 board_remove(const char *path);
+/* Removes the file, if it still is what board_open() has made: true. */
+bool	 board_remove(const char *path);
 
 /*
  * Who holds the board that is open as fd: the process that made it, by the

@@ -257,9 +257,11 @@ try_bind(const struct addrinfo *ai)
 	return error;
 }
 
+/* `what` begins what is said: a section, or also a key. */
 static void
-check_tcp(struct conf_load *l, const struct conf_listen *listen,
-    struct conf_where where, bool try, bool running)
+check_tcp(struct conf_load *l, const char *what,
+    const struct conf_listen *listen, struct conf_where where, bool try,
+    bool running)
 {
 	struct addrinfo	 hints, *res, *ai;
 	int		 error;
@@ -269,8 +271,8 @@ check_tcp(struct conf_load *l, const struct conf_listen *listen,
 	hints.ai_flags = AI_PASSIVE;
 	error = getaddrinfo(listen->host, listen->port, &hints, &res);
 	if (error != 0) {
-		conf_error(&l->errors, where, "listen \"%s\": %s: expected an "
-		    "address or name of this host", listen->address,
+		conf_error(&l->errors, where, "%s \"%s\": %s: expected an "
+		    "address or name of this host", what, listen->address,
 		    gai_strerror(error));
 		return;
 	}
@@ -278,8 +280,8 @@ check_tcp(struct conf_load *l, const struct conf_listen *listen,
 	for (ai = res; try && ai != NULL && error == -1; ai = ai->ai_next)
 		error = try_bind(ai);
 	if (try && error == -1 && !(errno == EADDRINUSE && running))
-		conf_error(&l->errors, where, "listen \"%s\": %s: expected an "
-		    "address of this host and a port that is free",
+		conf_error(&l->errors, where, "%s \"%s\": %s: expected an "
+		    "address of this host and a port that is free", what,
 		    listen->address, strerror(errno));
 	freeaddrinfo(res);
 }
@@ -324,6 +326,26 @@ check_unix(struct conf_load *l, const struct conf_listen *listen,
 }
 
 static void
+check_status(struct conf_load *l, bool try, bool running)
+{
+#ifdef HAVE_LIBMICROHTTPD
+	struct conf_listen	 listen;
+
+	memset(&listen, 0, sizeof(listen));
+	listen.address = l->conf->view.status_address;
+	listen.host = l->conf->view.status_host;
+	listen.port = l->conf->view.status_port;
+	if (listen.host != NULL)
+		check_tcp(l, "status address", &listen, conf_where_of(l,
+		    "status", "address"), try, running);
+#else
+	(void)l;
+	(void)try;
+	(void)running;
+#endif
+}
+
+static void
 check_listeners(struct conf_load *l, bool try)
 {
 	const struct conf_section	*s;
@@ -347,12 +369,13 @@ check_listeners(struct conf_load *l, bool try)
 		if (listen->path != NULL)
 			check_unix(l, listen, s->where, try, running);
 		else
-			check_tcp(l, listen, s->where, try, running);
+			check_tcp(l, "listen", listen, s->where, try, running);
 	}
 	/* the one that is there when none is configured */
 	if (n == 0 && l->conf->nlisten == 1)
-		check_tcp(l, l->listen, conf_where_of(l, "listen", ""), try,
-		    running);
+		check_tcp(l, "listen", l->listen, conf_where_of(l, "listen",
+		    ""), try, running);
+	check_status(l, try, running);
 }
 
 void

@@ -56,6 +56,7 @@ struct ctl {
 	int			 fd;		/* of the board */
 	const struct board	*board;		/* NULL: of another version */
 	const struct board_head	*head;
+	uint32_t		 nplaces;	/* of the board, at most */
 	struct tally		*tally;
 	pid_t			 master;
 	char			**name;		/* what the command is about */
@@ -144,6 +145,27 @@ ctl_find(struct ctl *c, const char **why)
 	return -1;
 }
 
+static bool
+is_forbidden(void)
+{
+	return errno == EACCES || errno == EPERM;
+}
+
+/* After ctl_find(). */
+static void fail_find(const struct ctl *c, const char *why)
+    __attribute__((noreturn));
+
+static void
+fail_find(const struct ctl *c, const char *why)
+{
+	bool	 forbidden = is_forbidden();
+
+	fail(forbidden ? EXIT_FAILED : EXIT_ABSENT, "%s: %s/%s %s%s%s",
+	    forbidden ? "not allowed" : "no daemon is running", c->run_dir,
+	    BOARD_FILE, why, errno != 0 ? ": " : "", errno != 0 ?
+	    strerror(errno) : "");
+}
+
 /* Maps what the daemon shows.  Returns 0, or -1 with *why. */
 static int
 ctl_map(struct ctl *c, const char **why)
@@ -162,6 +184,7 @@ ctl_map(struct ctl *c, const char **why)
 		return -1;
 	}
 	c->head = board_see_head(c->board);
+	c->nplaces = __atomic_load_n(&c->head->max, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -169,16 +192,9 @@ static void
 ctl_attach(struct ctl *c, bool is_blind)
 {
 	const char	*why;
-	int		 status = EXIT_ABSENT;
 
-	if (ctl_find(c, &why) == -1) {
-		if (errno == EACCES || errno == EPERM)
-			status = EXIT_FAILED;
-		fail(status, "%s: %s/%s %s%s%s", status == EXIT_ABSENT ?
-		    "no daemon is running" : "not allowed", c->run_dir,
-		    BOARD_FILE, why, errno != 0 ? ": " : "", errno != 0 ?
-		    strerror(errno) : "");
-	}
+	if (ctl_find(c, &why) == -1)
+		fail_find(c, why);
 	/* a package may have been upgraded, and the daemon not yet */
 	if (ctl_map(c, &why) == -1 && !is_blind)
 		fail(EXIT_FAILED, "process %ld: %s; `icapctl upgrade' or a "
@@ -349,6 +365,16 @@ struct worker_numbers {
 	uint64_t	 transactions;
 };
 
+/* How many places there are to look at, whatever a worker writes there. */
+static unsigned int
+count_places(const struct ctl *c)
+{
+	uint32_t	 n = __atomic_load_n(&c->head->nslots,
+			    __ATOMIC_RELAXED);
+
+	return n < c->nplaces ? n : c->nplaces;
+}
+
 static struct worker_numbers
 worker_numbers(const struct board_slot *slot)
 {
@@ -367,7 +393,7 @@ print_workers(const struct ctl *c, struct worker_numbers *last,
 {
 	const struct board_slot	*slot;
 	struct worker_numbers	 now, was = { 0, 0, 0 };
-	unsigned int		 i, n = 0;
+	unsigned int		 i, n = 0, places = count_places(c);
 	double			 t = 1;
 
 	if (last != NULL && c->now.now > c->before.now)
@@ -375,7 +401,7 @@ print_workers(const struct ctl *c, struct worker_numbers *last,
 	(void)printf("%6s %8s %-9s %10s %4s %14s %14s\n", "worker", "pid",
 	    "state", "since", "gen", last != NULL ? "connections/s" :
 	    "connections", last != NULL ? "transactions/s" : "transactions");
-	for (i = 0; i < c->head->nslots; i++) {
+	for (i = 0; i < places; i++) {
 		slot = board_see_slot(c->board, i);
 		now = worker_numbers(slot);
 		if (last != NULL) {
@@ -542,14 +568,14 @@ ctl_top(struct ctl *c)
 	struct pollfd	 pfd = { STDIN_FILENO, POLLIN, 0 };
 	bool		 is_live = isatty(STDOUT_FILENO) == 1;
 	char		 key;
-	unsigned int	 i;
+	unsigned int	 i, places = count_places(c);
 	struct worker_numbers	*last;
 
-	last = calloc(c->head->max, sizeof(*last));
+	last = calloc(c->nplaces, sizeof(*last));
 	if (last == NULL)
 		fail(EXIT_FAILED, "out of memory");
 	snapshot_take(&c->before, c->board, c->tally);
-	for (i = 0; i < c->head->nslots; i++)
+	for (i = 0; i < places; i++)
 		last[i] = worker_numbers(board_see_slot(c->board, i));
 	do {
 		if (poll(&pfd, is_live, 1000) == 1 &&
@@ -751,20 +777,39 @@ set_targets(struct ctl *c, const char *name)
 	return found;
 }
 
+/* Is that a process of the daemon, by the kernel's word? */
+static bool
+is_child(const struct ctl *c, pid_t pid)
+{
+	char	 path[64], parent[64], text[2048];
+	ssize_t	 n;
+	int	 fd;
+
+	(void)snprintf(parent, sizeof(parent), "\nPPid:\t%ld\n",
+	    (long)c->master);
+	(void)snprintf(path, sizeof(path), "/proc/%ld/status", (long)pid);
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		return false;
+	n = read(fd, text, sizeof(text) - 1);
+	(void)close(fd);
+	text[n > 0 ? n : 0] = '\0';
+	return strstr(text, parent) != NULL;
+}
+
 /*
- * Is that the process that looks after lists?  The master frees the place of
- * one that has ended before anybody else can get its number.
+ * Is that the process that looks after lists?  Workers may write to the board:
+ * what it names is at most another child of the master.
  */
 static bool
 is_watching(const struct ctl *c, pid_t pid)
 {
 	const struct board_slot	*slot;
-	unsigned int		 i;
+	unsigned int		 i, places = count_places(c);
 
-	for (i = 0; pid > 0 && is_held(c) && i < c->head->nslots; i++) {
+	for (i = 0; pid > 0 && is_held(c) && i < places; i++) {
 		slot = board_see_slot(c->board, i);
 		if (slot->pid == pid && slot->state == BOARD_AUX)
-			return kill(pid, 0) == 0 || errno == EPERM;
+			return is_child(c, pid);
 	}
 	return false;
 }
@@ -1137,6 +1182,8 @@ ctl_check(struct ctl *c)
 
 	if (is_running)
 		(void)ctl_map(c, &why);
+	else if (c->file == NULL && is_forbidden())
+		fail_find(c, why);
 	if (c->file != NULL) {
 		if (strlcpy(file, c->file, sizeof(file)) >= sizeof(file))
 			fail(EXIT_FAILED, "-f: the name is too long");

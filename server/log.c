@@ -220,8 +220,12 @@ log_write(const char *line, size_t n)
 {
 	static int	 patience = STDERR_PATIENCE;
 	struct pollfd	 pfd = { .fd = STDERR_FILENO, .events = POLLOUT };
+	int		 n_ready = poll(&pfd, 1, patience);
 
-	if (poll(&pfd, 1, patience) == 0) {
+	/* a signal came: as it is now, so that no number of them holds us */
+	if (n_ready == -1)
+		n_ready = poll(&pfd, 1, 0);
+	if (n_ready != 1) {
 		patience = 0;
 		return;
 	}

@@ -506,19 +506,18 @@ start_check(struct conf *conf, char *why, size_t size)
 	return 0;
 }
 
-/* Who holds the board with our name, but for the one we succeed: or 0. */
+/* Who holds the board with our name, but for our parent, if we succeed it. */
 static pid_t
 start_find_holder(const struct starting *st)
 {
 	int	 fd;
 	pid_t	 holder;
 
-	if (st->is_successor ||
-	    (fd = open(st->board, O_RDONLY | O_CLOEXEC)) == -1)
+	if ((fd = open(st->board, O_RDONLY | O_CLOEXEC)) == -1)
 		return 0;
 	holder = board_find_holder(fd);
 	(void)close(fd);
-	return holder;
+	return st->is_successor && holder == getppid() ? 0 : holder;
 }
 
 /* A folder that nobody has configured may be missing, or taken. */
@@ -581,9 +580,10 @@ start_remove_board(const struct starting *st)
 
 	if (!st->has_board)
 		return;
-	if (start_name_board(st, path, sizeof(path)) == 0)
-		board_remove(path);
-	if (start_name_view(st, path, sizeof(path)) == 0)
+	/* the counters go with the board, whose lock tells whose they are */
+	if (start_name_board(st, path, sizeof(path)) == 0 &&
+	    board_remove(path) &&
+	    start_name_view(st, path, sizeof(path)) == 0)
 		(void)unlink(path);
 }
 

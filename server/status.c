@@ -210,10 +210,22 @@ status_admit(void *arg, const struct sockaddr *from, socklen_t len)
 /* Opened by the master; it outlives the process, which inherits it. */
 static int	 status_fd = -1;
 
+/*
+ * As long as there is a listener, whatever a reload says: else it would be
+ * open, and nobody would answer.
+ */
 bool
 status_is_wanted(const struct conf *conf)
 {
-	return conf->view.status_host != NULL;
+	bool	 is_configured = conf->view.status_host != NULL;
+
+	if (is_configured && status_fd == -1)
+		log_warnx("status: the listener takes a restart or an "
+		    "upgrade");
+	else if (!is_configured && status_fd != -1)
+		log_warnx("status: the listener stays until a restart or an "
+		    "upgrade");
+	return status_fd != -1;
 }
 
 int
@@ -311,10 +323,8 @@ status_run(const struct conf *conf, struct board *board, struct view *view,
 	static struct status	 st;
 	struct MHD_Daemon	*mhd;
 	const struct conf_view	*v = &conf->view;
-	struct conf_listen	 l;
 	const char		*why;
 	char			 name[128];
-	int			 fd = status_fd;
 
 	st.board = board;
 	st.most = v->status_connections;
@@ -325,24 +335,18 @@ status_run(const struct conf *conf, struct board *board, struct view *view,
 	status_handle(SIGUSR1, SIG_IGN);
 	status_handle(SIGUSR2, SIG_IGN);
 	status_handle(SIGPIPE, SIG_IGN);
-	/* one that came with a reload */
-	status_address(conf, &l);
-	if (fd == -1 && (fd = listen_open(&l, &why)) == -1)
-		fatalx(EXIT_SICK, "status: cannot listen on %s port %s: %s",
-		    v->status_host, v->status_port, errno != 0 ?
-		    strerror(errno) : why);
 	if ((httpd = httpd_open(&why)) == NULL)
 		fatalx(EXIT_CONFIG, "status: %s", why);
 	mhd = httpd->start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0,
 	    status_admit, &st, status_request, &st,
-	    MHD_OPTION_LISTEN_SOCKET, fd,
+	    MHD_OPTION_LISTEN_SOCKET, status_fd,
 	    MHD_OPTION_CONNECTION_LIMIT, v->status_connections + SPARE,
 	    MHD_OPTION_NOTIFY_CONNECTION, status_count, &st,
 	    MHD_OPTION_CONNECTION_TIMEOUT, (unsigned int)IDLE_SECONDS,
 	    MHD_OPTION_END);
 	if (mhd == NULL)
 		fatalx(EXIT_SICK, "status: libmicrohttpd does not start");
-	listen_name(fd, name, sizeof(name));
+	listen_name(status_fd, name, sizeof(name));
 	log_info("status on %s", name);
 	status_serve(mhd, master);
 	status_finish(&st, mhd);

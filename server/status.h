@@ -8,7 +8,10 @@
 #include "conf.h"
 #include "view.h"
 
-/* Is a status listener configured (and built in)? */
+/*
+ * Has the master a status listener?  One that the configuration wants, or
+ * does not want, only since a reload takes a restart: then it says so.
+ */
 bool	 status_is_wanted(const struct conf *conf);
 
 /* Names the descriptor that a new binary inherits. */

@@ -210,10 +210,10 @@ START_TEST(only_its_own_file_is_removed)
 	ck_assert_int_eq(unlink(file), 0);
 	ck_assert_int_ne(fd = open(file, O_RDWR | O_CREAT, 0600), -1);
 	(void)close(fd);
-	board_remove(file);
+	ck_assert(!board_remove(file));
 	ck_assert_int_eq(access(file, F_OK), 0);
 	ck_assert_ptr_nonnull(board_open(PLACES, file));
-	board_remove(file);
+	ck_assert(board_remove(file));
 	ck_assert_int_eq(access(file, F_OK), -1);
 	remove_dir();
 }

@@ -272,10 +272,28 @@ END
 refused ":3: listen \"127.0.0.1:$icapd_port\": Address already in use:" \
     "expected an address of this host and a port that is free"
 
+cat >"$tmp/status.conf" <<END
+service "/x" { run = {echo} }
+listen "127.0.0.1:0" { }
+status {
+	address = "127.0.0.1:$icapd_port"
+}
+END
+if grep -q '^#define HAVE_LIBMICROHTTPD' "${top_builddir:-.}/config.h"; then
+	mv "$tmp/x.conf" "$tmp/y.conf"
+	cp "$tmp/status.conf" "$tmp/x.conf"
+	refused ":4: status address \"127.0.0.1:$icapd_port\": Address" \
+	    "already in use: expected an address of this host and a port" \
+	    "that is free"
+	mv "$tmp/y.conf" "$tmp/x.conf"
+fi
+
 step "but not by the daemon that the pid file names"
 echo "$icapd_pid" >"$tmp/test.pid"
-echo "pidfile = \"$tmp/test.pid\"" >>"$tmp/x.conf"
-check 0 "$tmp/x.conf"
+for file in x status; do
+	echo "pidfile = \"$tmp/test.pid\"" >>"$tmp/$file.conf"
+	check 0 "$tmp/$file.conf"
+done
 icapd_stop TERM
 
 step "the same ISTags again"

@@ -10,6 +10,7 @@ set -u
 . "$(dirname "$0")/view.sh"
 
 need jq jq
+[ "$(id -u)" -ne 0 ] || need setpriv util-linux
 view_setup
 
 # Where on a board the master's pid is: behind 32 bytes of other numbers.
@@ -50,6 +51,26 @@ done
 printf 'no board' >"$tmp/ctl/icapd.board"
 run 3 status
 rm -f "$tmp/ctl/icapd.board"
+
+step "a board that one may not see is not the same as none"
+as_nobody=
+if [ "$(id -u)" -eq 0 ]; then
+	as_nobody='setpriv --reuid 65534 --regid 65534 --clear-groups --'
+fi
+cp "$ctl" "$tmp/icapctl"
+chmod 755 "$tmp"
+mkdir "$tmp/shut"
+: >"$tmp/shut/icapd.board"
+chmod 000 "$tmp/shut"
+for command in status check; do
+	# shellcheck disable=SC2086 # a list of words
+	start ctl $as_nobody "$tmp/icapctl" -r "$tmp/shut" "$command"
+	reap "$started_pid"
+	[ "$status" -eq 1 ] || fail "$command: status $status"
+	has "$tmp/ctl.err" "not allowed: $tmp/shut/icapd.board" ||
+	    fail "$command: not said"
+done
+chmod 700 "$tmp/shut"
 
 step "what is shown"
 view_start "workers 3" "log $tmp/log/access access ecs"

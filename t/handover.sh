@@ -141,6 +141,33 @@ if [ "$has_status" = yes ]; then
 	second=$(sed -n 's/.*pid \([0-9]*\),.*/\1/p' "$tmp/upgrade")
 	started="$started $second"
 	wait_until is_gone "$third" || fail "the third one does not end"
+
+	step "a reload neither adds the listener nor removes it"
+	answers() {
+		url=$(sed -n 's|.*status on \(127\.0\.0\.1:[0-9]*\).*|\1|p' \
+		    "$tmp/log/events")
+		[ -n "$url" ] && [ "$(pid_at "$url")" = "$icapd_pid" ]
+	}
+	icapd_pid=$second
+	: >"$tmp/log/events"
+	echo 'status { address = "127.0.0.1:0" }' >>"$tmp/icapd.conf"
+	"$ctl" -r "$tmp/ctl" reload >"$tmp/reload" || fail "no reload"
+	wait_until said 'status: the listener takes a restart' ||
+	    fail "it does not say that it does not"
+	[ -z "$(helper status)" ] || fail "it was added"
+	"$ctl" -r "$tmp/ctl" upgrade >"$tmp/upgrade" 2>&1 ||
+	    fail "$(cat "$tmp/upgrade")"
+	icapd_pid=$(sed -n 's/.*pid \([0-9]*\),.*/\1/p' "$tmp/upgrade")
+	started="$started $icapd_pid"
+	wait_until is_gone "$second" || fail "the fourth one does not end"
+	second=$icapd_pid
+	wait_until answers || fail "an upgrade does not add it"
+	sed '/^status/d' "$tmp/icapd.conf" >"$tmp/new"
+	cp "$tmp/new" "$tmp/icapd.conf"
+	"$ctl" -r "$tmp/ctl" reload >"$tmp/reload" || fail "no reload"
+	wait_until said 'status: the listener stays until a restart' ||
+	    fail "it does not say that it does not remove it"
+	answers || fail "it is open, and nobody answers"
 fi
 
 step "another daemon with the same run directory does not start"

@@ -101,10 +101,48 @@ has "$prefix/share/icapd/rc/icapd.logrotate" "$run/icapd/icapd.pid" ||
 step "the package is replaced under the running daemon"
 pid=$(cat "$run/icapd/icapd.pid")
 quiet make -s install
+printf 'log "%s" {\n\taccess = no\n\tevents = yes\n}\n' "$tmp/log/events" \
+    >>"$prefix/etc/icapd/icapd.conf"
+mkdir "$tmp/log"
+chmod 1777 "$tmp/log"
 quiet icapctl check
 quiet icapctl upgrade
 wait_until is_gone "$pid" || fail "the old one does not end"
 pid=$(cat "$run/icapd/icapd.pid")
+
+step "the logs are opened again, also where icapctl finds no board"
+sed -n '/postrotate/,/endscript/{/script/d;/postrotate/d;p}' \
+    "$prefix/share/icapd/rc/icapd.logrotate" >"$tmp/rotate"
+has "$tmp/rotate" 'icapctl reopen' || fail "nothing is run"
+mv "$run/icapd/icapd.board" "$run/icapd/board"
+mv "$tmp/log/events" "$tmp/log/events.1"
+quiet sh "$tmp/rotate"
+wait_until test -e "$tmp/log/events" || fail "they were not"
+mv "$run/icapd/board" "$run/icapd/icapd.board"
+
+step "the upgrade of a daemon without a board leaves the board of another"
+sed "s,^pidfile.*,pidfile = \"$tmp/second.pid\"," \
+    "$prefix/etc/icapd/icapd.conf" >"$tmp/second.conf"
+start icapd icapd -d -f "$tmp/second.conf"
+second=$started_pid
+wait_until has "$tmp/icapd.err" "is in use by process $pid: icapctl does" ||
+    fail "it does not say that it has no board"
+is_second() {
+	[ -s "$tmp/second.pid" ] && [ "$(cat "$tmp/second.pid")" = "$second" ]
+}
+wait_until is_second || fail "the second is not ready"
+kill -USR2 "$second"
+wait_until is_gone "$second" || fail "the second is not upgraded"
+reap "$second"
+second=$(cat "$tmp/second.pid")
+started="$started $second"
+icapctl status >"$tmp/status" || fail "icapctl status"
+has "$tmp/status" "pid $pid, ready" || fail "its board was taken"
+second_pids="$second $(family "$second")"
+kill -TERM "$second"
+# shellcheck disable=SC2086 # a list of pids
+wait_until is_gone $second_pids || fail "the second does not end"
+icapctl status >"$tmp/status" || fail "its board was removed"
 
 step "stop"
 pids="$pid $(family "$pid")"
