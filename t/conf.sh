@@ -20,6 +20,10 @@ esac
 [ -x "$icapc" ] || fail "$icapc: no such program (make builds it)"
 files=${top_srcdir:-$(dirname "$0")/..}/t/conf
 files=$(cd "$files" && pwd) || fail "no t/conf"
+has_status=no
+if grep -q '^#define HAVE_LIBMICROHTTPD' "${top_builddir:-.}/config.h"; then
+	has_status=yes
+fi
 cd "$files" || fail "no t/conf"
 
 # The services that are built in are not the same everywhere.
@@ -279,7 +283,7 @@ status {
 	address = "127.0.0.1:$icapd_port"
 }
 END
-if grep -q '^#define HAVE_LIBMICROHTTPD' "${top_builddir:-.}/config.h"; then
+if [ "$has_status" = yes ]; then
 	mv "$tmp/x.conf" "$tmp/y.conf"
 	cp "$tmp/status.conf" "$tmp/x.conf"
 	refused ":4: status address \"127.0.0.1:$icapd_port\": Address" \
