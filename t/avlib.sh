@@ -6,11 +6,6 @@
 
 icapc=${ICAPC:-${top_builddir:-.}/icapc}
 
-# Starts icapd with $tmp/icapd.conf, that it may listen on port 0.
-av_start() {
-	icapd_serve
-}
-
 # c STATUS SERVICE METHOD OPTION...: icapc, which gives up after a while by
 # itself, has to exit with STATUS.
 c() {

@@ -105,7 +105,7 @@ form='Content-Type: multipart/form-data; boundary=AaB03x'
 # ---- the tests ------------------------------------------------------------
 
 step "without clamd nothing is clean"
-av_start
+icapd_serve
 for kind in '' -stream; do
 	unscanned down "$tmp/clean" "$kind"
 	unscanned down "$tmp/eicar" "$kind"

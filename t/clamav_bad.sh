@@ -126,7 +126,7 @@ clamd_start
 	policies late "unix:$tmp/bad/mute"
 	engine good "$unix"
 } >"$tmp/icapd.conf"
-av_start
+icapd_serve
 unscanned_counted timeout "$tmp/clean" -late
 clean good "$tmp/clean"
 infected good "$tmp/eicar"
@@ -146,7 +146,7 @@ step "each reason is counted"
 	policies error "unix:$tmp/bad/garbage"
 	policies good "$unix"
 } >"$tmp/icapd.conf"
-av_start
+icapd_serve
 unscanned_counted timeout "$tmp/clean" -scan
 unscanned_counted down "$tmp/clean" -down
 unscanned_counted down "$tmp/clean" -full
@@ -173,7 +173,7 @@ garbage() {
 		    "127.0.0.1:$(sed -n 's/^port //p' "$tmp/floor.out")" |
 		    sed 's/-timeout = 1m/-timeout = 300ms/'
 	} >"$tmp/icapd.conf"
-	av_start
+	icapd_serve
 	all=$(counted icapd_unscanned_total)
 	unscanned '[a-z]*' "$tmp/eicar" -garbage
 	[ "$(counted icapd_unscanned_total)" -eq $((all + 4)) ] ||

@@ -61,7 +61,7 @@ pages="template = \"$tmp/page.txt\" unscanned-template = \"$tmp/page.txt\""
 # a session that is kept takes one of the places
 sed 's/keep = 5/keep = 0/' "$tmp/icapd.conf" >"$tmp/x"
 mv "$tmp/x" "$tmp/icapd.conf"
-av_start
+icapd_serve
 for kind in unix stream tcp; do
 	clean "$kind" "$tmp/clean"
 	infected "$kind" "$tmp/eicar"

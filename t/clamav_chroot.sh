@@ -57,7 +57,7 @@ clamd_start
 # the search for leaks at the end of a process needs /proc
 ASAN_OPTIONS=detect_leaks=0
 export ASAN_OPTIONS
-av_start
+icapd_serve
 for worker in $(icapd_workers); do
 	[ "$(readlink "/proc/$worker/root")" = "$root" ] ||
 	    fail "worker $worker has another root"

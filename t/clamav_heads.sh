@@ -101,7 +101,7 @@ form BB "$crlf" "$tmp/secret" >"$tmp/secret.form"
 form BB "$crlf" "$tmp/clean" >"$tmp/clean.form"
 
 clamd_start
-av_start
+icapd_serve
 
 # withheld REASON SERVICE FILE OPTION...: both ways
 withheld() {

@@ -57,7 +57,7 @@ kind() {
 	kind garbage "unix:$tmp/bad/garbage" none
 	kind garbage-stream "stream:$tmp/bad/garbage" none
 } >"$tmp/icapd.conf"
-av_start
+icapd_serve
 
 # said KIND TEXT: the log gives that reason, for one body at least
 said() {

@@ -106,7 +106,7 @@ other=unix:$tmp/clamd2.sock
 	    "cache = no template = \"$tmp/page.txt\"" |
 	    sed 's/timeout = .*/timeout = 1m/'
 } >"$tmp/icapd.conf"
-av_start
+icapd_serve
 paths="av name cached second third over back"
 [ $has_ipv6 = no ] || paths="$paths six"
 [ $has_ipv6 = yes ] || say "no IPv6 here: left out" >&2
