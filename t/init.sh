@@ -18,15 +18,7 @@ case $script in
 esac
 
 # The daemon leaves us, so it has to be found by its pid file.
-stop_daemon() {
-	t_pid=$(cat "$tmp/icapd.pid" 2>/dev/null) || return 0
-	case $t_pid in
-	'' | *[!0-9]*) return 0 ;;
-	esac
-	kill -KILL "$t_pid" 2>/dev/null || :
-	wait_until is_gone "$t_pid" || :
-}
-cleanup_hook=stop_daemon
+cleanup_hook="kill_daemon $tmp/icapd.pid"
 
 mkdir "$tmp/spool"
 chmod 1777 "$tmp/spool"

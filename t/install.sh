@@ -19,15 +19,7 @@ run=$tmp/var/run
 src=$tmp/src
 
 # The daemon leaves us, so it has to be found by its pid file.
-stop_daemon() {
-	t_pid=$(cat "$run/icapd/icapd.pid" 2>/dev/null) || return 0
-	case $t_pid in
-	'' | *[!0-9]*) return 0 ;;
-	esac
-	kill -KILL "$t_pid" 2>/dev/null || :
-	wait_until is_gone "$t_pid" || :
-}
-cleanup_hook=stop_daemon
+cleanup_hook="kill_daemon $run/icapd/icapd.pid"
 
 # quiet COMMAND...: what it says is shown if it fails
 quiet() {

@@ -289,6 +289,17 @@ icapd_left_nothing() {
 	fi
 }
 
+# kill_daemon FILE: for cleanup_hook, ends the daemon whose pid file this is;
+# cleanup knows only what the test has started.
+kill_daemon() {
+	t_pid=$(cat "$1" 2>/dev/null) || return 0
+	case $t_pid in
+	'' | *[!0-9]*) return 0 ;;
+	esac
+	kill -KILL "$t_pid" 2>/dev/null || :
+	wait_until is_gone "$t_pid" || :
+}
+
 # complaints: the lines of icapd that are worse than a notice, in the ECS
 # form that is the default.
 complaints() {
