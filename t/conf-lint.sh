@@ -16,6 +16,21 @@ manual=$source/man/icapd.conf.5
 sample=${top_builddir:-.}/rc/icapd.conf
 LC_ALL=C
 
+# same MANUAL TABLES: what the two say is the same, but that what is not built
+# in is in the manual all the same.
+same() {
+	if "$ICAPD" -l | grep -q '^blocklist'; then
+		cp "$1" "$tmp/built"
+	else
+		grep -v '^blocklist' "$1" >"$tmp/built"
+	fi
+	diff "$tmp/built" "$2" >"$tmp/diff" || {
+		sed -n -e 's/^</only in the manual:/p' \
+		    -e 's/^>/only in icapd:/p' "$tmp/diff" >&2
+		fail "the manual and icapd differ"
+	}
+}
+
 step "the keys of the manual and of icapd"
 # Both as: section key type default range reload.  Keys of services follow
 # behind, in lists inside of "Sections of services".
@@ -59,16 +74,7 @@ awk '
 	    reload)
 	key = "(none)"
 }' "$manual" | sort >"$tmp/manual"
-# What is not built in is in the manual all the same.
-"$ICAPD" -l | grep -q '^blocklist' || {
-	grep -v '^blocklist' "$tmp/manual" >"$tmp/built"
-	mv "$tmp/built" "$tmp/manual"
-}
-diff "$tmp/manual" "$tmp/tables" >"$tmp/diff" || {
-	sed -n -e 's/^</only in the manual:/p' -e 's/^>/only in icapd:/p' \
-	    "$tmp/diff" >&2
-	fail "the manual and icapd differ"
-}
+same "$tmp/manual" "$tmp/tables"
 
 step "the keys of sections within those of services"
 # Both as: service section key kind, which is list, number or text; defaults
@@ -87,15 +93,7 @@ awk '
 		if ($i != ",")
 			print service, inner, $i, kind
 }' "$manual" | sort >"$tmp/manual.inner"
-"$ICAPD" -l | grep -q '^blocklist' || {
-	grep -v '^blocklist' "$tmp/manual.inner" >"$tmp/built"
-	mv "$tmp/built" "$tmp/manual.inner"
-}
-diff "$tmp/manual.inner" "$tmp/inner" >"$tmp/diff" || {
-	sed -n -e 's/^</only in the manual:/p' -e 's/^>/only in icapd:/p' \
-	    "$tmp/diff" >&2
-	fail "the manual and icapd differ"
-}
+same "$tmp/manual.inner" "$tmp/inner"
 
 step "each service is in the manual"
 "$ICAPD" -l | while IFS='	' read -r name summary; do
