@@ -88,6 +88,25 @@ logged() {
 	[ "$(count "$tmp/icapd.out" "$1")" -ge "$2" ]
 }
 
+# bad_start: badclamd, engines that do not do what they should, with their
+# sockets in $tmp/bad, and one on bad_port.  They end with this script, or by
+# bad_end: nobody else has the other end of their standard input.
+bad_start() {
+	mkdir "$tmp/bad"
+	mkfifo "$tmp/bad.in"
+	start bad "$t_builddir/badclamd" "$tmp/bad"
+	bad_pid=$started_pid
+	exec 9>"$tmp/bad.in"
+	wait_until has "$tmp/bad.out" '^port [1-9]' || fail "no engines"
+	bad_port=$(sed -n 's/^port //p' "$tmp/bad.out")
+}
+
+bad_end() {
+	exec 9>&-
+	reap "$bad_pid"
+	[ "$status" -eq 0 ] || fail "the engines ended with $status"
+}
+
 # section NAME POLICY ENGINE [KEY...]
 section() {
 	s_name=$1 s_policy=$2 s_engine=$3

@@ -25,13 +25,7 @@ clamd_more=/dev/null
 "$ICAPD" -l | grep -q '^clamav' || fail "icapd has no clamav"
 "$origin" -g 20000 3 >"$tmp/clean"
 
-# engines that do not do what they should; they end with this script
-mkdir "$tmp/bad"
-mkfifo "$tmp/bad.in"
-start bad "$t_builddir/badclamd" "$tmp/bad"
-bad_pid=$started_pid
-exec 9>"$tmp/bad.in"
-wait_until has "$tmp/bad.out" '^port [1-9]' || fail "no engines"
+bad_start
 
 # config TRANSACTION: how long one may take, and what all tests need
 config() {
@@ -194,7 +188,5 @@ garbage '1: ClamAV 1.4.3/0/x\0002: stream: O\0'
 garbage '\0377\0376\0001'
 
 step "the end"
-exec 9>&-
-reap "$bad_pid"
-[ "$status" -eq 0 ] || fail "the engines ended with $status"
+bad_end
 say ok

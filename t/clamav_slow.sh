@@ -15,17 +15,10 @@ set -u
 [ -x "$t_builddir/badclamd" ] || fail "no badclamd (make check builds it)"
 setup
 "$ICAPD" -l | grep -q '^clamav' || fail "icapd has no clamav"
-mkdir "$tmp/bad"
 head -c 20000 /dev/zero >"$tmp/clean"
 # more than any socket holds
 head -c 20000000 /dev/zero >"$tmp/large"
-# fifo: ends with this script, as nobody else has its other end
-mkfifo "$tmp/bad.in"
-start bad "$t_builddir/badclamd" "$tmp/bad"
-bad_pid=$started_pid
-exec 9>"$tmp/bad.in"
-wait_until has "$tmp/bad.out" '^port [1-9]' || fail "no engines"
-port=$(sed -n 's/^port //p' "$tmp/bad.out")
+bad_start
 
 # kind NAME ENGINE KEY: three services, whose time-outs are long but for KEY
 kind() {
@@ -46,7 +39,7 @@ kind() {
 	END
 	kind connect "unix:$tmp/bad/full" connect-timeout
 	kind connect-stream "stream:$tmp/bad/full" connect-timeout
-	kind connect-tcp "127.0.0.1:$port" connect-timeout
+	kind connect-tcp "127.0.0.1:$bad_port" connect-timeout
 	kind write "stream:$tmp/bad/deaf" write-timeout
 	kind reply "unix:$tmp/bad/mute" reply-timeout
 	kind reply-stream "stream:$tmp/bad/mute" reply-timeout
@@ -127,8 +120,6 @@ else
 fi
 
 step "the end"
-exec 9>&-
-reap "$bad_pid"
-[ "$status" -eq 0 ] || fail "the engines ended with $status"
+bad_end
 icapd_stop TERM
 say ok
