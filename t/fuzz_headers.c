@@ -12,7 +12,7 @@
 
 #include "../proto/http.h"
 #include "../services/txn.h"
-#include "fuzz.h"
+#include "fuzz_setup.h"
 #include "wire.h"
 
 #define RULES_MAX	4
@@ -38,32 +38,6 @@ static const struct limits	 limits = {
 	.request_line = 512, .head = 4096, .http_heads = 4096, .fields = 32,
 	.chunk_line = 64, .trailers = 256
 };
-
-static unsigned int	 complaints;
-
-static void on_error(const struct service_setup *setup, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-static void on_error_at(const struct service_setup *setup, cfg_t *inner,
-    const char *key, unsigned int index, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
-
-static void
-on_error(const struct service_setup *setup, const char *fmt, ...)
-{
-	(void)setup;
-	must(fmt[0] != '\0');
-	complaints++;
-}
-
-static void
-on_error_at(const struct service_setup *setup, cfg_t *inner, const char *key,
-    unsigned int index, const char *fmt, ...)
-{
-	(void)setup;
-	must(inner != NULL && fmt[0] != '\0');
-	must(key == NULL || index == 0 || index < cfg_size(inner, key));
-	complaints++;
-}
 
 /* ---- the input ----------------------------------------------------------- */
 

@@ -14,36 +14,10 @@
 #include <string.h>
 
 #include "../services/blocklist_rule.h"
-#include "fuzz.h"
+#include "fuzz_setup.h"
 
 #define LINES_MAX	32
 #define INPUT_MAX	4096		/* bytes of all */
-
-static unsigned int	 complaints;
-
-static void on_error(const struct service_setup *setup, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-static void on_error_at(const struct service_setup *setup, cfg_t *inner,
-    const char *key, unsigned int index, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
-
-static void
-on_error(const struct service_setup *setup, const char *fmt, ...)
-{
-	(void)setup;
-	must(fmt[0] != '\0');
-	complaints++;
-}
-
-static void
-on_error_at(const struct service_setup *setup, cfg_t *inner, const char *key,
-    unsigned int index, const char *fmt, ...)
-{
-	(void)setup;
-	must(inner != NULL && fmt[0] != '\0');
-	must(key == NULL || index == 0 || index < cfg_size(inner, key));
-	complaints++;
-}
 
 /* Does it hold at its first and at its last minute, and not beside them? */
 static void
