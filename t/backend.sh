@@ -19,8 +19,6 @@ need curl curl
 need jq jq
 setup
 clamd_setup
-# shellcheck disable=SC2034 # for clamd.sh
-clamd_more=/dev/null
 "$ICAPD" -l | grep -q '^blocklist' || skip "icapd has no blocklist"
 unix=unix:$tmp/clamd.sock
 

@@ -21,10 +21,7 @@ MANY=200	# clients at a time
 need gzip gzip
 [ -x "$origin" ] || fail "$origin: no such program (make check builds it)"
 setup
-clamd_setup
-clamd_more=$tmp/clamd.more
-printf '%s\n' 'AlertEncrypted yes' 'AlertExceedsMax yes' >"$clamd_more"
-"$ICAPD" -l | grep -q '^clamav' || fail "icapd has no clamav"
+clamd_setup 'AlertEncrypted yes' 'AlertExceedsMax yes'
 
 # What clamd has found so far.
 found() {

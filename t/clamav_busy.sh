@@ -20,10 +20,7 @@ MANY=100	# clients at a time
 
 [ -x "$origin" ] || fail "$origin: no such program (make check builds it)"
 setup
-clamd_setup
-clamd_more=$tmp/clamd.more
-echo 'MaxQueue 2' >"$clamd_more"
-"$ICAPD" -l | grep -q '^clamav' || fail "icapd has no clamav"
+clamd_setup 'MaxQueue 2'
 
 "$origin" -g 20000 3 >"$tmp/clean"
 head -c $((BIG * 1048576)) /dev/zero >"$tmp/big"

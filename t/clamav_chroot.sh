@@ -18,7 +18,6 @@ set -u
 [ -x "$origin" ] || fail "$origin: no such program (make check builds it)"
 setup
 clamd_setup
-"$ICAPD" -l | grep -q '^clamav' || fail "icapd has no clamav"
 root=$tmp/root
 mkdir -p "$root/spool" "$root/run"
 chmod 1777 "$root/spool"
@@ -48,7 +47,6 @@ cat "$tmp/eicar" >>"$tmp/large.eicar"
 } >"$tmp/icapd.conf"
 
 step "a socket for the group of nobody"
-clamd_more=$tmp/clamd.more
 cat >"$clamd_more" <<END
 LocalSocketMode 660
 LocalSocketGroup $group

@@ -19,10 +19,7 @@ here=$(dirname "$0")
 need gzip gzip
 [ -x "$origin" ] || fail "$origin: no such program (make check builds it)"
 setup
-clamd_setup
-clamd_more=$tmp/clamd.more
-echo 'AlertEncrypted yes' >"$clamd_more"
-"$ICAPD" -l | grep -q '^clamav' || fail "icapd has no clamav"
+clamd_setup 'AlertEncrypted yes'
 
 unix=unix:$tmp/clamd.sock
 {

@@ -22,9 +22,6 @@ need sha256sum coreutils
 [ -x "$origin" ] || fail "$origin: no such program (make check builds it)"
 setup
 clamd_setup
-clamd_more=$tmp/clamd.more
-: >"$clamd_more"
-"$ICAPD" -l | grep -q '^clamav' || fail "icapd has no clamav"
 
 "$origin" -g 20000 3 >"$tmp/clean"
 "$origin" -g 5000 5 >"$tmp/later"

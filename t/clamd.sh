@@ -5,9 +5,11 @@
 # download.  Read by the scripts of this folder behind lib.sh; clamd_setup
 # comes after setup.
 
-# Skips the test where there is no clamd; makes $tmp/eicar and the signature.
-# Its socket is $clamd_socket, which may be set to another one then.
+# clamd_setup [LINE...]: skips the test where there is no clamd; makes
+# $tmp/eicar and the signature.  The lines are more of its configuration, in
+# the file $clamd_more; its socket is $clamd_socket.  Both may be changed then.
 clamd_setup() {
+	"$ICAPD" -l | grep -q '^clamav' || fail "icapd has no clamav"
 	clamd=$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v clamd) ||
 	    skip "no clamd here (Debian: apt-get install clamav-daemon)"
 	need od coreutils
@@ -20,6 +22,8 @@ clamd_setup() {
 	[ "$(wc -c <"$tmp/eicar")" -eq 68 ] || fail "EICAR is wrong"
 	mkdir "$tmp/db"
 	clamd_socket=$tmp/clamd.sock
+	clamd_more=$tmp/clamd.more
+	printf '%s\n' "$@" >"$clamd_more"
 	echo "Eicar-Test:0:*:$(hex "$tmp/eicar")" >"$tmp/db/test.ndb"
 }
 
@@ -68,8 +72,8 @@ zipped() {
 	unhex "504b0506000000000100010033000000$(le4 $((35 + z_len)))0000"
 }
 
-# More lines of its configuration are in the file $clamd_more; its threads are
-# four, or $clamd_threads, and a file may have 200M, or $clamd_max.
+# Its threads are four, or $clamd_threads, and a file may have 200M, or
+# $clamd_max.
 clamd_config() {
 	cat <<-END
 	DatabaseDirectory $tmp/db

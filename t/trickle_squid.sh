@@ -18,7 +18,6 @@ need curl curl
 [ -x "$origin" ] || fail "$origin: no such program (make check builds it)"
 setup
 clamd_setup
-clamd_more=/dev/null
 
 # squid_config PORT
 squid_config() {
