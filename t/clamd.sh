@@ -8,6 +8,7 @@
 # clamd_setup [LINE...]: skips the test where there is no clamd; makes
 # $tmp/eicar and the signature.  The lines are more of its configuration, in
 # the file $clamd_more; its socket is $clamd_socket.  Both may be changed then.
+# shellcheck disable=SC2120
 clamd_setup() {
 	"$ICAPD" -l | grep -q '^clamav' || fail "icapd has no clamav"
 	clamd=$(PATH=$PATH:/usr/sbin:/usr/local/sbin command -v clamd) ||
