@@ -10,9 +10,9 @@
 # files (TMPDIR).  KEEP=1 keeps the test's folder.  Nothing here may end a
 # process that the test did not start, nor leave one that it did.
 
-# Polls of wait_until, and the pause between two: half a minute in all.  It
+# Polls of wait_until, and the pause between two: two minutes in all.  It
 # only bounds how long a failing test takes; no test depends on it.
-POLLS=600
+POLLS=2400
 PAUSE=0.05
 
 test_name=$(basename "$0" .sh)
@@ -230,6 +230,16 @@ icapd_ready() {
 	    's/.*listening on 127\.0\.0\.1:\([0-9][0-9]*\).*/\1/p' \
 	    "$tmp/icapd.err" | head -n 1)
 	[ -n "$icapd_port" ] || fail "icapd ended instead of listening"
+	wait_until icapd_is_settled || fail "icapd's workers do not start"
+}
+
+# icapd_is_settled: whatever it has forked is what it is to be.  It listens
+# with the first worker that is ready; others may still be at their start then,
+# with another user, no sandbox, and the title of the master.
+icapd_is_settled() {
+	ps -A -o ppid= -o stat= -o args= | awk -v p="$icapd_pid" '
+	$1 == p && $2 !~ /^Z/ && (/: master/ || /\[starting]/) { n++ }
+	END { exit n > 0 }'
 }
 
 icapd_exec() {
@@ -245,16 +255,10 @@ icapd_is_up() {
 	    ! is_running "$icapd_pid"
 }
 
-# icapd_workers: the pids of its workers.  (A child that calls itself
-# something else in its process title is not one.)
+# icapd_workers: the pids of its workers that are ready, as their titles say.
 icapd_workers() {
 	ps -A -o pid= -o ppid= -o stat= -o args= | awk -v p="$icapd_pid" '
-	$2 == p && $3 !~ /^Z/ {
-		all = all $1 "\n"
-		if ($0 ~ /worker/)
-			workers = workers $1 "\n"
-	}
-	END { printf("%s", workers != "" ? workers : all) }'
+	$2 == p && $3 !~ /^Z/ && /: worker [0-9]+ \[(idle|busy)]/ { print $1 }'
 }
 
 # icapd_stop SIGNAL: stops it and checks what it leaves: exit status 0, no

@@ -44,6 +44,7 @@ life_start() {
 	wait_until icapd_is_up || fail "icapd is not ready"
 	is_running "$icapd_pid" || fail "icapd ended instead of listening"
 	life_find_port
+	wait_until icapd_is_settled || fail "icapd's workers do not start"
 }
 
 life_find_port() {
