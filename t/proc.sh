@@ -13,8 +13,6 @@ set -u
 WORKERS=3
 REQUESTS=1000		# of the strace part
 CALLS_SLACK=60		# calls of accepting, closing, going idle, and strace
-AT_ONCE=200		# polls, ten seconds: far less than a drain may take, 30 s
-POLLS_DEFAULT=$POLLS
 IDLE_KIB=100		# private dirty memory of an idle worker
 
 ping=${PING:-$t_builddir/ping}
@@ -99,6 +97,16 @@ half_lost() {
 	exec 8>&-
 	reap "$half_pid"
 	[ "$status" -eq 1 ] || fail "the transaction ended with $status"
+}
+
+# patient_start: with a transaction under way it would wait for an hour.
+patient_start() {
+	cat >"$tmp/icapd.conf" <<-END
+	listen "127.0.0.1:0" { workers = $WORKERS }
+	timeouts { stop = 1h body = 1h transaction = 1h }
+	service "/echo" { run = {echo} }
+	END
+	icapd_serve
 }
 
 idle_closed() {
@@ -207,7 +215,7 @@ wait_until titles_are 0 2 || fail "somebody is still busy"
 icapd_stop TERM
 
 step "TERM drains"
-icapd_start --workers "$WORKERS"
+patient_start
 idle_start
 half_start
 icapd_family=$(family "$icapd_pid")
@@ -219,7 +227,7 @@ half_finish
 icapd_ended 0
 
 step "a second TERM stops at once"
-icapd_start --workers "$WORKERS"
+patient_start
 idle_start
 half_start
 icapd_family=$(family "$icapd_pid")
@@ -227,18 +235,16 @@ kill -TERM "$icapd_pid"
 idle_closed
 is_running "$icapd_pid" || fail "icapd did not wait for the transaction"
 kill -TERM "$icapd_pid"
-POLLS=$AT_ONCE
 icapd_ended 0
 half_lost
 
 step "INT stops at once"
-icapd_start --workers "$WORKERS"
+patient_start
 idle_start
 half_start
 icapd_stop INT
 half_lost
 reap "$idle_pid"
-POLLS=$POLLS_DEFAULT
 
 step "TERM without clients"
 icapd_start --workers "$WORKERS"
@@ -253,6 +259,13 @@ kill -KILL "$icapd_pid"
 icapd_ended 137
 reap "$idle_pid"
 
+# is_light PID: it has no more memory of its own; it is idle a moment after its
+# client has got the reply.
+is_light() {
+	dirty=$(awk '/^Private_Dirty:/ { print $2 }' "/proc/$1/smaps_rollup")
+	[ "$dirty" -le "$IDLE_KIB" ]
+}
+
 step "an idle worker's memory"
 icapd_start --workers 2
 serves 10
@@ -261,11 +274,9 @@ if grep -q -E 'lib[atu][sb]san' "/proc/$icapd_pid/maps" 2>/dev/null; then
 	say "SKIP: built with a sanitizer"
 elif [ -r "/proc/$icapd_pid/smaps_rollup" ]; then
 	for worker in $(icapd_workers); do
-		dirty=$(awk '/^Private_Dirty:/ { print $2 }' \
-		    "/proc/$worker/smaps_rollup")
-		say "worker $worker: $dirty KiB private dirty"
-		[ "$dirty" -le "$IDLE_KIB" ] ||
+		wait_until is_light "$worker" ||
 		    fail "$dirty KiB are more than $IDLE_KIB"
+		say "worker $worker: $dirty KiB private dirty"
 	done
 else
 	say "SKIP: no smaps_rollup here"
