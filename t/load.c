@@ -8,7 +8,9 @@
  *	busy	answered by a 503 that announces the close
  *	retried	not answered, but sent on a connection that had been used
  *		before and was closed without a byte of a reply: every client
- *		sends such a request again (RFC 9112 9.3.1), and so do we
+ *		sends such a request again (RFC 9112 9.3.1), and so do we.  Not
+ *		where the connection had been idle for so long that it may be
+ *		closed: that says how late we are
  *	lost	anything else: refused, reset or closed in a new connection or
  *		within a reply, or a reply that nobody asked for
  *
@@ -37,6 +39,7 @@
 #define CONNECTIONS_MAX	2000
 #define REPLY_MAX	2048	/* bytes of a head */
 #define SAMPLES_MAX	1000000	/* latencies kept */
+#define LEAVE_IDLE	1000000	/* us: a worker that leaves waits so long */
 #define HTTP_REPLY	"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"
 
 enum state {
@@ -50,6 +53,7 @@ struct conn {
 	int		 fd;	/* -1: none */
 	enum state	 state;
 	int		 reused;
+	int		 late;		/* idle for longer than LEAVE_IDLE */
 	long long	 next;		/* us: when to send */
 	long long	 since;		/* us: of this transaction */
 	unsigned long	 replies;
@@ -226,8 +230,12 @@ is_finished(void)
 static void
 conn_begin(struct conn *c)
 {
+	long long now = now_us();
+
 	begun++;
-	c->since = now_us();
+	/* the last request is older than the reply, with which it began */
+	c->late = now - c->since >= LEAVE_IDLE;
+	c->since = now;
 	if (c->fd != -1) {
 		c->reused = 1;
 		conn_send(c);
@@ -341,9 +349,12 @@ conn_gone(struct conn *c, const char *why)
 
 	conn_close(c);
 	if (again) {
-		retried++;
+		if (c->late)
+			closed++;
+		else
+			retried++;
 		if (verbose)
-			warnx("retried: %s", why);
+			warnx("%s: %s", c->late ? "late" : "retried", why);
 		conn_connect(c);
 		return;
 	}
