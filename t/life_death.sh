@@ -52,13 +52,14 @@ wait_until has_workers 8 || fail "not 8 workers, or a zombie"
 icapd_stop TERM
 
 step "a hung transaction is killed, its service named"
-conf workers 2 transaction 200 grace 100
+conf workers 2 transaction 3000 grace 2000
 life_start
 start hung "$load" -p "$icapd_port" -c 1 -n 1 -s hang
 reap "$started_pid"
 load_figures hung
 [ "$(figure lost)" -eq 1 ] || fail "the hung transaction was answered"
 wait_said 1 'hung for [0-9.]* s in service "/hang"'
+wait_until has_workers 2 || fail "not 2 workers"
 load_once after -c 2 -n 100
 nothing_lost
 icapd_stop TERM
@@ -146,6 +147,7 @@ step "1000 connections leave no descriptor"
 conf workers 2
 life_start
 worker=$(icapd_workers | head -n 1)
+[ -n "$worker" ] || fail "there is no worker"
 load_once warm -1 -c 2 -n 100
 nothing_lost
 # who is served twice by both workers: the connections before are closed

@@ -29,6 +29,7 @@ in_background() {
 	icapd_pid=$(cat "$tmp/run/pid")
 	started="$started $icapd_pid"
 	life_find_port
+	wait_until icapd_is_settled || fail "the workers do not start"
 	load_once served -c 2 -n 10
 	nothing_lost
 }

@@ -41,6 +41,10 @@ none_lost() {
 	    fail "$(figure retried) requests had to be sent again"
 }
 
+is_in_file() {
+	[ "$(cat "$tmp/run/pid")" = "$1" ]
+}
+
 # of_upgrade N: the pid of the N-th new binary; ends with the test, too
 of_upgrade() {
 	sed -n 's/.*the new binary (pid \([0-9]*\)) serves.*/\1/p' \
@@ -125,7 +129,8 @@ icapd_stop TERM
 step "USR2 under load: nothing is lost"
 conf workers 20 pid-file "$tmp/run/pid" run-dir "$tmp/run"
 life_start
-[ "$(cat "$tmp/run/pid")" = "$icapd_pid" ] || fail "another pid in the file"
+# it says where it listens before it writes that
+wait_until is_in_file "$icapd_pid" || fail "another pid in the file"
 load_start upgrade -c "$CONNECTIONS"
 first=$icapd_pid
 kill -USR2 "$icapd_pid"
@@ -134,8 +139,7 @@ icapd_pid=$(of_upgrade 1)
 started="$started $icapd_pid"
 reap "$first"
 [ "$status" -eq 0 ] || fail "the old binary ended with $status"
-[ "$(cat "$tmp/run/pid")" = "$icapd_pid" ] ||
-    fail "the pid file does not name the new binary"
+is_in_file "$icapd_pid" || fail "the pid file does not name the new binary"
 wait_until has_workers 20 || fail "not 20 workers"
 load_goes_on
 
@@ -149,6 +153,7 @@ wait_until is_gone "$second" || fail "the old binary does not end"
 load_goes_on
 load_stop upgrade
 none_lost
+wait_until has_workers 20 || fail "not 20 workers"
 
 step "USR2 with a broken binary: the old one serves on"
 old=$(icapd_workers)
@@ -173,7 +178,7 @@ kill -USR2 "$icapd_pid"
 wait_said 2 'upgrade failed: the new binary .* exited with status 1'
 load_goes_on
 [ "$(icapd_workers)" = "$old" ] || fail "the workers have changed"
-[ "$(cat "$tmp/run/pid")" = "$icapd_pid" ] || fail "another pid in the file"
+is_in_file "$icapd_pid" || fail "another pid in the file"
 [ -s "$tmp/run/icapd.board" ] || fail "the board has gone"
 load_stop broken
 none_lost
