@@ -37,6 +37,12 @@ count_json() {
 	    "$1" | wc -l
 }
 
+# has_json N FILE CONDITION: so many of them; the logger writes one log after
+# the other, and what is in one may not be in the next yet.
+has_json() {
+	[ "$(count_json "$2" "$3")" -ge "$1" ]
+}
+
 step "whatever is sent, one line that is valid"
 # (a custom format has no blanks here, which the configuration is split at)
 view_start "log $all all ecs" "log $text access text" \
@@ -99,6 +105,10 @@ start raw "$raw" "$icapd_port"
 reap "$started_pid"
 n=$((n + 1))
 wait_until has_lines "$text" "$n" || fail "no line about a bad request"
+wait_until has_json "$n" "$all" true || fail "not $n lines in $all"
+wait_until has_lines "$custom" "$n" || fail "not $n lines in $custom"
+errors=$(count_json "$all" '.["icap.status"] >= 400')
+wait_until has_lines "$bad" "$errors" || fail "not $errors lines in $bad"
 check_json "$all"
 check_json "$bad"
 [ "$(count_json "$all" true)" -eq "$n" ] || fail "not $n lines in $all"
@@ -127,16 +137,16 @@ wait_until has_lines "$bad" $((before + 2)) || fail "two are missing"
 [ "$(count_json "$bad" '.["icap.unscanned"] == true and
     .["event.reason"] == "the scanner is away" and
     .["icap.status"] == 204')" -eq 1 ] || fail "unscanned is not said"
-grep -q '|DOM/alice|http://example.com/|200$' "$custom" ||
+wait_until has "$custom" '|DOM/alice|http://example.com/|200$' ||
     fail "the custom format"
 
 step "a transaction that kills its worker is logged"
 may_fail=1 request crash
 n=$((n + 1))
 wait_until has_lines "$text" "$n" || fail "no line"
-[ "$(count_json "$all" '.["icap.worker_died"] == true and
+wait_until has_json 1 "$all" '.["icap.worker_died"] == true and
     .["icap.service"] == "crash" and
-    .["url.original"] == "http://example.com/"')" -eq 1 ] ||
+    .["url.original"] == "http://example.com/"' ||
     fail "it does not say what killed the worker"
 
 step "stopping writes what is there"
@@ -220,7 +230,9 @@ step "a folder that is removed does not stop the service"
 view_start "workers 2" "log $all access ecs"
 load_start -c 2
 wait_until has_lines "$all" 100 || fail "no lines"
-rm -rf "$tmp/log"
+# in one moment: the logger makes a file that is missing
+mv "$tmp/log" "$tmp/log.gone"
+rm -rf "$tmp/log.gone"
 wait_until has "$tmp/icapd.err" "log $all: open" || fail "nothing is said"
 is_losing() {
 	"$ctl" -r "$tmp/ctl" -j status |

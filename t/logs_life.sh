@@ -76,6 +76,13 @@ half_start() {
 	wait_until has "$tmp/half$1.out" '^half' || fail "nothing has begun"
 }
 
+# retired: no old worker waits for a client any more, so that the next one is
+# served by a new worker.
+retired() {
+	status_is '.generation as $g | [.workers[] | select(.generation != $g and
+	    .state != "service")] | length == 0'
+}
+
 half_stop() {
 	eval "echo go >&$((2 + $1))"
 	eval "exec $((2 + $1))>&-"
@@ -102,11 +109,11 @@ wait_until has_lines "$access" "$ENOUGH" || fail "the file is held up"
 [ "$(lines "$access")" -eq "$ENOUGH" ] || fail "$(lines "$access") lines"
 wait_until status_is "$(log_of -) | .failing and .lost > 0" ||
     fail "nothing is lost in standard output"
-status_is "$(log_of "$tmp/log/fifo") | .failing and .lost > 0" ||
+wait_until status_is "$(log_of "$tmp/log/fifo") | .failing and .lost > 0" ||
     fail "nothing is lost in the fifo"
 status_is "$(log_of "$access") | .failing or .lost > 0 | not" ||
     fail "the file fails"
-has "$tmp/icapd.err" 'log -: takes no lines' || fail "it does not say so"
+wait_until has "$tmp/icapd.err" 'log -: takes no lines' || fail "it does not say so"
 status_is '.log_dropped == 0' || fail "an event had no room"
 run 1 reopen
 has "$tmp/ctl.err" "$tmp/log/fifo cannot be written" || fail "no reason"
@@ -154,7 +161,9 @@ chmod 1777 "$tmp/gone"
 configure "log \"$tmp/gone/access\" {}"
 run 0 reload
 wait_until has_asked "$tmp/gone/access" || fail "no line"
-rm -rf "$tmp/gone"
+# in one moment: the logger makes a file that is missing
+mv "$tmp/gone" "$tmp/gone.gone"
+rm -rf "$tmp/gone.gone"
 configure "log \"$access\" {}"
 run 0 reload
 wait_until status_is '.logs | length == 1' || fail "the old log stays"
@@ -175,6 +184,7 @@ for n in 1 2 3 4; do
 	# each generation has a transaction that ends when we say so
 	[ "$n" -eq 1 ] || half_start $((n - 1))
 	run 0 reload
+	wait_until retired || fail "old workers stay"
 done
 [ "$(jq '.logs | length' "$tmp/status")" -le "$PLACES" ] || fail "too many"
 half_start 4
@@ -218,10 +228,14 @@ fi
 step "the line of a worker of an old configuration that is killed"
 configure "log \"$access\" {}" "log \"$event\" { events = yes }"
 run 0 reload
+wait_until retired || fail "old workers stay"
 half_start 1
-old=$("$ctl" -r "$tmp/ctl" -j status |
-    jq '.workers[] | select(.state == "service") | .pid')
-[ -n "$old" ] || fail "nobody is in a service"
+in_service() {
+	old=$("$ctl" -r "$tmp/ctl" -j status |
+	    jq '.workers[] | select(.state == "service") | .pid')
+	[ -n "$old" ]
+}
+wait_until in_service || fail "nobody is in a service"
 run 0 reload
 kill -KILL "$old"
 wait_until has "$access" '"icap.worker_died":true' || fail "no line"
@@ -261,8 +275,8 @@ configure "log \"$event\" { events = yes }" \
     "list \"one\" { path = {\"$tmp/list\"} } }" \
     'service "/ads" { run = {ads} }'
 icapd_serve
-wait_until helper logger >"$tmp/pid" || fail "no logger"
 logger=$(helper logger)
+[ -n "$logger" ] || fail "no logger"
 has_watch() {
 	watch=$(helper watch)
 	[ -n "$watch" ] && "$ctl" -r "$tmp/ctl" update >"$tmp/update.out" 2>&1
