@@ -88,6 +88,12 @@ jq -e ".pid == $icapd_pid and .transactions == 10 and .ready and
     (.workers | length) == 3 and
     (.services[] | select(.path == \"echo\") | .transactions) == 10" \
     "$tmp/ctl.out" >"$tmp/jq.out" || fail "status as JSON"
+# all_accept: a worker may not know yet that its client has gone
+all_accept() {
+	"$ctl" -r "$tmp/ctl" workers >"$tmp/accept"
+	[ "$(count "$tmp/accept" ' accept ')" -eq 3 ]
+}
+wait_until all_accept || fail "not 3 workers"
 run 0 workers
 [ "$(count "$tmp/ctl.out" ' accept ')" -eq 3 ] || fail "not 3 workers"
 run 0 services

@@ -77,6 +77,7 @@ fi
 if [ "$has_status" = yes ]; then
 	step "the status process is killed: its address stays"
 	old=$(helper status)
+	[ -n "$old" ] || fail "there is no status process"
 	kill -KILL "$old"
 	[ "$(pid_at "$url")" = "$icapd_pid" ] || fail "no answer"
 	[ "$(helper status)" != "$old" ] || fail "it was not killed"
@@ -85,6 +86,7 @@ fi
 step "an upgrade while the old binary has work left"
 first=$icapd_pid
 first_status=$(helper status)
+[ "$has_status$first_status" != yes ] || fail "there is no status process"
 mkfifo "$tmp/half.in"
 start half "$ping" -p "$icapd_port" -s echo half
 half_pid=$started_pid

@@ -44,6 +44,14 @@ head_of 'GET http://example.com/<b>"x"</script> HTTP/1.1'
 request block
 request fail
 wait_until has_lines "$tmp/log/access" 27 || fail "no lines"
+# all_counted N: transactions, and lines of the log; a client knows of the end,
+# and the line is in the file, before they are counted
+all_counted() {
+	get /status.json
+	jq -e ".transactions == $1 and .logs[0].lines == $1" "$tmp/got" \
+	    >"$tmp/jq.out"
+}
+wait_until all_counted 27 || fail "not 27 are counted"
 get /metrics
 [ "$code" -eq 200 ] || fail "/metrics: $code"
 has "$tmp/got" '^icapd_transactions_total{service="echo",method="RESPMOD",status="204",verdict="unchanged",unscanned="false",blocked="false",cut="false"} 25$' ||
@@ -104,14 +112,17 @@ if grep -oE '(src|href|url)[=(]["'\'']?(https?:)?//[^"'\'' )]*' \
 fi
 
 step "scraped $SCRAPES times under load"
+# five at a time: those of the last round may not be closed yet, and there is
+# room for $CONNECTIONS
 load_start -c 2 -i 1
 i=0
 while [ "$i" -lt "$SCRAPES" ]; do
 	i=$((i + 50))
-	curl -s -S -f -Z --parallel-max 10 --no-progress-meter -o "$tmp/got" "$url/metrics?n=[1-50]" || fail "curl"
+	curl -s -S -f -Z --parallel-max 5 --no-progress-meter -o "$tmp/got" "$url/metrics?n=[1-50]" || fail "curl"
 done
 has "$tmp/got" '^icapd_log_waits_total' || fail "cut short"
 load_stop
+wait_until all_counted $((27 + ok)) || fail "not $((27 + ok)) in the end"
 get /metrics
 total=$((25 + ok))
 has "$tmp/got" "service=\"echo\".*} $total\$" || fail "not $total in the end"
@@ -122,7 +133,7 @@ silent=
 i=0
 while [ "$i" -lt $((CONNECTIONS + 4)) ]; do
 	i=$((i + 1))
-	start silent curl -s --max-time 60 "telnet://127.0.0.1:$status_port"
+	start silent curl -s --max-time 600 "telnet://127.0.0.1:$status_port"
 	silent="$silent $started_pid"
 done
 exec 9>"$tmp/silent.in"
@@ -168,7 +179,7 @@ fi
 browse() {
 	t_out=$1
 	shift
-	HOME=$tmp timeout 60 chromium --headless --no-sandbox --disable-gpu \
+	HOME=$tmp timeout 300 chromium --headless --no-sandbox --disable-gpu \
 	    --user-data-dir="$tmp/${profile:-chromium}" --hide-scrollbars \
 	    --disable-background-networking --no-first-run \
 	    --virtual-time-budget=4000 "$@" "${page:-$url/}" \
