@@ -159,9 +159,11 @@ wait_until icapd_is_up || fail "icapd is not ready"
 icapd_port=$(sed -n 's/.*listening on 127\.0\.0\.1:\([0-9]*\).*/\1/p' \
     "$tmp/icapd.err" | head -n 1)
 [ -n "$icapd_port" ] || fail "icapd ended instead of listening"
+wait_until icapd_is_settled || fail "the workers do not start"
+# of each of the six, one after the other
 is_known() {
 	get '/readyz?verbose'
-	has "$tmp/got" '127.0.0.1:1: down since'
+	[ "$(count "$tmp/got" ': down since')" -eq 6 ]
 }
 wait_until is_known || fail "nobody has looked"
 get /readyz
