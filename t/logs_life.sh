@@ -79,8 +79,8 @@ half_start() {
 # retired: no old worker waits for a client any more, so that the next one is
 # served by a new worker.
 retired() {
-	status_is '.generation as $g | [.workers[] | select(.generation != $g and
-	    .state != "service")] | length == 0'
+	status_is '[.workers[] | select(.state != "service") | .generation] |
+	    unique | length == 1'
 }
 
 half_stop() {
