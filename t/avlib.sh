@@ -116,8 +116,8 @@ section() {
 		engines = {"$s_engine"}
 		on-unscanned = $s_policy
 		connect-timeout = 5s
-		reply-timeout = 10s
-		scan-timeout = 30s
+		reply-timeout = 60s
+		scan-timeout = 120s
 		keep = 5
 		max-size = 110M
 		$*

@@ -240,7 +240,7 @@ request RESPMOD uri "$L" res-hdr "HTTP/1.1 200 OK^Content-Length: 1000^^" \
 E200
 http '^HTTP/1.1 403 '
 END
-"$t_builddir/icapt" -p "$icapd_port" -s av-small "$tmp/size.it" \
+"$t_builddir/icapt" -t 60 -p "$icapd_port" -s av-small "$tmp/size.it" \
     >"$tmp/size.out" || fail "$(cat "$tmp/size.out")"
 dd if=/dev/zero of="$tmp/2M" bs=1048576 count=2 2>/dev/null
 unscanned too-large "$tmp/2M" -stream
@@ -281,8 +281,10 @@ for kind in -hang -hang-stream; do
 	unscanned '\(timeout\|down\)' "$tmp/eicar" "$kind"
 done
 kill -CONT "$clamd_pid"
-# those who ask the process that watches believe it now
-wait_until is_up av || fail "icapd does not heal"
+# those who ask the process that watches believe it now, each section its own
+for path in av av-stream slow; do
+	wait_until is_up $path || fail "icapd does not heal"
+done
 clean av "$tmp/clean"
 infected av "$tmp/eicar"
 

@@ -29,7 +29,7 @@ bad_start
 config() {
 	cat <<-END
 	listen "127.0.0.1:0" { workers = 20 defer-accept = off }
-	timeouts { head = 1s transaction = $1 grace = 1s }
+	timeouts { head = $1 transaction = $1 grace = 1s }
 	log "-" { form = text }
 	service "/info" { run = {info} }
 	END
@@ -130,7 +130,7 @@ icapd_stop TERM
 step "each reason is counted"
 {
 	config 1m
-	policies scan "unix:$tmp/bad/mute" 'scan-timeout = 300ms'
+	policies scan "unix:$tmp/bad/mute" 'scan-timeout = 1s'
 	policies down "unix:$tmp/none.sock"
 	policies full "unix:$tmp/bad/full" |
 	    sed 's/connect-timeout = 1m/connect-timeout = 300ms/'

@@ -192,9 +192,23 @@ infected() {
 	withheld "$tmp/new" 'Malware found'
 }
 
+# heals: one that was silent is not asked until it has answered the process that
+# watches
+heals() {
+	wait_until is_ready || fail "icapd does not heal"
+}
+
+is_ready() {
+	rm -f "$tmp/ready"
+	"$icapc" reqmod -u http://icapd.info/readyz -o "$tmp/ready" \
+	    "icap://127.0.0.1:$icapd_port/info" >"$tmp/c.out" 2>&1
+	has "$tmp/ready" '^ready'
+}
+
 # clamd as it should be, and all is well again
 recover() {
 	clamd_start
+	heals
 	seed=$((seed + 1))
 	"$origin" -g "$SMALL" "$seed" >"$tmp/new"
 	clean "$tmp/new"
@@ -331,6 +345,7 @@ kill -STOP "$clamd_pid"
 unscanned timeout down
 kill -CONT "$clamd_pid"
 reload
+heals
 
 step "clamd is killed while it scans"
 for method in down up; do

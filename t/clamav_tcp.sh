@@ -225,11 +225,11 @@ clean cached "$tmp/later"
 clean av "$tmp/later"
 before=$(istag)
 [ -n "$before" ] || fail "there is no ISTag"
-start good "$icapc" respmod -c $((MANY / 2)) -d 60 --expect 204 \
+start good "$icapc" respmod -c $((MANY / 2)) -d 600 --expect 204 \
     -f "$tmp/clean" -u http://good.example/ \
     "icap://127.0.0.1:$icapd_port/slow"
 good=$started_pid
-start bad "$icapc" respmod -c $((MANY / 2)) -d 60 -f "$tmp/eicar" \
+start bad "$icapc" respmod -c $((MANY / 2)) -d 600 -f "$tmp/eicar" \
     -u http://bad.example/ "icap://127.0.0.1:$icapd_port/slow"
 bad=$started_pid
 wait_until logged ' slow .* unchanged .*good.example' 300 || fail "no load"
