@@ -46,17 +46,21 @@ icapd_launch -d -f "$tmp/mutate.conf"
 
 # All workers are there, and each has served somebody.
 step "before"
-all_are_there() {
-	[ "$(icapd_workers | wc -l)" -eq 4 ]
+# all_idle: with no connection, whose descriptor would be counted
+all_idle() {
+	[ "$(ps -A -o ppid= -o args= | awk -v p="$icapd_pid" '
+	    $1 == p && /: worker [0-9]+ \[idle]/ { n++ }
+	    END { print n + 0 }')" -eq 4 ]
 }
-wait_until all_are_there || fail "not all workers came up"
-"$icapt" -p "$icapd_port" -D mutate=20 "$scripts/mutate.it" ||
+wait_until all_idle || fail "not all workers came up"
+"$icapt" -t 60 -p "$icapd_port" -D mutate=20 "$scripts/mutate.it" ||
     fail "scripts failed"
+wait_until all_idle || fail "somebody is still busy"
 icapd_workers >"$tmp/before"
 descriptors >"$tmp/before.fd"
 
 step "$N damaged requests of each kind"
-"$icapt" -p "$icapd_port" -D mutate="$N" "$scripts/mutate.it" ||
+"$icapt" -t 60 -p "$icapd_port" -D mutate="$N" "$scripts/mutate.it" ||
     fail "scripts failed"
 
 step "the workers are those they were"
