@@ -24,7 +24,7 @@ setup
 # run OPTION...: the client, what it says in client.out of the folder $work
 run() {
 	rm -f "$work/answer"
-	timeout 60 c-icap-client -i 127.0.0.1 -p "$icapd_port" -s "$service" -v \
+	timeout 600 c-icap-client -i 127.0.0.1 -p "$icapd_port" -s "$service" -v \
 	    "$@" >"$work/client.out" 2>&1 ||
 	    fail "c-icap-client $* ended with $?"
 }

@@ -131,7 +131,7 @@ complains '^> Host: icapc\.test$'
 complains '^> X-Icap: 1$'
 complains '^> X-Http: 2$'
 complains '^> Preview: 1024$'
-has "$tmp/icapd.out" '^PUT http://icapc\.test/path HTTP/1\.1$' ||
+wait_until has "$tmp/icapd.out" '^PUT http://icapc\.test/path HTTP/1\.1$' ||
     fail "icapd has not seen the request"
 c 0 reqmod -f - "$uri" # standard input is empty
 cp "$tmp/body" "$tmp/c.in"
@@ -188,7 +188,7 @@ reap "$started_pid"
 [ "$status" -eq 0 ] || fail "an interrupted load: status $status"
 says '^transactions  [1-9]'
 says '^errors  *0$'
-c 0 options -c 2 -d 0.2 "$uri"
+c 0 options -c 2 -d 2 "$uri"
 says '^errors  *0$'
 says '^latency .* p99.9 [0-9.]* '
 icapd_stop TERM

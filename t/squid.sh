@@ -184,7 +184,7 @@ browse() {
 
 	step "a client aborts in the middle of a download"
 	sent GET "$url/size/50000000/15"
-	curl -q -sS --max-time 60 -x "http://127.0.0.1:$squid_port" \
+	curl -q -sS --max-time "$CURL_SECONDS" -x "http://127.0.0.1:$squid_port" \
 	    "$url/size/50000000/15" 9>&- 2>/dev/null | head -c 100000 >"$tmp/body"
 	"$origin" -g 100000 15 | cmp - "$tmp/body" ||
 	    fail "the bytes before the abort are wrong"

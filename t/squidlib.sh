@@ -7,7 +7,7 @@
 # where there is no Squid with ICAP.
 
 PORT_TRIES=20		# ports that may be taken before we give up
-CURL_SECONDS=60		# after which a hang is a failure
+CURL_SECONDS=300	# after which a hang is a failure
 
 # Who is served; a test with a file of host names has to say more.
 squid_access='acl loopback dst 127.0.0.1

@@ -85,7 +85,7 @@ download() {
 	    fail "the web server is not ready"
 	rm -f "$tmp/body"
 	kill -STOP "$clamd_pid"
-	start curl curl -q -sS -N --max-time 60 \
+	start curl curl -q -sS -N --max-time "$CURL_SECONDS" \
 	    -x "http://127.0.0.1:$squid_port" -o "$tmp/body" \
 	    -w '%{http_code}\n' "$@" \
 	    "http://127.0.0.1:$(sed -n 's/^port //p' "$tmp/floor.out")$d_path"

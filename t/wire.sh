@@ -20,7 +20,7 @@ setup
 
 # wire OPTION... SCRIPT...: all pass
 wire() {
-	"$icapt" -p "$icapd_port" "$@" || fail "scripts failed"
+	"$icapt" -t 60 -p "$icapd_port" "$@" || fail "scripts failed"
 }
 
 step "the scripts, with the defaults of icapd"
