@@ -196,6 +196,26 @@ struct board_source *board_sources(struct board *b, unsigned int generation);
 const struct board_source *board_see_sources(const struct board *b,
 	    unsigned int generation);
 
+/* How many places there can be, and how many to look at. */
+unsigned int board_max(const struct board *b);
+unsigned int board_places(const struct board *b);
+
+/*
+ * What is shown or compared is a copy, made once, in which everything is fit
+ * to be used: texts end, numbers of something are at most what there is, and
+ * a state is one.  board_copy_source() returns how many sources there are,
+ * and copies nothing if i is none of them.
+ */
+void	 board_copy_head(const struct board *b, struct board_head *copy);
+void	 board_copy_slot(const struct board *b, unsigned int i,
+	    struct board_slot *copy);
+unsigned int board_copy_source(const struct board *b,
+	    unsigned int generation, unsigned int i,
+	    struct board_source *copy);
+
+/* Since then, and never less than 0, whatever a worker has written there. */
+int64_t	 board_age(int64_t now, int64_t since);
+
 /*
  * The process of that place has ended: it is free, and what it counted, if
  * `counts`, is added to the past.  For the master.
@@ -243,15 +263,14 @@ int	 board_tell(int pipe, char kind, unsigned int i);
  */
 void	 board_tell_short(struct board *b, unsigned int i, int pipe);
 
-/*
- * Index of the worker whose connection is idle longest, or -1: of those of
- * the listener, and of the current generation, who will accept another.
- */
-int	 board_find_idle(struct board *b, unsigned int pool);
+/* Is that what the process of place i does? */
+bool	 board_is_in(const struct board *b, unsigned int i,
+	    enum board_state state);
 
 /* How many connections are open from that client's address? */
 unsigned int board_count_peer(struct board *b, const struct board_peer *peer);
 
-const char *board_state_name(enum board_state state);
+/* "unknown" where it is no enum board_state. */
+const char *board_state_name(unsigned int state);
 
 #endif
