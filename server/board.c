@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,10 @@
 
 /* Far above any number of places, so that sizes do not overflow. */
 #define BOARD_MAX	1000000
+
+/* For its turn with a lock that is held for a moment only: 10 s in all. */
+#define LOCK_TRIES	1000
+#define LOCK_PAUSE_MS	10
 
 /* Times board_sum() tries to read between two burials. */
 #define SUM_TRIES	1000
@@ -123,14 +128,74 @@ board_map_file(const char *path, size_t size)
 	return NULL;
 }
 
-bool
-board_remove(const char *path)
+/* Is that still the file of that name? */
+static bool
+is_named(int fd, const char *path)
 {
 	struct stat	 named, ours;
 
-	return own_file != -1 && fstat(own_file, &ours) == 0 &&
-	    lstat(path, &named) == 0 && named.st_dev == ours.st_dev &&
-	    named.st_ino == ours.st_ino && unlink(path) == 0;
+	return fstat(fd, &ours) == 0 && lstat(path, &named) == 0 &&
+	    named.st_dev == ours.st_dev && named.st_ino == ours.st_ino;
+}
+
+static int
+lock_take(struct board_lock *lock)
+{
+	struct flock	 whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	lock->fd = open(lock->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW,
+	    0600);
+	if (lock->fd == -1)
+		return -1;
+	/* not one that its holder has removed before it let us have it */
+	if (fcntl(lock->fd, F_SETLK, &whole) == 0 &&
+	    is_named(lock->fd, lock->path))
+		return 0;
+	(void)close(lock->fd);
+	lock->fd = -1;
+	errno = EAGAIN;
+	return -1;
+}
+
+int
+board_lock(struct board_lock *lock, const char *path)
+{
+	unsigned int	 i;
+	int		 n;
+
+	n = snprintf(lock->path, sizeof(lock->path), "%s%s", path,
+	    BOARD_LOCK);
+	lock->fd = -1;
+	if (n < 0 || (size_t)n >= sizeof(lock->path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	for (i = 0; i < LOCK_TRIES; i++) {
+		if (lock_take(lock) == 0)
+			return 0;
+		if (errno != EAGAIN)
+			return -1;
+		(void)poll(NULL, 0, LOCK_PAUSE_MS);
+	}
+	errno = EBUSY;
+	return -1;
+}
+
+void
+board_unlock(struct board_lock *lock)
+{
+	if (lock->fd == -1)
+		return;
+	(void)unlink(lock->path);
+	(void)close(lock->fd);
+	lock->fd = -1;
+}
+
+bool
+board_remove(const char *path)
+{
+	return own_file != -1 && is_named(own_file, path) &&
+	    unlink(path) == 0;
 }
 
 pid_t
@@ -414,7 +479,8 @@ board_sum(const struct board *b, struct board_sum *sum)
 	unsigned int	 i;
 
 	for (i = 0; i < SUM_TRIES; i++) {
-		before = __atomic_load_n(&b->region->head.burials, __ATOMIC_ACQUIRE);
+		before = __atomic_load_n(&b->region->head.burials,
+		    __ATOMIC_ACQUIRE);
 		board_sum_once(b, sum);
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 		if (before % 2 == 0 && __atomic_load_n(&b->region->head.burials,

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,6 +23,7 @@
 #define BOARD_VERSION	4
 #define BOARD_HEAD_SIZE	8192
 #define BOARD_FILE	"icapd.board"	/* in the run directory */
+#define BOARD_LOCK	".lock"		/* suffix, while it is replaced */
 
 /* Most listeners, each with workers of its own. */
 #define BOARD_POOLS	16
@@ -165,6 +167,19 @@ struct board;
  * back.)  Without path it is anonymous.  NULL with errno.
  */
 struct board *board_open(unsigned int max, const char *path);
+
+/*
+ * Who looks whether somebody holds the board of that name, and makes, renames
+ * or removes it after that, does so under this lock, for no longer than that
+ * takes.  It is a file beside it, which goes with it.  board_lock() waits for
+ * its turn; returns 0, or -1 with errno: EBUSY when that takes seconds.
+ */
+struct board_lock {
+	int	 fd;
+	char	 path[PATH_MAX];
+};
+int	 board_lock(struct board_lock *lock, const char *path);
+void	 board_unlock(struct board_lock *lock);
 
 /* Removes the file, if it still is what board_open() has made: true. */
 bool	 board_remove(const char *path);

@@ -639,7 +639,8 @@ metrics_format_json(struct page *p, const struct snapshot *s)
 	    "\"started\":%lld,\"uptime_ms\":%lld,\"ready\":%s,"
 	    "\"generation\":%u,\"istag\":\"", head->master,
 	    (long long)time(NULL), (long long)s->now,
-	    (long long)head->started_time, (long long)board_age(s->now, head->started),
+	    (long long)head->started_time,
+	    (long long)board_age(s->now, head->started),
 	    snapshot_is_ready(s) ? "true" : "false", head->generation);
 	page_json(p, head->istag);
 	page_addf(p, "\",\"configuration\":\"");
