@@ -549,11 +549,12 @@ static int
 start_check_board(struct starting *st, struct board_lock *lock)
 {
 	const char	*dir = st->start->conf->run_dir;
-	bool		 is_wanted = !conf_key_is_run_dir(dir);
+	bool		 is_wanted;
 	pid_t		 holder;
 
 	if (st->board == NULL)
 		return 0;
+	is_wanted = !conf_key_is_run_dir(dir);
 	if (board_lock(lock, st->board) == -1) {
 		if (is_wanted) {
 			log_error("board %s", lock->path);
