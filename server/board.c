@@ -58,6 +58,9 @@ struct board {
 _Static_assert(sizeof(struct board_slot) == 2 * LINE, "a slot is two lines");
 _Static_assert(offsetof(struct board_slot, refused) == LINE,
     "what a transaction writes is in the first line");
+_Static_assert(sizeof(struct board_stem) == 272 &&
+    offsetof(struct board_stem, program) == 16 &&
+    offsetof(struct board_stem, upgrade_why) == 80, "the stem is what it was");
 _Static_assert(offsetof(struct region, slot) == BOARD_HEAD_SIZE,
     "slots are aligned");
 
@@ -247,23 +250,24 @@ board_open(unsigned int max, const char *path)
 		(void)munmap(region, size);
 		return NULL;
 	}
-	region->head.version = BOARD_VERSION;
+	region->head.stem.version = BOARD_VERSION;
 	region->head.size = size;
 	region->head.head_size = BOARD_HEAD_SIZE;
 	region->head.slot_size = sizeof(region->slot[0]);
 	region->head.max = max;
 	/* last: a reader that sees it sees the rest */
-	__atomic_store_n(&region->head.magic, BOARD_MAGIC, __ATOMIC_RELEASE);
+	__atomic_store_n(&region->head.stem.magic, BOARD_MAGIC,
+	    __ATOMIC_RELEASE);
 	return b;
 }
 
 static const char *
 board_check(const struct board_head *head, off_t size)
 {
-	if (head->magic != BOARD_MAGIC)
+	if (head->stem.magic != BOARD_MAGIC)
 		return "not a board of icapd";
 	errno = ENOTSUP;
-	if (head->version != BOARD_VERSION ||
+	if (head->stem.version != BOARD_VERSION ||
 	    head->head_size != BOARD_HEAD_SIZE ||
 	    head->slot_size != sizeof(struct board_slot))
 		return "board of another version of icapd";
@@ -364,6 +368,23 @@ board_places(const struct board *b)
 	return n < b->max ? n : b->max;
 }
 
+static void
+stem_clean(struct board_stem *stem)
+{
+	chars_clean(stem->program, sizeof(stem->program), '\0');
+	chars_clean(stem->upgrade_why, sizeof(stem->upgrade_why), '\0');
+}
+
+int
+board_read_stem(int fd, struct board_stem *copy)
+{
+	if (pread(fd, copy, sizeof(*copy), 0) != (ssize_t)sizeof(*copy) ||
+	    copy->magic != BOARD_MAGIC || copy->version < BOARD_STEM_SINCE)
+		return -1;
+	stem_clean(copy);
+	return 0;
+}
+
 void
 board_copy_head(const struct board *b, struct board_head *copy)
 {
@@ -377,9 +398,8 @@ board_copy_head(const struct board *b, struct board_head *copy)
 		if (copy->nsources[i] > BOARD_SOURCES)
 			copy->nsources[i] = BOARD_SOURCES;
 	chars_clean(copy->istag, sizeof(copy->istag), '\0');
-	chars_clean(copy->program, sizeof(copy->program), '\0');
+	stem_clean(&copy->stem);
 	chars_clean(copy->reload_why, sizeof(copy->reload_why), '\0');
-	chars_clean(copy->upgrade_why, sizeof(copy->upgrade_why), '\0');
 	chars_clean(copy->conf_file, sizeof(copy->conf_file), '\0');
 	chars_clean(copy->changes, sizeof(copy->changes), '\n');
 }

@@ -20,7 +20,9 @@
  * BOARD_VERSION; readers must refuse any other than theirs (board_map does).
  */
 #define BOARD_MAGIC	0x42504143u	/* "CAPB" in memory */
-#define BOARD_VERSION	4
+#ifndef BOARD_VERSION		/* a test has another one */
+#define BOARD_VERSION	5
+#endif
 #define BOARD_HEAD_SIZE	8192
 #define BOARD_FILE	"icapd.board"	/* in the run directory */
 #define BOARD_LOCK	".lock"		/* suffix, while it is replaced */
@@ -103,10 +105,23 @@ enum board_reload {
 	BOARD_RELOAD_BAD	/* everything stayed, see reload_why */
 };
 
-/* The part the master writes.  Texts end with a NUL. */
-struct board_head {
+/*
+ * What a board begins with, in each version from BOARD_STEM_SINCE on, whatever
+ * is behind it: icapctl(8) of one version has a daemon of another upgraded,
+ * and has to see how that ends.  It never changes.
+ */
+#define BOARD_STEM_SINCE	5
+struct board_stem {
 	uint32_t	 magic;
 	uint32_t	 version;
+	uint64_t	 upgrades_failed;
+	char		 program[64];		/* "icapd 0.1.0" */
+	char		 upgrade_why[192];	/* of the last that failed */
+};
+
+/* The part the master writes.  Texts end with a NUL. */
+struct board_head {
+	struct board_stem stem;
 	uint64_t	 size;		/* bytes of the region */
 	uint32_t	 head_size;
 	uint32_t	 slot_size;
@@ -130,8 +145,6 @@ struct board_head {
 	uint64_t	 deaths;	/* that were not asked for */
 	uint64_t	 hung;		/* of those: killed past the deadline */
 
-	uint64_t	 upgrades_failed;
-
 	/* Counters of processes that have ended, by what they counted. */
 	uint64_t	 burials;	/* odd while one is added here */
 	uint64_t	 past_connections;
@@ -150,9 +163,7 @@ struct board_head {
 	uint32_t	 queued[BOARD_POOLS];	/* clients, when last looked */
 
 	char		 istag[64];
-	char		 program[64];	/* "icapd 0.1.0" */
 	char		 reload_why[256];
-	char		 upgrade_why[192];	/* of the last that failed */
 	char		 conf_file[512];	/* or empty */
 	char		 changes[2048];	/* that the generation made, by line */
 };
@@ -196,6 +207,12 @@ pid_t	 board_find_holder(int fd);
  * *why, a static text, when it is none, or errno ENOTSUP, of another version.
  */
 const struct board *board_map(int fd, const char **why);
+
+/*
+ * Copies the stem of the board that is open as fd, of this version or
+ * another.  Returns -1 if it has none: of one from before there were any.
+ */
+int	 board_read_stem(int fd, struct board_stem *copy);
 
 /* Gives back what board_map() returned. */
 void	 board_unmap(const struct board *b);

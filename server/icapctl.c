@@ -303,7 +303,7 @@ ctl_status(struct ctl *c)
 	if (c->json)
 		return ctl_print_json(c);
 	up = board_age(c->now.now, h->started) / 1000;
-	(void)printf("%s, pid %ld, %s\n", h->program, (long)c->master,
+	(void)printf("%s, pid %ld, %s\n", h->stem.program, (long)c->master,
 	    snapshot_is_ready(&c->now) ? "ready" : "NOT READY");
 	(void)printf("started        %s, up %lld:%02lld:%02lld\n",
 	    clock_text(h->started_time), (long long)up / 3600,
@@ -573,7 +573,8 @@ ctl_top(struct ctl *c)
 			if (is_live)
 				(void)fputs("\033[H\033[J", stdout);
 			(void)printf("%s  %.0f transactions/s  ",
-			    c->now.head.program, (double)(c->now.transactions -
+			    c->now.head.stem.program,
+			    (double)(c->now.transactions -
 			    c->before.transactions) * 1000 / (double)
 			    (c->now.now - c->before.now));
 			for (i = BOARD_ACCEPT; i <= BOARD_SERVICE; i++)
@@ -989,27 +990,27 @@ ctl_stop(struct ctl *c)
 	return 0;
 }
 
-/* Another master has the board, or this one has said that it failed. */
+/*
+ * Another master has the board, which it takes when it is ready, or this one
+ * has said that it failed.
+ */
 static bool
 is_upgraded(struct ctl *c, uint64_t from)
 {
-	const char	*why;
-	struct ctl	 next = *c;
-	bool		 is_there = is_held(c);
+	const char		*why;
+	struct board_stem	 stem;
+	struct ctl		 next = *c;
+	bool			 is_there = is_held(c);
 
-	if (c->board != NULL && __atomic_load_n(&c->live->upgrades_failed,
-	    __ATOMIC_ACQUIRE) > from) {
-		board_copy_head(c->board, &c->now.head);
-		fail(EXIT_FAILED, "upgrade failed: %s",
-		    c->now.head.upgrade_why);
-	}
+	if (board_read_stem(c->fd, &stem) == 0 && stem.upgrades_failed > from)
+		fail(EXIT_FAILED, "upgrade failed: %s", stem.upgrade_why);
 	next.board = NULL;
 	if (ctl_find(&next, &why) == -1) {
 		if (!is_there)
 			fail(EXIT_ABSENT, "the daemon has gone");
 		return false;
 	}
-	if (next.master != c->master && ctl_map(&next, &why) == 0) {
+	if (next.master != c->master) {
 		ctl_detach(c);
 		*c = next;
 		return true;
@@ -1020,23 +1021,49 @@ is_upgraded(struct ctl *c, uint64_t from)
 	return false;
 }
 
+/* It serves; what it is doing is another question. */
+static int
+print_upgraded(struct ctl *c)
+{
+	const char		*why;
+	struct board_stem	 stem;
+	bool			 has_stem;
+
+	if (ctl_map(c, &why) == 0) {
+		snapshot_take(&c->now, c->board, c->tally);
+		if (c->json)
+			return ctl_print_json(c);
+		(void)printf("%s, pid %ld, %u workers\n",
+		    c->now.head.stem.program, (long)c->master,
+		    c->now.head.workers);
+		return 0;
+	}
+	has_stem = board_read_stem(c->fd, &stem) == 0;
+	if (c->json)
+		(void)printf("{\"pid\":%ld}\n", (long)c->master);
+	else
+		(void)printf("%s, pid %ld, %s\n", has_stem ? stem.program :
+		    "icapd", (long)c->master, why);
+	return 0;
+}
+
 static int
 ctl_upgrade(struct ctl *c)
 {
-	uint64_t	 from = 0;
+	struct board_stem	 stem;
+	uint64_t		 from = 0;
 
-	if (c->board != NULL)
-		from = c->live->upgrades_failed;
+	if (board_read_stem(c->fd, &stem) == 0)
+		from = stem.upgrades_failed;
+	else
+		(void)fprintf(stderr, "icapctl: process %ld is of a version "
+		    "that tells only its log if this fails; waiting for the "
+		    "new one\n", (long)c->master);
 	ctl_signal(c, SIGUSR2);
 	if (!ctl_wait(c, is_upgraded, from))
 		fail(EXIT_FAILED, "no outcome within %lld s",
 		    (long long)c->patience / 1000);
-	snapshot_take(&c->now, c->board, c->tally);
-	if (c->json)
-		return ctl_print_json(c);
-	(void)printf("%s, pid %ld, %u workers\n", c->now.head.program,
-	    (long)c->master, c->now.head.workers);
-	return 0;
+	return print_upgraded(c);
 }
 
 /* ---- checking ----------------------------------------------------------- */

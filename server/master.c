@@ -706,15 +706,16 @@ static void master_fail_upgrade(struct master *m, const char *fmt, ...)
 static void
 master_fail_upgrade(struct master *m, const char *fmt, ...)
 {
-	char	 why[sizeof(m->head->upgrade_why)];
-	va_list	 ap;
+	struct board_stem	*stem = &m->head->stem;
+	char			 why[sizeof(stem->upgrade_why)];
+	va_list			 ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
-	(void)strlcpy(m->head->upgrade_why, why, sizeof(why));
+	(void)strlcpy(stem->upgrade_why, why, sizeof(why));
 	log_errorx("upgrade failed: %s", why);
-	__atomic_fetch_add(&m->head->upgrades_failed, 1, __ATOMIC_RELEASE);
+	__atomic_fetch_add(&stem->upgrades_failed, 1, __ATOMIC_RELEASE);
 }
 
 /* The new binary has ended without having got ready. */
@@ -1205,8 +1206,8 @@ master_init(struct master *m, const struct master_setup *setup)
 	m->head->master = getpid();
 	m->head->started = stream_now();
 	m->head->started_time = (int64_t)time(NULL);
-	(void)snprintf(m->head->program, sizeof(m->head->program), "icapd %s",
-	    PACKAGE_VERSION);
+	(void)snprintf(m->head->stem.program, sizeof(m->head->stem.program),
+	    "icapd %s", PACKAGE_VERSION);
 }
 
 /* No process is left, so nobody uses a configuration. */

@@ -362,12 +362,12 @@ void
 metrics_format(struct page *p, const struct snapshot *s)
 {
 	const struct board_head	*head = &s->head;
-	const char		*version = strchr(head->program, ' ');
+	const char		*version = strchr(head->stem.program, ' ');
 	unsigned int		 i;
 
 	family(p, "build_info", "gauge", "Always 1; says what runs.");
 	page_addf(p, "icapd_build_info{version=\"");
-	page_label(p, version != NULL ? version + 1 : head->program);
+	page_label(p, version != NULL ? version + 1 : head->stem.program);
 	page_addf(p, "\"} 1\n");
 	family(p, "start_time_seconds", "gauge", "When the daemon was "
 	    "started, since 1970.");
@@ -380,7 +380,7 @@ metrics_format(struct page *p, const struct snapshot *s)
 	single(p, "failed_reloads_total", "counter", "Reloads that changed "
 	    "nothing because something was wrong.", head->reloads_failed);
 	single(p, "failed_upgrades_total", "counter", "Upgrades whose new "
-	    "binary did not get ready.", head->upgrades_failed);
+	    "binary did not get ready.", head->stem.upgrades_failed);
 	single(p, "reload_failed", "gauge", "Whether the last reload failed.",
 	    head->reload == BOARD_RELOAD_BAD);
 	family(p, "reload_time_seconds", "gauge", "When the last reload "
@@ -634,7 +634,7 @@ metrics_format_json(struct page *p, const struct snapshot *s)
 	unsigned int		 i;
 
 	page_addf(p, "{\"program\":\"");
-	page_json(p, head->program);
+	page_json(p, head->stem.program);
 	page_addf(p, "\",\"pid\":%d,\"time\":%lld,\"clock_ms\":%lld,"
 	    "\"started\":%lld,\"uptime_ms\":%lld,\"ready\":%s,"
 	    "\"generation\":%u,\"istag\":\"", head->master,
@@ -654,7 +654,7 @@ metrics_format_json(struct page *p, const struct snapshot *s)
 	page_addf(p, "\",\"changes\":[");
 	json_changes(p, head->changes);
 	page_addf(p, "]},\"failed_upgrades\":%llu,\"uncounted\":%llu,"
-	    "\"states\":{", (unsigned long long)head->upgrades_failed,
+	    "\"states\":{", (unsigned long long)head->stem.upgrades_failed,
 	    (unsigned long long)s->sum.other);
 	for (i = BOARD_STARTING; i <= BOARD_LEAVING; i++)
 		page_addf(p, "%s\"%s\":%u", i == BOARD_STARTING ? "" : ",",

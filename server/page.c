@@ -101,7 +101,7 @@ html_head(struct page *p, const struct snapshot *s)
 		class = "bad";
 	}
 	page_addf(p, "<header id=\"head\"><h1>");
-	page_html(p, head->program);
+	page_html(p, head->stem.program);
 	page_addf(p, "</h1><span class=\"badge %s\">%s</span>"
 	    "<span class=\"dim\">up ", class, text);
 	html_duration(p, board_age(s->now, head->started));

@@ -349,7 +349,7 @@ START_TEST(what_is_no_board_is_refused)
 	ck_assert_ptr_nonnull(open_board(PLACES, file));
 	ck_assert_ptr_nonnull(map_file(file, &why));
 	head = *board_see_head(map_file(file, &why));
-	put(offsetof(struct board_head, version), &wrong, sizeof(wrong));
+	put(offsetof(struct board_head, stem.version), &wrong, sizeof(wrong));
 	ck_assert_ptr_null(map_file(file, &why));
 	ck_assert_str_eq(why, "board of another version of icapd");
 	put(0, &head, sizeof(head));

@@ -241,7 +241,7 @@ START_TEST(a_file_is_read_within_bounds)
 
 	for (i = 0; i < ROUNDS; i++) {
 		scribble_all();
-		/* up to `started`, and to the names: else all are refused */
+		/* how much there is: else all are refused */
 		if (i % 4 != 0) {
 			memcpy(board_head(board), &head,
 			    offsetof(struct board_head, nslots));
