@@ -191,3 +191,13 @@ slice_list_has(struct slice list, const char *is)
 			return true;
 	return false;
 }
+
+void
+chars_clean(char *text, size_t size, char keep)
+{
+	unsigned char	*p = (unsigned char *)text;
+
+	for (text[size - 1] = '\0'; *p != '\0'; p++)
+		if ((*p < 0x20 && *p != (unsigned char)keep) || *p == 0x7f)
+			*p = '?';
+}

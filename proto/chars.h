@@ -117,4 +117,10 @@ bool	 slice_next(struct slice *list, struct slice *element);
 /* Does the list hold the element `is`, whatever its case?  No substrings. */
 bool	 slice_list_has(struct slice list, const char *is);
 
+/*
+ * Ends a text of at most size bytes, and leaves no C0 and no DEL in it but
+ * `keep`, so that it can be shown wherever it came from.
+ */
+void	 chars_clean(char *text, size_t size, char keep);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -19,9 +20,12 @@
  * BOARD_VERSION; readers must refuse any other than theirs (board_map does).
  */
 #define BOARD_MAGIC	0x42504143u	/* "CAPB" in memory */
-#define BOARD_VERSION	4
+#ifndef BOARD_VERSION		/* a test has another one */
+#define BOARD_VERSION	5
+#endif
 #define BOARD_HEAD_SIZE	8192
 #define BOARD_FILE	"icapd.board"	/* in the run directory */
+#define BOARD_LOCK	".lock"		/* suffix, while it is replaced */
 
 /* Most listeners, each with workers of its own. */
 #define BOARD_POOLS	16
@@ -101,10 +105,23 @@ enum board_reload {
 	BOARD_RELOAD_BAD	/* everything stayed, see reload_why */
 };
 
-/* The part the master writes.  Texts end with a NUL. */
-struct board_head {
+/*
+ * What a board begins with, in each version from BOARD_STEM_SINCE on, whatever
+ * is behind it: icapctl(8) of one version has a daemon of another upgraded,
+ * and has to see how that ends.  It never changes.
+ */
+#define BOARD_STEM_SINCE	5
+struct board_stem {
 	uint32_t	 magic;
 	uint32_t	 version;
+	uint64_t	 upgrades_failed;
+	char		 program[64];		/* "icapd 0.1.0" */
+	char		 upgrade_why[192];	/* of the last that failed */
+};
+
+/* The part the master writes.  Texts end with a NUL. */
+struct board_head {
+	struct board_stem stem;
 	uint64_t	 size;		/* bytes of the region */
 	uint32_t	 head_size;
 	uint32_t	 slot_size;
@@ -128,8 +145,6 @@ struct board_head {
 	uint64_t	 deaths;	/* that were not asked for */
 	uint64_t	 hung;		/* of those: killed past the deadline */
 
-	uint64_t	 upgrades_failed;
-
 	/* Counters of processes that have ended, by what they counted. */
 	uint64_t	 burials;	/* odd while one is added here */
 	uint64_t	 past_connections;
@@ -148,9 +163,7 @@ struct board_head {
 	uint32_t	 queued[BOARD_POOLS];	/* clients, when last looked */
 
 	char		 istag[64];
-	char		 program[64];	/* "icapd 0.1.0" */
 	char		 reload_why[256];
-	char		 upgrade_why[192];	/* of the last that failed */
 	char		 conf_file[512];	/* or empty */
 	char		 changes[2048];	/* that the generation made, by line */
 };
@@ -165,6 +178,19 @@ struct board;
  * back.)  Without path it is anonymous.  NULL with errno.
  */
 struct board *board_open(unsigned int max, const char *path);
+
+/*
+ * Who looks whether somebody holds the board of that name, and makes, renames
+ * or removes it after that, does so under this lock, for no longer than that
+ * takes.  It is a file beside it, which goes with it.  board_lock() waits for
+ * its turn; returns 0, or -1 with errno: EBUSY when that takes seconds.
+ */
+struct board_lock {
+	int	 fd;
+	char	 path[PATH_MAX];
+};
+int	 board_lock(struct board_lock *lock, const char *path);
+void	 board_unlock(struct board_lock *lock);
 
 /* Removes the file, if it still is what board_open() has made: true. */
 bool	 board_remove(const char *path);
@@ -182,6 +208,12 @@ pid_t	 board_find_holder(int fd);
  */
 const struct board *board_map(int fd, const char **why);
 
+/*
+ * Copies the stem of the board that is open as fd, of this version or
+ * another.  Returns -1 if it has none: of one from before there were any.
+ */
+int	 board_read_stem(int fd, struct board_stem *copy);
+
 /* Gives back what board_map() returned. */
 void	 board_unmap(const struct board *b);
 
@@ -195,6 +227,26 @@ const struct board_slot *board_see_slot(const struct board *b,
 struct board_source *board_sources(struct board *b, unsigned int generation);
 const struct board_source *board_see_sources(const struct board *b,
 	    unsigned int generation);
+
+/* How many places there can be, and how many to look at. */
+unsigned int board_max(const struct board *b);
+unsigned int board_places(const struct board *b);
+
+/*
+ * What is shown or compared is a copy, made once, in which everything is fit
+ * to be used: texts end, numbers of something are at most what there is, and
+ * a state is one.  board_copy_source() returns how many sources there are,
+ * and copies nothing if i is none of them.
+ */
+void	 board_copy_head(const struct board *b, struct board_head *copy);
+void	 board_copy_slot(const struct board *b, unsigned int i,
+	    struct board_slot *copy);
+unsigned int board_copy_source(const struct board *b,
+	    unsigned int generation, unsigned int i,
+	    struct board_source *copy);
+
+/* Since then, and never less than 0, whatever a worker has written there. */
+int64_t	 board_age(int64_t now, int64_t since);
 
 /*
  * The process of that place has ended: it is free, and what it counted, if
@@ -243,15 +295,14 @@ int	 board_tell(int pipe, char kind, unsigned int i);
  */
 void	 board_tell_short(struct board *b, unsigned int i, int pipe);
 
-/*
- * Index of the worker whose connection is idle longest, or -1: of those of
- * the listener, and of the current generation, who will accept another.
- */
-int	 board_find_idle(struct board *b, unsigned int pool);
+/* Is that what the process of place i does? */
+bool	 board_is_in(const struct board *b, unsigned int i,
+	    enum board_state state);
 
 /* How many connections are open from that client's address? */
 unsigned int board_count_peer(struct board *b, const struct board_peer *peer);
 
-const char *board_state_name(enum board_state state);
+/* "unknown" where it is no enum board_state. */
+const char *board_state_name(unsigned int state);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../proto/chars.h"
 #include "../proto/stream.h"
 #include "health.h"
 
@@ -32,16 +33,18 @@ health_next(const struct snapshot *s, unsigned int *i, struct health *h)
 		/* not if there was a reload since the snapshot */
 		if (!vitals_is_shown(s->vitals, &b->is, &h->needed))
 			continue;
-		h->service = b->is.service;
-		h->kind = b->is.kind;
-		h->name = b->is.name;
+		vitals_copy_label(&b->is, &h->is);
+		h->service = h->is.service;
+		h->kind = h->is.kind;
+		h->name = h->is.name;
 		vital_read(&b->state, &h->copy);
+		chars_clean(h->copy.why, sizeof(h->copy.why), '\0');
 		h->state = (enum backend_state)h->copy.state;
 		h->why = h->copy.why;
 		h->since = 0;
 		h->age = -1;
 		if (h->copy.since != 0) {
-			h->age = stream_now() - h->copy.since;
+			h->age = board_age(stream_now(), h->copy.since);
 			h->since = wall_time(h->age);
 		}
 		return true;
@@ -62,15 +65,17 @@ health_since(const struct health *h)
 	return text;
 }
 
-const struct vitals_number *
-health_number(const struct snapshot *s, unsigned int i, int64_t *value)
+int64_t
+health_number(const struct snapshot *s, unsigned int i,
+    struct vitals_number *n)
 {
-	const struct vitals_number	*n;
+	const struct vitals_number	*shared;
 
-	n = &s->vitals->number[s->number[i]];
-	*value = n->is_gauge ? __atomic_load_n(&n->value, __ATOMIC_RELAXED) :
-	    (int64_t)s->sum.own[s->number[i]];
-	return n;
+	shared = &s->vitals->number[s->number[i]];
+	memcpy(n, shared, sizeof(*n));
+	vitals_copy_label(&shared->is, &n->is);
+	chars_clean(n->help, sizeof(n->help), '\0');
+	return n->is_gauge ? n->value : (int64_t)s->sum.own[s->number[i]];
 }
 
 /* ---- text --------------------------------------------------------------- */
@@ -119,8 +124,8 @@ format_backends(struct page *p, const struct snapshot *s)
 void
 health_format(struct page *p, const struct snapshot *s, bool verbose)
 {
-	const struct ring_public	*pub = &tally_head(s->tally)->logs;
-	const struct board_head		*head = board_see_head(s->board);
+	const struct ring_public	*pub = &s->logs;
+	const struct board_head		*head = &s->head;
 	bool				 is_bad;
 	unsigned int			 i;
 
@@ -135,7 +140,7 @@ health_format(struct page *p, const struct snapshot *s, bool verbose)
 		    is_bad ? "!" : "+", head->generation, is_bad ?
 		    ", last reload failed: " : "", is_bad ?
 		    head->reload_why : "");
-		for (i = 0; i < pub->nlogs && i < RING_LOGS; i++)
+		for (i = 0; i < pub->nlogs; i++)
 			page_addf(p, "[%s] log %s: %llu lines lost\n",
 			    pub->log[i].failing ? "!" : "+",
 			    pub->log[i].path,
@@ -178,21 +183,27 @@ format_help(struct page *p, const char *text)
 
 /* A service may be called what no metric can. */
 static void
-format_family(struct page *p, const struct vitals_number *n)
+format_word(struct page *p, const char *c)
 {
-	const char	*c;
-
-	page_addf(p, "icapd_service_");
-	for (c = n->is.kind; *c != '\0'; c++)
+	for (; *c != '\0'; c++)
 		page_addf(p, "%c", (*c | 0x20) >= 'a' && (*c | 0x20) <= 'z' ?
 		    *c : *c >= '0' && *c <= '9' ? *c : '_');
-	page_addf(p, "_%s%s", n->is.name, n->is_gauge ? "" : "_total");
+}
+
+static void
+format_family(struct page *p, const struct vitals_number *n)
+{
+	page_addf(p, "icapd_service_");
+	format_word(p, n->is.kind);
+	page_addf(p, "_");
+	format_word(p, n->is.name);
+	page_addf(p, "%s", n->is_gauge ? "" : "_total");
 }
 
 static bool
 is_same_family(const struct vitals_number *a, const struct vitals_number *b)
 {
-	return a->is_gauge == b->is_gauge &&
+	return !a->is_gauge == !b->is_gauge &&
 	    strcmp(a->is.kind, b->is.kind) == 0 &&
 	    strcmp(a->is.name, b->is.name) == 0;
 }
@@ -201,28 +212,30 @@ is_same_family(const struct vitals_number *a, const struct vitals_number *b)
 static void
 metrics_numbers(struct page *p, const struct snapshot *s, unsigned int i)
 {
-	const struct vitals_number	*first, *n;
-	unsigned int			 k;
-	int64_t				 value;
+	struct vitals_number	 first, n;
+	unsigned int		 k;
+	int64_t			 value;
 
-	first = health_number(s, i, &value);
-	for (k = 0; k < i; k++)
-		if (is_same_family(health_number(s, k, &value), first))
+	(void)health_number(s, i, &first);
+	for (k = 0; k < i; k++) {
+		(void)health_number(s, k, &n);
+		if (is_same_family(&n, &first))
 			return;
+	}
 	page_addf(p, "# HELP ");
-	format_family(p, first);
+	format_family(p, &first);
 	page_addf(p, " ");
-	format_help(p, first->help);
+	format_help(p, first.help);
 	page_addf(p, "\n# TYPE ");
-	format_family(p, first);
-	page_addf(p, " %s\n", first->is_gauge ? "gauge" : "counter");
+	format_family(p, &first);
+	page_addf(p, " %s\n", first.is_gauge ? "gauge" : "counter");
 	for (k = i; k < s->nnumbers; k++) {
-		n = health_number(s, k, &value);
-		if (!is_same_family(n, first))
+		value = health_number(s, k, &n);
+		if (!is_same_family(&n, &first))
 			continue;
-		format_family(p, n);
+		format_family(p, &n);
 		page_addf(p, "{service=\"");
-		page_label(p, n->is.service);
+		page_label(p, n.is.service);
 		page_addf(p, "\"} %lld\n", (long long)value);
 	}
 }
@@ -256,11 +269,11 @@ json_pair(struct page *p, const char *key, const char *text)
 void
 health_format_json(struct page *p, const struct snapshot *s)
 {
-	const struct vitals_number	*n;
-	struct health			 h;
-	unsigned int			 i = 0;
-	int64_t				 value;
-	const char			*comma = "";
+	struct vitals_number	 n;
+	struct health		 h;
+	unsigned int		 i = 0;
+	int64_t			 value;
+	const char		*comma = "";
 
 	page_addf(p, ",\"backends\":[");
 	while (health_next(s, &i, &h)) {
@@ -281,14 +294,14 @@ health_format_json(struct page *p, const struct snapshot *s)
 	page_addf(p, "],\"numbers\":[");
 	comma = "";
 	for (i = 0; i < s->nnumbers; i++) {
-		n = health_number(s, i, &value);
+		value = health_number(s, i, &n);
 		page_addf(p, "%s{", comma);
-		json_pair(p, "service", n->is.service);
+		json_pair(p, "service", n.is.service);
 		page_addf(p, ",");
-		json_pair(p, "kind", n->is.kind);
+		json_pair(p, "kind", n.is.kind);
 		page_addf(p, ",");
-		json_pair(p, "name", n->is.name);
-		page_addf(p, ",\"type\":\"%s\",\"value\":%lld}", n->is_gauge ?
+		json_pair(p, "name", n.is.name);
+		page_addf(p, ",\"type\":\"%s\",\"value\":%lld}", n.is_gauge ?
 		    "gauge" : "counter", (long long)value);
 		comma = ",";
 	}

@@ -14,7 +14,8 @@ struct health {
 	int64_t			 age;		/* of the state, ms, or -1 */
 	bool			 needed;
 	const char		*why;		/* or "" */
-	struct vital_state	 copy;		/* it is in here */
+	struct vitals_label	 is;		/* these are in here */
+	struct vital_state	 copy;
 };
 
 /*
@@ -27,9 +28,9 @@ bool	 health_next(const struct snapshot *s, unsigned int *i,
 /* "since 2026-11-22 16:40:12Z", or "" where nobody has looked yet. */
 const char *health_since(const struct health *h);
 
-/* Number i of s->nnumbers, with its value. */
-const struct vitals_number *health_number(const struct snapshot *s,
-	    unsigned int i, int64_t *value);
+/* Copies number i of s->nnumbers, and returns its value. */
+int64_t	 health_number(const struct snapshot *s, unsigned int i,
+	    struct vitals_number *n);
 
 /* Text for who asks whether the daemon is ready, and why not. */
 void	 health_format(struct page *p, const struct snapshot *s,

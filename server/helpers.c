@@ -48,8 +48,7 @@ helper_run_watch(const struct worker *w)
 	priv_title("watch");
 	view_use(view_get(), RING_WATCH, w->conf);
 	view_use_place(view_get(), w->number);
-	watch_run(w->conf, w->master, w->board,
-	    board_slot(w->board, w->number)->generation);
+	watch_run(w->conf, w->master, w->board, w->generation);
 }
 
 static const struct master_aux	 helpers[] = {

@@ -55,8 +55,7 @@ struct ctl {
 	int64_t			 patience;	/* ms */
 	int			 fd;		/* of the board */
 	const struct board	*board;		/* NULL: of another version */
-	const struct board_head	*head;
-	uint32_t		 nplaces;	/* of the board, at most */
+	const struct board_head	*live;		/* what is waited for */
 	struct tally		*tally;
 	pid_t			 master;
 	char			**name;		/* what the command is about */
@@ -183,8 +182,7 @@ ctl_map(struct ctl *c, const char **why)
 		c->board = NULL;
 		return -1;
 	}
-	c->head = board_see_head(c->board);
-	c->nplaces = __atomic_load_n(&c->head->max, __ATOMIC_RELAXED);
+	c->live = board_see_head(c->board);
 	return 0;
 }
 
@@ -229,14 +227,6 @@ ctl_print_json(struct ctl *c)
 	page_init(&p);
 	metrics_format_json(&p, &c->now);
 	return print_page(&p);
-}
-
-/* As it is now, after a command that was done. */
-static void
-ctl_print_json_now(struct ctl *c)
-{
-	snapshot_take(&c->now, c->board, c->tally);
-	(void)ctl_print_json(c);
 }
 
 /* ---- showing ----------------------------------------------------------- */
@@ -304,16 +294,16 @@ print_bad_backends(const struct ctl *c)
 static int
 ctl_status(struct ctl *c)
 {
-	const struct board_head		*h = c->head;
-	const struct ring_public	*logs = &tally_head(c->tally)->logs;
+	const struct board_head		*h = &c->now.head;
+	const struct ring_public	*logs = &c->now.logs;
 	unsigned int			 i;
 	int64_t				 up;
 
 	snapshot_take(&c->now, c->board, c->tally);
 	if (c->json)
 		return ctl_print_json(c);
-	up = (c->now.now - h->started) / 1000;
-	(void)printf("%s, pid %ld, %s\n", h->program, (long)c->master,
+	up = board_age(c->now.now, h->started) / 1000;
+	(void)printf("%s, pid %ld, %s\n", h->stem.program, (long)c->master,
 	    snapshot_is_ready(&c->now) ? "ready" : "NOT READY");
 	(void)printf("started        %s, up %lld:%02lld:%02lld\n",
 	    clock_text(h->started_time), (long long)up / 3600,
@@ -329,7 +319,7 @@ ctl_status(struct ctl *c)
 	(void)printf("workers        %u:", c->now.workers);
 	for (i = BOARD_STARTING; i <= BOARD_LEAVING; i++)
 		(void)printf(" %u %s%s", c->now.by_state[i],
-		    board_state_name((enum board_state)i),
+		    board_state_name(i),
 		    i < BOARD_LEAVING ? "," : "\n");
 	(void)printf("clients        %llu connections, %u waiting, %llu "
 	    "refused, %llu told to come later\n",
@@ -343,7 +333,7 @@ ctl_status(struct ctl *c)
 	    "connections given up\n", (unsigned long long)h->deaths,
 	    (unsigned long long)h->hung, (unsigned long long)h->parks);
 	print_bad_backends(c);
-	for (i = 0; i < logs->nlogs && i < RING_LOGS; i++) {
+	for (i = 0; i < logs->nlogs; i++) {
 		if (!ring_log_is_used(&logs->log[i]))
 			continue;
 		(void)printf("log            %s: %llu lines, %llu lost%s\n",
@@ -365,16 +355,6 @@ struct worker_numbers {
 	uint64_t	 transactions;
 };
 
-/* How many places there are to look at, whatever a worker writes there. */
-static unsigned int
-count_places(const struct ctl *c)
-{
-	uint32_t	 n = __atomic_load_n(&c->head->nslots,
-			    __ATOMIC_RELAXED);
-
-	return n < c->nplaces ? n : c->nplaces;
-}
-
 static struct worker_numbers
 worker_numbers(const struct board_slot *slot)
 {
@@ -391,9 +371,9 @@ static void
 print_workers(const struct ctl *c, struct worker_numbers *last,
     unsigned int most)
 {
-	const struct board_slot	*slot;
+	struct board_slot	 slot;
 	struct worker_numbers	 now, was = { 0, 0, 0 };
-	unsigned int		 i, n = 0, places = count_places(c);
+	unsigned int		 i, n = 0, places = board_places(c->board);
 	double			 t = 1;
 
 	if (last != NULL && c->now.now > c->before.now)
@@ -402,21 +382,21 @@ print_workers(const struct ctl *c, struct worker_numbers *last,
 	    "state", "since", "gen", last != NULL ? "connections/s" :
 	    "connections", last != NULL ? "transactions/s" : "transactions");
 	for (i = 0; i < places; i++) {
-		slot = board_see_slot(c->board, i);
-		now = worker_numbers(slot);
+		board_copy_slot(c->board, i, &slot);
+		now = worker_numbers(&slot);
 		if (last != NULL) {
 			was = last[i];
 			last[i] = now;
 			if (was.pid != now.pid)
 				was.connections = was.transactions = 0;
 		}
-		if (slot->state == BOARD_FREE || slot->state >= BOARD_AUX ||
+		if (slot.state == BOARD_FREE || slot.state >= BOARD_AUX ||
 		    n++ >= most)
 			continue;
 		(void)printf("%6u %8d %-9s %8.1f s %4u %14.0f %14.0f\n", i,
-		    now.pid, board_state_name((enum board_state)slot->state),
-		    (double)(c->now.now - slot->since) / 1000,
-		    slot->generation,
+		    now.pid, board_state_name(slot.state),
+		    (double)board_age(c->now.now, slot.since) / 1000,
+		    slot.generation,
 		    (double)(now.connections - was.connections) / t,
 		    (double)(now.transactions - was.transactions) / t);
 	}
@@ -484,15 +464,15 @@ print_services(const struct ctl *c, const struct snapshot *before)
 	bool			 is_path;
 	double			 t = 1;
 	const char		*name;
-	unsigned int		 i, b, n = tally_head(c->tally)->nservices;
+	unsigned int		 i, b;
 
 	if (before != NULL && c->now.now > before->now)
 		t = (double)(c->now.now - before->now) / 1000;
 	(void)printf("%-16s %12s %9s %9s %8s %8s %6s %6s\n", "service",
 	    before == NULL ? "transactions" : "per second", "blocked",
 	    "unscanned", "errors", "mean ms", "50 %", "99 %");
-	for (i = 0; i < n && i < TALLY_SERVICES; i++) {
-		name = tally_head(c->tally)->name[i];
+	for (i = 0; i < c->now.nservices; i++) {
+		name = c->now.service[i];
 		v = service_numbers(&c->now, i);
 		times = c->now.sum.service[i];
 		if (before != NULL) {
@@ -535,17 +515,17 @@ print_backends(const struct ctl *c)
 static void
 print_numbers(const struct ctl *c)
 {
-	const struct vitals_number	*n;
-	unsigned int			 i;
-	int64_t				 value;
+	struct vitals_number	 n;
+	unsigned int		 i;
+	int64_t			 value;
 
 	if (c->now.nnumbers > 0)
 		(void)printf("\n%-15s %-23s %15s\n", "section", "number",
 		    "value");
 	for (i = 0; i < c->now.nnumbers; i++) {
-		n = health_number(&c->now, i, &value);
-		(void)printf("%-15s %-23s %15lld\n", n->is.service,
-		    n->is.name, (long long)value);
+		value = health_number(&c->now, i, &n);
+		(void)printf("%-15s %-23s %15lld\n", n.is.service, n.is.name,
+		    (long long)value);
 	}
 }
 
@@ -568,15 +548,18 @@ ctl_top(struct ctl *c)
 	struct pollfd	 pfd = { STDIN_FILENO, POLLIN, 0 };
 	bool		 is_live = isatty(STDOUT_FILENO) == 1;
 	char		 key;
-	unsigned int	 i, places = count_places(c);
+	unsigned int	 i, places = board_places(c->board);
+	struct board_slot	 slot;
 	struct worker_numbers	*last;
 
-	last = calloc(c->nplaces, sizeof(*last));
+	last = calloc(board_max(c->board), sizeof(*last));
 	if (last == NULL)
 		fail(EXIT_FAILED, "out of memory");
 	snapshot_take(&c->before, c->board, c->tally);
-	for (i = 0; i < places; i++)
-		last[i] = worker_numbers(board_see_slot(c->board, i));
+	for (i = 0; i < places; i++) {
+		board_copy_slot(c->board, i, &slot);
+		last[i] = worker_numbers(&slot);
+	}
 	do {
 		if (poll(&pfd, is_live, 1000) == 1 &&
 		    (read(STDIN_FILENO, &key, 1) != 1 || key == 'q'))
@@ -590,12 +573,13 @@ ctl_top(struct ctl *c)
 			if (is_live)
 				(void)fputs("\033[H\033[J", stdout);
 			(void)printf("%s  %.0f transactions/s  ",
-			    c->head->program, (double)(c->now.transactions -
+			    c->now.head.stem.program,
+			    (double)(c->now.transactions -
 			    c->before.transactions) * 1000 / (double)
 			    (c->now.now - c->before.now));
 			for (i = BOARD_ACCEPT; i <= BOARD_SERVICE; i++)
 				(void)printf("%u %s  ", c->now.by_state[i],
-				    board_state_name((enum board_state)i));
+				    board_state_name(i));
 			(void)printf("%u waiting\n\n", c->now.queued);
 			print_services(c, &c->before);
 			(void)printf("\n");
@@ -663,29 +647,31 @@ is_reloaded(struct ctl *c, uint64_t from)
 {
 	if (!is_held(c))
 		fail(EXIT_ABSENT, "the daemon has gone");
-	return __atomic_load_n(&c->head->reload, __ATOMIC_ACQUIRE) !=
-	    BOARD_RELOAD_RUNNING && c->head->reloads_begun > from;
+	return __atomic_load_n(&c->live->reload, __ATOMIC_ACQUIRE) !=
+	    BOARD_RELOAD_RUNNING && c->live->reloads_begun > from;
 }
 
 static int
 ctl_reload(struct ctl *c)
 {
-	uint64_t	 from = c->head->reloads_begun;
+	const struct board_head	*h = &c->now.head;
+	uint64_t		 from = c->live->reloads_begun;
 
 	ctl_signal(c, SIGHUP);
 	if (!ctl_wait(c, is_reloaded, from))
 		fail(EXIT_FAILED, "no outcome within %lld s",
 		    (long long)c->patience / 1000);
+	snapshot_take(&c->now, c->board, c->tally);
 	if (c->json)
-		ctl_print_json_now(c);
-	if (c->head->reload != BOARD_RELOAD_OK) {
+		(void)ctl_print_json(c);
+	if (h->reload != BOARD_RELOAD_OK) {
 		if (!c->json)
-			(void)fprintf(stderr, "%s\n", c->head->reload_why);
+			(void)fprintf(stderr, "%s\n", h->reload_why);
 		return EXIT_FAILED;
 	}
 	if (!c->json)
-		(void)printf("generation %u, %u workers\n",
-		    c->head->generation, c->head->workers);
+		(void)printf("generation %u, %u workers\n", h->generation,
+		    h->workers);
 	return 0;
 }
 
@@ -701,16 +687,18 @@ is_reopened(struct ctl *c, uint64_t from)
 static int
 ctl_reopen(struct ctl *c)
 {
-	const struct ring_public	*logs = &tally_head(c->tally)->logs;
-	uint64_t			 from = logs->reopened;
+	const struct ring_public	*logs = &c->now.logs;
+	uint64_t			 from;
 	unsigned int			 i;
 	int				 status = 0;
 
+	from = tally_head(c->tally)->logs.reopened;
 	ctl_signal(c, SIGUSR1);
 	if (!ctl_wait(c, is_reopened, from))
 		fail(EXIT_FAILED, "no outcome within %lld s",
 		    (long long)c->patience / 1000);
-	for (i = 0; i < logs->nlogs && i < RING_LOGS; i++)
+	snapshot_take(&c->now, c->board, c->tally);
+	for (i = 0; i < logs->nlogs; i++)
 		if (logs->log[i].failing) {
 			if (!c->json)
 				(void)fprintf(stderr, "%s cannot be "
@@ -718,7 +706,7 @@ ctl_reopen(struct ctl *c)
 			status = EXIT_FAILED;
 		}
 	if (c->json)
-		ctl_print_json_now(c);
+		(void)ctl_print_json(c);
 	else if (status == 0)
 		(void)printf("logs reopened\n");
 	return status;
@@ -747,30 +735,35 @@ is_meant(const struct board_source *s, const char *name)
 	    name + section + 1, len - section - 1);
 }
 
-static const struct board_source *
-sources(const struct ctl *c, unsigned int *n)
+/* Copies source i; false behind the last one. */
+static bool
+source(const struct ctl *c, unsigned int i, struct board_source *s)
 {
-	*n = __atomic_load_n(&c->head->nsources[c->generation % 2],
-	    __ATOMIC_ACQUIRE);
-	if (*n > BOARD_SOURCES)
-		*n = BOARD_SOURCES;
-	return board_see_sources(c->board, c->generation);
+	return board_copy_source(c->board, c->generation, i, s) > i;
+}
+
+/* How often it has been looked at, live. */
+static uint64_t
+source_updates(const struct ctl *c, unsigned int i)
+{
+	return __atomic_load_n(&board_see_sources(c->board,
+	    c->generation)[i].updates, __ATOMIC_ACQUIRE);
 }
 
 /* Until when what is meant has been looked at; false: nothing is. */
 static bool
 set_targets(struct ctl *c, const char *name)
 {
-	const struct board_source	*s;
-	unsigned int			 i, n;
-	uint64_t			 from;
-	bool				 found = false;
+	struct board_source	 s;
+	unsigned int		 i;
+	uint64_t		 from;
+	bool			 found = false;
 
-	for (s = sources(c, &n), i = 0; i < n; i++) {
-		if (name != NULL && !is_meant(&s[i], name))
+	for (i = 0; source(c, i, &s); i++) {
+		if (name != NULL && !is_meant(&s, name))
 			continue;
 		found = true;
-		from = __atomic_load_n(&s[i].updates, __ATOMIC_ACQUIRE);
+		from = source_updates(c, i);
 		/* one under way (an odd number) may have begun too early */
 		c->target[i] = (from + 3) & ~UINT64_C(1);
 	}
@@ -803,12 +796,12 @@ is_child(const struct ctl *c, pid_t pid)
 static bool
 is_watching(const struct ctl *c, pid_t pid)
 {
-	const struct board_slot	*slot;
-	unsigned int		 i, places = count_places(c);
+	struct board_slot	 slot;
+	unsigned int		 i, places = board_places(c->board);
 
 	for (i = 0; pid > 0 && is_held(c) && i < places; i++) {
-		slot = board_see_slot(c->board, i);
-		if (slot->pid == pid && slot->state == BOARD_AUX)
+		board_copy_slot(c->board, i, &slot);
+		if (slot.pid == pid && slot.state == BOARD_AUX)
 			return is_child(c, pid);
 	}
 	return false;
@@ -817,19 +810,17 @@ is_watching(const struct ctl *c, pid_t pid)
 static bool
 is_updated(struct ctl *c, uint64_t from)
 {
-	const struct board_source	*s;
-	unsigned int			 i, n;
+	unsigned int	 i;
 
 	(void)from;
 	if (!is_held(c))
 		fail(EXIT_ABSENT, "the daemon has gone");
-	if (c->head->watch[c->generation % 2] != c->watch ||
+	if (c->live->watch[c->generation % 2] != c->watch ||
 	    !is_watching(c, c->watch))
 		fail(EXIT_FAILED, "process %ld, which does it, has ended",
 		    (long)c->watch);
-	for (s = sources(c, &n), i = 0; i < n; i++)
-		if (c->target[i] != 0 && __atomic_load_n(&s[i].updates,
-		    __ATOMIC_ACQUIRE) < c->target[i])
+	for (i = 0; i < BOARD_SOURCES; i++)
+		if (c->target[i] != 0 && source_updates(c, i) < c->target[i])
 			return false;
 	return true;
 }
@@ -838,16 +829,16 @@ is_updated(struct ctl *c, uint64_t from)
 static void
 ask_update(const struct ctl *c)
 {
-	const struct board_source	*s;
-	unsigned int			 i, k, n;
-	union sigval			 value;
+	struct board_source	 s, other;
+	unsigned int		 i, k;
+	union sigval		 value;
 
-	for (s = sources(c, &n), i = 0; i < n; i++) {
+	for (i = 0; source(c, i, &s); i++) {
 		if (c->target[i] == 0)
 			continue;
-		for (k = 0; k < i; k++)
-			if (c->target[k] != 0 && strcmp(s[k].section,
-			    s[i].section) == 0)
+		for (k = 0; k < i && source(c, k, &other); k++)
+			if (c->target[k] != 0 && strcmp(other.section,
+			    s.section) == 0)
 				break;
 		if (k < i)
 			continue;
@@ -914,22 +905,22 @@ add_source(struct page *p, const struct board_source *s)
 static int
 print_sources(const struct ctl *c)
 {
-	const struct board_source	*s;
-	struct page			 p;
-	unsigned int			 i, n;
-	int				 status = 0;
+	struct board_source	 s;
+	struct page		 p;
+	unsigned int		 i;
+	int			 status = 0;
 
 	page_init(&p);
 	page_addf(&p, "{\"sources\":[");
-	for (s = sources(c, &n), i = 0; i < n; i++) {
+	for (i = 0; source(c, i, &s); i++) {
 		if (c->target[i] == 0)
 			continue;
-		if (s[i].outcome == BOARD_SOURCE_FAILED)
+		if (s.outcome == BOARD_SOURCE_FAILED)
 			status = EXIT_FAILED;
 		if (c->json)
-			add_source(&p, &s[i]);
+			add_source(&p, &s);
 		else
-			print_source(&s[i]);
+			print_source(&s);
 	}
 	page_addf(&p, "]}\n");
 	if (p.failed)
@@ -947,8 +938,8 @@ has_watch(struct ctl *c)
 	int64_t	 end = stream_now() + WATCH_START;
 
 	do {
-		c->generation = c->head->generation;
-		c->watch = __atomic_load_n(&c->head->watch[
+		c->generation = c->live->generation;
+		c->watch = __atomic_load_n(&c->live->watch[
 		    c->generation % 2], __ATOMIC_ACQUIRE);
 		if (is_watching(c, c->watch))
 			return true;
@@ -999,24 +990,27 @@ ctl_stop(struct ctl *c)
 	return 0;
 }
 
-/* Another master has the board, or this one has said that it failed. */
+/*
+ * Another master has the board, which it takes when it is ready, or this one
+ * has said that it failed.
+ */
 static bool
 is_upgraded(struct ctl *c, uint64_t from)
 {
-	const char	*why;
-	struct ctl	 next = *c;
-	bool		 is_there = is_held(c);
+	const char		*why;
+	struct board_stem	 stem;
+	struct ctl		 next = *c;
+	bool			 is_there = is_held(c);
 
-	if (c->board != NULL && __atomic_load_n(&c->head->upgrades_failed,
-	    __ATOMIC_ACQUIRE) > from)
-		fail(EXIT_FAILED, "upgrade failed: %s", c->head->upgrade_why);
+	if (board_read_stem(c->fd, &stem) == 0 && stem.upgrades_failed > from)
+		fail(EXIT_FAILED, "upgrade failed: %s", stem.upgrade_why);
 	next.board = NULL;
 	if (ctl_find(&next, &why) == -1) {
 		if (!is_there)
 			fail(EXIT_ABSENT, "the daemon has gone");
 		return false;
 	}
-	if (next.master != c->master && ctl_map(&next, &why) == 0) {
+	if (next.master != c->master) {
 		ctl_detach(c);
 		*c = next;
 		return true;
@@ -1027,23 +1021,49 @@ is_upgraded(struct ctl *c, uint64_t from)
 	return false;
 }
 
+/* It serves; what it is doing is another question. */
+static int
+print_upgraded(struct ctl *c)
+{
+	const char		*why;
+	struct board_stem	 stem;
+	bool			 has_stem;
+
+	if (ctl_map(c, &why) == 0) {
+		snapshot_take(&c->now, c->board, c->tally);
+		if (c->json)
+			return ctl_print_json(c);
+		(void)printf("%s, pid %ld, %u workers\n",
+		    c->now.head.stem.program, (long)c->master,
+		    c->now.head.workers);
+		return 0;
+	}
+	has_stem = board_read_stem(c->fd, &stem) == 0;
+	if (c->json)
+		(void)printf("{\"pid\":%ld}\n", (long)c->master);
+	else
+		(void)printf("%s, pid %ld, %s\n", has_stem ? stem.program :
+		    "icapd", (long)c->master, why);
+	return 0;
+}
+
 static int
 ctl_upgrade(struct ctl *c)
 {
-	uint64_t	 from = 0;
+	struct board_stem	 stem;
+	uint64_t		 from = 0;
 
-	if (c->board != NULL)
-		from = c->head->upgrades_failed;
+	if (board_read_stem(c->fd, &stem) == 0)
+		from = stem.upgrades_failed;
+	else
+		(void)fprintf(stderr, "icapctl: process %ld is of a version "
+		    "that tells only its log if this fails; waiting for the "
+		    "new one\n", (long)c->master);
 	ctl_signal(c, SIGUSR2);
 	if (!ctl_wait(c, is_upgraded, from))
 		fail(EXIT_FAILED, "no outcome within %lld s",
 		    (long long)c->patience / 1000);
-	if (c->json)
-		ctl_print_json_now(c);
-	else
-		(void)printf("%s, pid %ld, %u workers\n", c->head->program,
-		    (long)c->master, c->head->workers);
-	return 0;
+	return print_upgraded(c);
 }
 
 /* ---- checking ----------------------------------------------------------- */
@@ -1088,6 +1108,7 @@ static int
 find_file(const struct ctl *c, char *dst, size_t size)
 {
 	static const char	 mark[] = ": master ";
+	struct board_head	 head;
 	char			 path[64], *file;
 	ssize_t			 n;
 	int			 fd;
@@ -1102,8 +1123,11 @@ find_file(const struct ctl *c, char *dst, size_t size)
 	if ((file = strstr(dst, mark)) == NULL)
 		return -1;
 	file += sizeof(mark) - 1;
-	if (c->board != NULL && strcmp(file, c->head->conf_file) != 0)
-		return -1;
+	if (c->board != NULL) {
+		board_copy_head(c->board, &head);
+		if (strcmp(file, head.conf_file) != 0)
+			return -1;
+	}
 	(void)memmove(dst, file, strlen(file) + 1);
 	return 0;
 }

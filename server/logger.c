@@ -36,6 +36,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../proto/chars.h"
 #include "../proto/stream.h"
 #include "log.h"
 #include "logger.h"
@@ -57,6 +58,7 @@ struct out {
 	bool		 regular;	/* a file of ours, else a stream */
 	bool		 blocks;	/* a write to it may */
 	bool		 emptied;	/* the last look took all there was */
+	char		 path[RING_PATH_MAX + 1];
 	int64_t		 retry;		/* when to try again; 0: works */
 	int64_t		 stalled;	/* since when a stream takes nothing */
 	size_t		 nrest;		/* of what it has taken a part of */
@@ -114,9 +116,9 @@ logger_failed(struct logger *lg, unsigned int o, const char *what)
 		log->lost_before = log->lost;
 		log->failing = 1;
 		if (errno != 0)
-			log_error("log %s: %s", log->path, what);
+			log_error("log %s: %s", lg->out[o].path, what);
 		else
-			log_errorx("log %s: %s", log->path, what);
+			log_errorx("log %s: %s", lg->out[o].path, what);
 	}
 	lg->out[o].retry = stream_now() + RETRY;
 }
@@ -140,8 +142,8 @@ logger_works(struct logger *lg, unsigned int o)
 	if (!log->failing)
 		return;
 	log->failing = 0;
-	log_warnx("log %s: works again, %llu lines were lost", log->path,
-	    logger_count_lost(lg, o));
+	log_warnx("log %s: works again, %llu lines were lost",
+	    lg->out[o].path, logger_count_lost(lg, o));
 }
 
 /* What a stream has the beginning of is lost. */
@@ -156,7 +158,6 @@ logger_drop_rest(struct logger *lg, unsigned int o)
 static int
 logger_open(struct logger *lg, unsigned int o)
 {
-	struct ring_log	*log = rings_log(lg->rs, o);
 	struct out	*out = &lg->out[o];
 	struct stat	 st;
 
@@ -167,7 +168,7 @@ logger_open(struct logger *lg, unsigned int o)
 		out->fd = STDOUT_FILENO;
 	else
 		/* a fifo without a reader is an error, not to be waited for */
-		out->fd = open(log->path, O_WRONLY | O_APPEND | O_CREAT |
+		out->fd = open(out->path, O_WRONLY | O_APPEND | O_CREAT |
 		    O_CLOEXEC | O_NOCTTY | O_NONBLOCK, LOG_MODE);
 	if (out->fd == -1 || fstat(out->fd, &st) == -1) {
 		logger_failed(lg, o, "open");
@@ -212,8 +213,8 @@ logger_gather(struct logger *lg, unsigned int o, size_t limit, bool replay,
 	for (k = 0; k < count; k++) {
 		i = (first + k) % count;
 		cursor = ring_cursor(lg->rs, i, o);
-		pos = ring_start(lg->rs, i, cursor);
 		end = replay ? cursor->next : ring_head(lg->rs, i);
+		pos = ring_start(lg->rs, i, cursor, end);
 		had = n;
 		while (!full && pos < end) {
 			before = pos;
@@ -328,8 +329,8 @@ logger_write_syslog(struct logger *lg, unsigned int o)
 
 	for (i = 0; i < rings_count(lg->rs); i++) {
 		cursor = ring_cursor(lg->rs, i, o);
-		pos = ring_start(lg->rs, i, cursor);
 		end = ring_head(lg->rs, i);
+		pos = ring_start(lg->rs, i, cursor, end);
 		while (pos < end) {
 			at = ring_next(lg->rs, i, &pos, &line);
 			if (line.log == o && line.len > 0) {
@@ -520,8 +521,8 @@ logger_give_up(struct logger *lg, unsigned int o, bool all)
 		if (!all && !ring_is_crowded(lg->rs, i))
 			continue;
 		cursor = ring_cursor(lg->rs, i, o);
-		pos = ring_start(lg->rs, i, cursor);
 		end = ring_head(lg->rs, i);
+		pos = ring_start(lg->rs, i, cursor, end);
 		while (pos < end) {
 			(void)ring_next(lg->rs, i, &pos, &line);
 			if (line.log == o)
@@ -544,8 +545,8 @@ logger_keep_recent(struct logger *lg)
 
 	for (i = 0; i < rings_count(lg->rs); i++) {
 		cursor = ring_recent_cursor(lg->rs, i);
-		pos = cursor->tail;
 		end = ring_head(lg->rs, i);
+		pos = ring_start(lg->rs, i, cursor, end);
 		while (pos < end) {
 			at = ring_next(lg->rs, i, &pos, &line);
 			if (line.log != RING_RECENT)
@@ -571,28 +572,38 @@ logger_keep_recent(struct logger *lg)
 static void
 logger_recover(struct logger *lg, unsigned int o)
 {
-	struct ring_log	*log = rings_log(lg->rs, o);
+	struct ring_log	*log = rings_log(lg->rs, o), was;
 	struct stat	 st;
-	uint64_t	 written = 0;
+	uint64_t	 written = 0, lines;
+	size_t		 n;
 
 	if (log->phase == RING_WRITTEN)
 		logger_complete(lg, o);
 	if (log->phase == RING_IDLE)
 		return;
+	/* a copy: workers could write to it */
+	memcpy(&was, log, sizeof(was));
+	if (was.len > BATCH)
+		was.len = 0;			/* we announce no such thing */
 	if (lg->out[o].regular && fstat(lg->out[o].fd, &st) == 0 &&
-	    (uint64_t)st.st_dev == log->dev && (uint64_t)st.st_ino ==
-	    log->ino && (uint64_t)st.st_size > log->offset) {
-		written = (uint64_t)st.st_size - log->offset;
-		if (written > log->len)
-			written = log->len;
+	    (uint64_t)st.st_dev == was.dev && (uint64_t)st.st_ino ==
+	    was.ino && (uint64_t)st.st_size > was.offset) {
+		written = (uint64_t)st.st_size - was.offset;
+		if (written > was.len)
+			written = was.len;
 	}
 	log_info("log %s: %llu of %llu bytes were written before the logger "
-	    "died", log->path, (unsigned long long)written,
-	    (unsigned long long)log->len);
-	if (written > 0)
-		logger_settle(lg, o, (off_t)log->offset, written);
-	else
+	    "died", lg->out[o].path, (unsigned long long)written,
+	    (unsigned long long)was.len);
+	if (written == 0)
 		log->phase = RING_IDLE;
+	else if (written < was.len)
+		logger_settle(lg, o, (off_t)was.offset, written);
+	else {
+		/* nothing is cut off: others may have appended to it */
+		n = logger_gather(lg, o, written, true, &lines);
+		logger_commit(lg, o, n, lines);
+	}
 }
 
 /* Opens the logs that were added since the last look. */
@@ -609,11 +620,15 @@ logger_add(struct logger *lg)
 		log = rings_log(lg->rs, o);
 		if (!ring_log_is_used(log) || out->serial == log->serial)
 			continue;
+		if (out->serial != 0)
+			logger_close(lg, o);
 		memset(out, 0, offsetof(struct out, rest));
 		out->serial = log->serial;
 		out->fd = -1;
-		out->kind = strcmp(log->path, LOGGER_STDOUT) == 0 ?
-		    OUT_STDOUT : strcmp(log->path, LOGGER_SYSLOG) == 0 ?
+		memcpy(out->path, log->path, sizeof(out->path));
+		chars_clean(out->path, sizeof(out->path), '\0');
+		out->kind = strcmp(out->path, LOGGER_STDOUT) == 0 ?
+		    OUT_STDOUT : strcmp(out->path, LOGGER_SYSLOG) == 0 ?
 		    OUT_SYSLOG : OUT_FILE;
 		if (logger_open(lg, o) == 0)
 			logger_recover(lg, o);
@@ -677,7 +692,7 @@ logger_retire(struct logger *lg, unsigned int o)
 		logger_drop_rest(lg, o);
 		logger_give_up(lg, o, true);
 		log_warnx("log %s: no longer configured, %llu lines were lost",
-		    log->path, logger_count_lost(lg, o));
+		    out->path, logger_count_lost(lg, o));
 		log->failing = 0;
 		out->retry = 0;
 	}
@@ -840,8 +855,7 @@ logger_end(struct logger *lg)
 	for (o = 0; o < lg->nout; o++)
 		if (lg->out[o].retry != 0)
 			log_warnx("log %s: %llu lines were lost",
-			    rings_log(lg->rs, o)->path,
-			    logger_count_lost(lg, o));
+			    lg->out[o].path, logger_count_lost(lg, o));
 	(void)logger_drain(lg);
 	exit(0);
 }

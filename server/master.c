@@ -154,6 +154,8 @@ master_become(const struct master *m, const struct place *p, unsigned int i,
 	w.conf = p->gen->conf;
 	w.board = m->board;
 	w.number = i;
+	w.pool = p->pool;
+	w.generation = p->gen->number;
 	w.relief = p->relief;
 	w.listener = -1;
 	w.ready = m->news[1];
@@ -191,8 +193,7 @@ master_fork(struct master *m, unsigned int i, int64_t now)
 	b->generation = p->gen->number;
 	b->pool = p->pool;
 	b->started = now;
-	if (m->head->nslots < m->roster.n)
-		m->head->nslots = m->roster.n;
+	m->head->nslots = m->roster.n;
 	board_enter(b, p->aux != NULL ? BOARD_AUX : BOARD_STARTING, now);
 	switch (pid = fork()) {
 	case -1:
@@ -598,7 +599,7 @@ master_obituary(const struct master *m, unsigned int i, int status,
 		(void)snprintf(who, sizeof(who), "worker %u", i);
 	if (p->is_hung)
 		(void)snprintf(how, sizeof(how), "killed, for it hung for "
-		    "%.1f s", (double)(now - b->since) / 1000);
+		    "%.1f s", (double)board_age(now, b->since) / 1000);
 	else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
 		(void)snprintf(how, sizeof(how), "killed by the sandbox: a "
 		    "system call that is not allowed");
@@ -614,7 +615,7 @@ master_obituary(const struct master *m, unsigned int i, int status,
 		    conf->plan[b->service].path);
 	else if (p->aux == NULL)
 		(void)snprintf(what, sizeof(what), " in state %s",
-		    board_state_name((enum board_state)b->state));
+		    board_state_name(b->state));
 	if (!p->is_wanted)
 		(void)snprintf(next, sizeof(next), "none");
 	else if (p->due <= now)
@@ -642,11 +643,12 @@ static void
 master_bury(struct master *m, unsigned int i, int status, int64_t now)
 {
 	struct place		*p = &m->roster.place[i];
-	struct board_slot	*b = board_slot(m->board, i);
+	struct board_slot	 b;
 	struct generation	*gen = p->gen;
 	struct respawn_death	 death;
 	bool			 asked, hopeless, failed;
 
+	board_copy_slot(m->board, i, &b);
 	asked = WIFEXITED(status) && WEXITSTATUS(status) == 0 &&
 	    (p->is_leaving || p->relief > 0);
 	memset(&death, 0, sizeof(death));
@@ -654,8 +656,8 @@ master_bury(struct master *m, unsigned int i, int status, int64_t now)
 	/* one that never got ready was never healthy, however long it took */
 	if (p->is_ready || p->aux != NULL)
 		death.age = now - p->started;
-	death.connections = b->connections;
-	death.transactions = b->transactions;
+	death.connections = b.connections;
+	death.transactions = b.transactions;
 	death.retired = asked;
 	death.sick = WIFEXITED(status) &&
 	    (WEXITSTATUS(status) == EXIT_SICK ||
@@ -669,14 +671,14 @@ master_bury(struct master *m, unsigned int i, int status, int64_t now)
 		m->head->deaths++;
 		if (failed)
 			p->is_wanted = false;
-		master_obituary(m, i, status, b, now);
+		master_obituary(m, i, status, &b, now);
 	}
 	hopeless = master_is_hopeless(m, p, status);
 	if (p->relief > 0)
 		m->pool[p->pool].relief--;
 	/* what auxiliary processes count is no client's */
 	if (p->aux == NULL)
-		m->pool[p->pool].accepted += b->connections;
+		m->pool[p->pool].accepted += b.connections;
 	board_bury(m->board, i, p->aux == NULL, now);
 	view_leave(view_get(), i, p->pid);
 	roster_leave(&m->roster, i);
@@ -704,14 +706,16 @@ static void master_fail_upgrade(struct master *m, const char *fmt, ...)
 static void
 master_fail_upgrade(struct master *m, const char *fmt, ...)
 {
-	va_list	 ap;
+	struct board_stem	*stem = &m->head->stem;
+	char			 why[sizeof(stem->upgrade_why)];
+	va_list			 ap;
 
 	va_start(ap, fmt);
-	(void)vsnprintf(m->head->upgrade_why, sizeof(m->head->upgrade_why),
-	    fmt, ap);
+	(void)vsnprintf(why, sizeof(why), fmt, ap);
 	va_end(ap);
-	log_errorx("upgrade failed: %s", m->head->upgrade_why);
-	__atomic_fetch_add(&m->head->upgrades_failed, 1, __ATOMIC_RELEASE);
+	(void)strlcpy(stem->upgrade_why, why, sizeof(why));
+	log_errorx("upgrade failed: %s", why);
+	__atomic_fetch_add(&stem->upgrades_failed, 1, __ATOMIC_RELEASE);
 }
 
 /* The new binary has ended without having got ready. */
@@ -895,8 +899,8 @@ master_take_news(struct master *m)
 			if (who >= m->roster.n)
 				continue;
 			if (news[i] == BOARD_NEWS_SHORT)
-				m->pool[board_slot(m->board, who)->pool].
-				    is_short = true;
+				m->pool[m->roster.place[who].pool].is_short =
+				    true;
 			else
 				master_take_ready(m, who);
 		}
@@ -919,14 +923,14 @@ pool_count_waiting(const struct pool *pool)
 static uint64_t
 master_count_accepted(struct master *m, unsigned int pool)
 {
-	const struct board_slot	*b;
+	const struct place	*p;
 	uint64_t		 n = m->pool[pool].accepted;
 	unsigned int		 i;
 
 	for (i = 0; i < m->roster.n; i++) {
-		b = board_slot(m->board, i);
-		if (m->roster.place[i].pid != 0 && b->pool == pool)
-			n += b->connections;
+		p = &m->roster.place[i];
+		if (p->pid != 0 && p->aux == NULL && p->pool == pool)
+			n += board_slot(m->board, i)->connections;
 	}
 	return n;
 }
@@ -980,13 +984,7 @@ master_relieve(struct master *m, unsigned int k)
 	/* whoever has taken a place after this will say so */
 	if (!pool->has_waiting)
 		pool->is_short = false;
-	for (i = 0; i < (int)m->roster.n; i++)
-		if (m->roster.place[i].pid != 0 &&
-		    board_slot(m->board, (unsigned int)i)->pool == k &&
-		    board_slot(m->board, (unsigned int)i)->state ==
-		    BOARD_ACCEPT)
-			break;
-	if (i < (int)m->roster.n) {
+	if (roster_has_free(&m->roster, m->board, k)) {
 		/* a free worker is about to take it */
 		if (pool->relief > 0)
 			master_stop_relief(m, k);
@@ -1002,8 +1000,8 @@ master_relieve(struct master *m, unsigned int k)
 		return;
 	}
 	now = stream_now();
-	if ((i = board_find_idle(m->board, k)) != -1 &&
-	    now - board_slot(m->board, (unsigned int)i)->since >=
+	if ((i = roster_find_idle(&m->roster, m->board, m->gen, k)) != -1 &&
+	    board_age(now, board_slot(m->board, (unsigned int)i)->since) >=
 	    PARK_IDLE_MS) {
 		m->head->parks++;
 		which.sival_ptr = NULL;	/* the whole of it is sent */
@@ -1029,13 +1027,14 @@ master_is_hung(const struct place *p, const struct board_slot *b, int64_t now)
 {
 	const struct conf_timeouts	*t = &p->gen->conf->timeouts;
 
+	/* what is on the board may be anything: nothing is added to it */
 	switch (b->state) {
 	case BOARD_READING:
 	case BOARD_SERVICE:
-		return now >= b->deadline + t->grace;
+		return now - t->grace >= b->deadline;
 	case BOARD_STARTING:
 	case BOARD_LEAVING:
-		return now >= b->since + t->transaction + t->grace;
+		return now - t->grace - t->transaction >= b->since;
 	default:
 		return false;
 	}
@@ -1197,7 +1196,7 @@ master_init(struct master *m, const struct master_setup *setup)
 	m->npools = setup->nlisteners;
 	for (i = 0; i < m->npools; i++)
 		m->pool[i].listener = setup->listener[i];
-	if (roster_init(&m->roster, m->head->max) == -1)
+	if (roster_init(&m->roster, board_max(m->board)) == -1)
 		fatal(1, "mmap");
 	if (pipe2(m->news, O_CLOEXEC | O_NONBLOCK) == -1)
 		fatal(1, "pipe");
@@ -1207,8 +1206,8 @@ master_init(struct master *m, const struct master_setup *setup)
 	m->head->master = getpid();
 	m->head->started = stream_now();
 	m->head->started_time = (int64_t)time(NULL);
-	(void)snprintf(m->head->program, sizeof(m->head->program), "icapd %s",
-	    PACKAGE_VERSION);
+	(void)snprintf(m->head->stem.program, sizeof(m->head->stem.program),
+	    "icapd %s", PACKAGE_VERSION);
 }
 
 /* No process is left, so nobody uses a configuration. */

@@ -116,13 +116,14 @@ void
 snapshot_take(struct snapshot *s, const struct board *board,
     struct tally *tally)
 {
-	const struct board_head	*head = board_see_head(board);
 	struct board_sum	 sum;
 	unsigned int		 i;
 
 	memset(s, 0, sizeof(*s));
 	s->board = board;
-	s->tally = tally;
+	board_copy_head(board, &s->head);
+	ring_copy_public(&tally_head(tally)->logs, &s->logs);
+	s->nservices = tally_copy_names(tally, s->service);
 	s->now = stream_now();
 	s->vitals = &tally_head(tally)->vitals;
 	s->is_served = vitals_is_ready(s->vitals, NULL);
@@ -138,7 +139,7 @@ snapshot_take(struct snapshot *s, const struct board *board,
 	s->refused = sum.refused;
 	s->overload = sum.overload;
 	for (i = 0; i < BOARD_POOLS; i++)
-		s->queued += head->queued[i];
+		s->queued += s->head.queued[i];
 }
 
 bool
@@ -157,17 +158,9 @@ snapshot_is_ready(const struct snapshot *s)
 static const char *
 service_name(const struct snapshot *s, unsigned int i)
 {
-	const char	*name = tally_head(s->tally)->name[i];
+	const char	*name = s->service[i];
 
 	return name[0] != '\0' ? name : "none";
-}
-
-static unsigned int
-number_of_services(const struct snapshot *s)
-{
-	unsigned int	 n = tally_head(s->tally)->nservices;
-
-	return n < TALLY_SERVICES ? n : TALLY_SERVICES;
 }
 
 /* ---- Prometheus -------------------------------------------------------- */
@@ -260,7 +253,7 @@ static void
 metrics_by_service(struct page *p, const struct snapshot *s, const char *name,
     const char *help, size_t offset, double unit)
 {
-	unsigned int	 i, n = number_of_services(s);
+	unsigned int	 i, n = s->nservices;
 	uint64_t	 value;
 
 	family(p, name, "counter", help);
@@ -279,7 +272,7 @@ metrics_by_service(struct page *p, const struct snapshot *s, const char *name,
 static void
 metrics_services(struct page *p, const struct snapshot *s)
 {
-	unsigned int	 i, n = number_of_services(s);
+	unsigned int	 i, n = s->nservices;
 
 	family(p, "transaction_duration_seconds", "histogram", "Time from the "
 	    "first byte of a request to the last of its reply.");
@@ -297,13 +290,13 @@ metrics_services(struct page *p, const struct snapshot *s)
 static void
 metrics_workers(struct page *p, const struct snapshot *s)
 {
-	const struct board_head	*head = board_see_head(s->board);
+	const struct board_head	*head = &s->head;
 	unsigned int		 i;
 
 	family(p, "workers", "gauge", "Worker processes by what they do.");
 	for (i = BOARD_STARTING; i <= BOARD_LEAVING; i++)
 		page_addf(p, "icapd_workers{state=\"%s\"} %u\n",
-		    board_state_name((enum board_state)i), s->by_state[i]);
+		    board_state_name(i), s->by_state[i]);
 	single(p, "workers_wanted", "gauge", "Workers of all listeners "
 	    "together, as configured.", head->workers);
 	single(p, "queued_connections", "gauge", "Clients that wait for a "
@@ -327,7 +320,7 @@ metrics_workers(struct page *p, const struct snapshot *s)
 static void
 metrics_logs(struct page *p, const struct snapshot *s)
 {
-	const struct ring_public	*pub = &tally_head(s->tally)->logs;
+	const struct ring_public	*pub = &s->logs;
 	static const char *const	 name[] = { "log_lines_total",
 					    "log_bytes_total",
 					    "log_lost_lines_total",
@@ -344,7 +337,7 @@ metrics_logs(struct page *p, const struct snapshot *s)
 
 	for (k = 0; k < 5; k++) {
 		family(p, name[k], k == 4 ? "gauge" : "counter", help[k]);
-		for (i = 0; i < pub->nlogs && i < RING_LOGS; i++) {
+		for (i = 0; i < pub->nlogs; i++) {
 			log = &pub->log[i];
 			if (!ring_log_is_used(log))
 				continue;
@@ -368,13 +361,13 @@ metrics_logs(struct page *p, const struct snapshot *s)
 void
 metrics_format(struct page *p, const struct snapshot *s)
 {
-	const struct board_head	*head = board_see_head(s->board);
-	const char		*version = strchr(head->program, ' ');
+	const struct board_head	*head = &s->head;
+	const char		*version = strchr(head->stem.program, ' ');
 	unsigned int		 i;
 
 	family(p, "build_info", "gauge", "Always 1; says what runs.");
 	page_addf(p, "icapd_build_info{version=\"");
-	page_label(p, version != NULL ? version + 1 : head->program);
+	page_label(p, version != NULL ? version + 1 : head->stem.program);
 	page_addf(p, "\"} 1\n");
 	family(p, "start_time_seconds", "gauge", "When the daemon was "
 	    "started, since 1970.");
@@ -387,7 +380,7 @@ metrics_format(struct page *p, const struct snapshot *s)
 	single(p, "failed_reloads_total", "counter", "Reloads that changed "
 	    "nothing because something was wrong.", head->reloads_failed);
 	single(p, "failed_upgrades_total", "counter", "Upgrades whose new "
-	    "binary did not get ready.", head->upgrades_failed);
+	    "binary did not get ready.", head->stem.upgrades_failed);
 	single(p, "reload_failed", "gauge", "Whether the last reload failed.",
 	    head->reload == BOARD_RELOAD_BAD);
 	family(p, "reload_time_seconds", "gauge", "When the last reload "
@@ -414,26 +407,25 @@ metrics_format(struct page *p, const struct snapshot *s)
 static void
 json_workers(struct page *p, const struct snapshot *s)
 {
-	const struct board_head	*head = board_see_head(s->board);
-	const struct board_slot	*slot;
+	struct board_slot	 slot;
 	unsigned int		 i;
 	bool			 first = true;
 
 	page_addf(p, ",\"workers\":[");
-	for (i = 0; i < head->nslots; i++) {
-		slot = board_see_slot(s->board, i);
-		if (slot->state == BOARD_FREE || slot->state >= BOARD_AUX)
+	for (i = 0; i < s->head.nslots; i++) {
+		board_copy_slot(s->board, i, &slot);
+		if (slot.state == BOARD_FREE || slot.state >= BOARD_AUX)
 			continue;
 		page_addf(p, "%s{\"number\":%u,\"pid\":%d,\"state\":\"%s\","
 		    "\"since_ms\":%lld,\"generation\":%u,\"connections\":%llu,"
 		    "\"transactions\":%llu,\"bytes_in\":%llu,"
-		    "\"bytes_out\":%llu}", first ? "" : ",", i, slot->pid,
-		    board_state_name((enum board_state)slot->state),
-		    (long long)(s->now - slot->since), slot->generation,
-		    (unsigned long long)slot->connections,
-		    (unsigned long long)slot->transactions,
-		    (unsigned long long)slot->bytes_in,
-		    (unsigned long long)slot->bytes_out);
+		    "\"bytes_out\":%llu}", first ? "" : ",", i, slot.pid,
+		    board_state_name(slot.state),
+		    (long long)board_age(s->now, slot.since), slot.generation,
+		    (unsigned long long)slot.connections,
+		    (unsigned long long)slot.transactions,
+		    (unsigned long long)slot.bytes_in,
+		    (unsigned long long)slot.bytes_out);
 		first = false;
 	}
 	page_addf(p, "]");
@@ -502,7 +494,7 @@ static void
 json_services(struct page *p, const struct snapshot *s)
 {
 	const struct tally_service	*v;
-	unsigned int			 i, b, n = number_of_services(s);
+	unsigned int			 i, b, n = s->nservices;
 
 	page_addf(p, ",\"bounds_us\":[");
 	for (b = 0; b < TALLY_BUCKETS; b++)
@@ -511,7 +503,7 @@ json_services(struct page *p, const struct snapshot *s)
 	for (i = 0; i < n; i++) {
 		v = &s->sum.service[i];
 		page_addf(p, "%s{\"path\":\"", i == 0 ? "" : ",");
-		page_json(p, tally_head(s->tally)->name[i]);
+		page_json(p, s->service[i]);
 		page_addf(p, "\"");
 		json_outcomes(p, s, i);
 		page_addf(p, ",\"bytes_in\":%llu,\"bytes_out\":%llu,"
@@ -534,13 +526,13 @@ json_services(struct page *p, const struct snapshot *s)
 static void
 json_logs(struct page *p, const struct snapshot *s)
 {
-	const struct ring_public	*pub = &tally_head(s->tally)->logs;
+	const struct ring_public	*pub = &s->logs;
 	const struct ring_log		*log;
 	unsigned int			 i;
 	bool				 first = true;
 
 	page_addf(p, ",\"logs\":[");
-	for (i = 0; i < pub->nlogs && i < RING_LOGS; i++) {
+	for (i = 0; i < pub->nlogs; i++) {
 		log = &pub->log[i];
 		if (!ring_log_is_used(log))
 			continue;
@@ -572,7 +564,7 @@ recent_next(const struct snapshot *s, uint64_t *k, struct ring_recent *recent)
 	uint64_t			 top = 0;
 	unsigned int			 i;
 
-	table = tally_head(s->tally)->logs.recent;
+	table = s->logs.recent;
 	for (i = 0; i < RING_RECENTS; i++)
 		if (table[i].number > top)
 			top = table[i].number;
@@ -580,13 +572,9 @@ recent_next(const struct snapshot *s, uint64_t *k, struct ring_recent *recent)
 		*k = top + 1;
 	while (--*k > 0 && *k + RING_RECENTS > top) {
 		r = &table[(*k - 1) % RING_RECENTS];
-		*recent = *r;
-		/* it may just be written over */
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		if (recent->number != *k || __atomic_load_n(&r->number,
-		    __ATOMIC_RELAXED) != *k)
+		if (r->number != *k)
 			continue;
-		recent->text[sizeof(recent->text) - 1] = '\0';
+		*recent = *r;
 		return true;
 	}
 	return false;
@@ -642,16 +630,17 @@ json_changes(struct page *p, const char *text)
 void
 metrics_format_json(struct page *p, const struct snapshot *s)
 {
-	const struct board_head	*head = board_see_head(s->board);
+	const struct board_head	*head = &s->head;
 	unsigned int		 i;
 
 	page_addf(p, "{\"program\":\"");
-	page_json(p, head->program);
+	page_json(p, head->stem.program);
 	page_addf(p, "\",\"pid\":%d,\"time\":%lld,\"clock_ms\":%lld,"
 	    "\"started\":%lld,\"uptime_ms\":%lld,\"ready\":%s,"
 	    "\"generation\":%u,\"istag\":\"", head->master,
 	    (long long)time(NULL), (long long)s->now,
-	    (long long)head->started_time, (long long)(s->now - head->started),
+	    (long long)head->started_time,
+	    (long long)board_age(s->now, head->started),
 	    snapshot_is_ready(s) ? "true" : "false", head->generation);
 	page_json(p, head->istag);
 	page_addf(p, "\",\"configuration\":\"");
@@ -665,11 +654,11 @@ metrics_format_json(struct page *p, const struct snapshot *s)
 	page_addf(p, "\",\"changes\":[");
 	json_changes(p, head->changes);
 	page_addf(p, "]},\"failed_upgrades\":%llu,\"uncounted\":%llu,"
-	    "\"states\":{", (unsigned long long)head->upgrades_failed,
+	    "\"states\":{", (unsigned long long)head->stem.upgrades_failed,
 	    (unsigned long long)s->sum.other);
 	for (i = BOARD_STARTING; i <= BOARD_LEAVING; i++)
 		page_addf(p, "%s\"%s\":%u", i == BOARD_STARTING ? "" : ",",
-		    board_state_name((enum board_state)i), s->by_state[i]);
+		    board_state_name(i), s->by_state[i]);
 	page_addf(p, "},\"queued\":%u,\"connections\":%llu,"
 	    "\"transactions\":%llu,\"refused\":%llu,\"overload\":%llu,"
 	    "\"cut_off\":%llu,\"parks\":%llu,\"forks\":%llu,\"deaths\":%llu,"
@@ -681,8 +670,8 @@ metrics_format_json(struct page *p, const struct snapshot *s)
 	    (unsigned long long)s->sum.died, (unsigned long long)head->parks,
 	    (unsigned long long)head->forks, (unsigned long long)head->deaths,
 	    (unsigned long long)head->hung,
-	    (unsigned long long)tally_head(s->tally)->logs.waits,
-	    (unsigned long long)tally_head(s->tally)->logs.dropped);
+	    (unsigned long long)s->logs.waits,
+	    (unsigned long long)s->logs.dropped);
 	json_workers(p, s);
 	json_services(p, s);
 	health_format_json(p, s);

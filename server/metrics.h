@@ -13,10 +13,17 @@ struct page {
 	bool	 failed;	/* no memory: the rest is missing */
 };
 
-/* What everybody shows, taken at one moment. */
+/*
+ * What everybody shows, taken at one moment.  Workers can write to what it is
+ * taken from, so that is looked at here and through board_copy_slot() and
+ * health.h only.
+ */
 struct snapshot {
 	const struct board	*board;
-	struct tally		*tally;
+	struct board_head	 head;		/* a copy, as are */
+	struct ring_public	 logs;
+	unsigned int		 nservices;	/* and these */
+	char			 service[TALLY_SERVICES][TALLY_NAME];
 	int64_t			 now;		/* stream_now() */
 	const struct vitals	*vitals;
 	bool			 is_served;	/* vitals_is_ready() */

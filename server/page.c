@@ -74,12 +74,12 @@ html_time(struct page *p, int64_t when)
 static void
 html_head(struct page *p, const struct snapshot *s)
 {
-	const struct board_head	*head = board_see_head(s->board);
-	const struct ring_public *pub = &tally_head(s->tally)->logs;
+	const struct board_head	*head = &s->head;
+	const struct ring_public *pub = &s->logs;
 	const char		*text = "ready", *class = "ok";
 	unsigned int		 i;
 
-	for (i = 0; i < pub->nlogs && i < RING_LOGS; i++)
+	for (i = 0; i < pub->nlogs; i++)
 		if (pub->log[i].failing) {
 			text = "a log fails";
 			class = "warn";
@@ -101,10 +101,10 @@ html_head(struct page *p, const struct snapshot *s)
 		class = "bad";
 	}
 	page_addf(p, "<header id=\"head\"><h1>");
-	page_html(p, head->program);
+	page_html(p, head->stem.program);
 	page_addf(p, "</h1><span class=\"badge %s\">%s</span>"
 	    "<span class=\"dim\">up ", class, text);
-	html_duration(p, s->now - head->started);
+	html_duration(p, board_age(s->now, head->started));
 	page_addf(p, ", pid %d, configuration %u</span></header>\n",
 	    head->master, head->generation);
 }
@@ -121,7 +121,7 @@ html_tile(struct page *p, uint64_t n, const char *what, const char *class)
 static void
 html_tiles(struct page *p, const struct snapshot *s)
 {
-	const struct board_head	*head = board_see_head(s->board);
+	const struct board_head	*head = &s->head;
 	uint64_t		 blocked = 0, unscanned = 0, errors = 0;
 	const struct tally_count *c;
 	unsigned int		 i;
@@ -149,27 +149,26 @@ html_tiles(struct page *p, const struct snapshot *s)
 static void
 html_workers(struct page *p, const struct snapshot *s)
 {
-	const struct board_head	*head = board_see_head(s->board);
-	const struct board_slot	*slot;
+	struct board_slot	 slot;
 	const char		*name;
 	unsigned int		 i;
 
 	page_addf(p, "<section><h2>%u workers</h2><div class=\"grid\">",
 	    s->workers);
-	for (i = 0; i < head->nslots; i++) {
-		slot = board_see_slot(s->board, i);
-		if (slot->state == BOARD_FREE || slot->state >= BOARD_AUX)
+	for (i = 0; i < s->head.nslots; i++) {
+		board_copy_slot(s->board, i, &slot);
+		if (slot.state == BOARD_FREE || slot.state >= BOARD_AUX)
 			continue;
-		name = board_state_name((enum board_state)slot->state);
+		name = board_state_name(slot.state);
 		page_addf(p, "<i class=\"%s\" title=\"worker %u, pid %d: %s "
-		    "for ", name, i, slot->pid, name);
-		html_duration(p, s->now - slot->since);
+		    "for ", name, i, slot.pid, name);
+		html_duration(p, board_age(s->now, slot.since));
 		page_addf(p, ", %llu transactions\"></i>",
-		    (unsigned long long)slot->transactions);
+		    (unsigned long long)slot.transactions);
 	}
 	page_addf(p, "</div><div class=\"legend\">");
 	for (i = BOARD_STARTING; i <= BOARD_LEAVING; i++) {
-		name = board_state_name((enum board_state)i);
+		name = board_state_name(i);
 		page_addf(p, "<span><i class=\"%s\"></i>%u %s</span>", name,
 		    s->by_state[i], i == BOARD_ACCEPT ? "free" :
 		    i == BOARD_IDLE ? "on an idle connection" : name);
@@ -215,7 +214,7 @@ html_service(struct page *p, const struct snapshot *s, unsigned int i)
 		page_addf(p, "<span class=\"dim\">no service</span>");
 	else {
 		page_addf(p, i == TALLY_OTHERS ? "" : "/");
-		page_html(p, tally_head(s->tally)->name[i]);
+		page_html(p, s->service[i]);
 	}
 	page_addf(p, "</td>");
 	for (k = 0; k < 4; k++)
@@ -237,12 +236,12 @@ html_service(struct page *p, const struct snapshot *s, unsigned int i)
 static void
 html_services(struct page *p, const struct snapshot *s)
 {
-	unsigned int	 i, n = tally_head(s->tally)->nservices;
+	unsigned int	 i;
 
 	page_addf(p, "<section><h2>Services</h2><table><thead><tr><th>path"
 	    "<th>transactions<th>blocked<th>not examined<th>errors<th>mean"
 	    "<th>50 %%<th>99 %%<th>received<th>sent</tr></thead><tbody>\n");
-	for (i = 1; i < n && i < TALLY_SERVICES; i++)
+	for (i = 1; i < s->nservices; i++)
 		html_service(p, s, i);
 	html_service(p, s, 0);
 	page_addf(p, "</tbody></table></section>\n");
@@ -279,20 +278,22 @@ html_backends(struct page *p, const struct snapshot *s)
 static void
 html_numbers(struct page *p, const struct snapshot *s)
 {
-	const struct vitals_number	*n;
-	unsigned int			 i;
-	int64_t				 value;
+	struct vitals_number	 n;
+	unsigned int		 i;
+	int64_t			 value;
 
 	if (s->nnumbers == 0)
 		return;
 	page_addf(p, "<section><h2>Numbers of services</h2><table><tbody>\n");
 	for (i = 0; i < s->nnumbers; i++) {
-		n = health_number(s, i, &value);
+		value = health_number(s, i, &n);
 		page_addf(p, "<tr><td>");
-		page_html(p, n->is.service);
-		page_addf(p, "</td><td class=\"l\">%s</td><td>%lld</td>"
-		    "<td class=\"text dim\">", n->is.name, (long long)value);
-		page_html(p, n->help);
+		page_html(p, n.is.service);
+		page_addf(p, "</td><td class=\"l\">");
+		page_html(p, n.is.name);
+		page_addf(p, "</td><td>%lld</td><td class=\"text dim\">",
+		    (long long)value);
+		page_html(p, n.help);
 		page_addf(p, "</td></tr>\n");
 	}
 	page_addf(p, "</tbody></table></section>\n");
@@ -327,7 +328,7 @@ html_recent(struct page *p, const struct snapshot *s)
 static void
 html_logs(struct page *p, const struct snapshot *s)
 {
-	const struct ring_public	*pub = &tally_head(s->tally)->logs;
+	const struct ring_public	*pub = &s->logs;
 	const struct ring_log		*log;
 	unsigned int			 i;
 
@@ -335,7 +336,7 @@ html_logs(struct page *p, const struct snapshot *s)
 		return;
 	page_addf(p, "<section><h2>Logs</h2><table><thead><tr><th>path<th>"
 	    "lines<th>size<th>lost<th>state</tr></thead><tbody>\n");
-	for (i = 0; i < pub->nlogs && i < RING_LOGS; i++) {
+	for (i = 0; i < pub->nlogs; i++) {
 		log = &pub->log[i];
 		if (!ring_log_is_used(log))
 			continue;
@@ -373,7 +374,7 @@ html_changes(struct page *p, unsigned int generation, const char *text)
 static void
 html_config(struct page *p, const struct snapshot *s)
 {
-	const struct board_head	*head = board_see_head(s->board);
+	const struct board_head	*head = &s->head;
 	unsigned int		 i;
 
 	page_addf(p, "<section><h2>Configuration</h2><table><tbody>"

@@ -13,6 +13,11 @@
  * Lines put together become visible by one store, that of the head.  What a
  * transaction will be, should its worker die before its line, is the intent;
  * it counts while the head is where it was announced.
+ *
+ * A worker that was taken over can write anything anywhere here.  So positions
+ * are cut to the size of a ring wherever they are used, how many there are of
+ * something is known to each process or bounded, and a ring that claims to
+ * hold more than it can holds nothing.
  */
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -27,6 +32,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../proto/chars.h"
 #include "ring.h"
 
 #define LINE	64		/* bytes of a cache line */
@@ -102,6 +108,29 @@ align(uint64_t n, uint64_t to)
 	return (n + to - 1) & ~(to - 1);
 }
 
+void
+ring_copy_public(const struct ring_public *pub, struct ring_public *copy)
+{
+	struct ring_recent	*r;
+	unsigned int		 i;
+
+	memcpy(copy, pub, sizeof(*copy));
+	if (copy->nlogs > RING_LOGS)
+		copy->nlogs = RING_LOGS;
+	for (i = 0; i < RING_LOGS; i++)
+		chars_clean(copy->log[i].path, sizeof(copy->log[i].path),
+		    '\0');
+	/* one may just be written over */
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	for (i = 0; i < RING_RECENTS; i++) {
+		r = &copy->recent[i];
+		if (__atomic_load_n(&pub->recent[i].number,
+		    __ATOMIC_RELAXED) != r->number)
+			r->number = 0;
+		chars_clean(r->text, sizeof(r->text), '\0');
+	}
+}
+
 struct rings *
 rings_open(unsigned int n, size_t size, struct ring_public *pub)
 {
@@ -169,7 +198,7 @@ rings_find_log(const struct rings *rs, const char *path)
 	for (i = 0; i < rings_logs(rs); i++) {
 		log = &rs->pub->log[i];
 		if (log_state(log) != RING_LOG_FREE &&
-		    strcmp(log->path, path) == 0)
+		    strncmp(log->path, path, sizeof(log->path)) == 0)
 			return (int)i;
 	}
 	return -1;
@@ -242,13 +271,19 @@ rings_count_dropped(struct rings *rs)
 unsigned int
 rings_count(const struct rings *rs)
 {
-	return __atomic_load_n(&rs->area->used, __ATOMIC_ACQUIRE);
+	uint32_t	 n = __atomic_load_n(&rs->area->used,
+			    __ATOMIC_ACQUIRE);
+
+	return n < RING_WORKER ? RING_WORKER : n < rs->n ? n : rs->n;
 }
 
 unsigned int
 rings_logs(const struct rings *rs)
 {
-	return __atomic_load_n(&rs->pub->nlogs, __ATOMIC_ACQUIRE);
+	uint32_t	 n = __atomic_load_n(&rs->pub->nlogs,
+			    __ATOMIC_ACQUIRE);
+
+	return n < RING_LOGS ? n : RING_LOGS;
 }
 
 struct ring_log *
@@ -312,6 +347,12 @@ ring_take(struct rings *rs, unsigned int i, pid_t pid)
 	pid_t		 owner;
 
 	assert(i < rs->n);
+	/* nobody buries there, so there is nothing that could be waited for */
+	if (i < RING_WORKER) {
+		__atomic_store_n(&rs->area->ring[i].pid, pid,
+		    __ATOMIC_RELEASE);
+		return;
+	}
 	while ((owner = ring_owner(rs, i)) == CLAIMED ||
 	    !ring_change_owner(rs, i, owner, pid))
 		if (owner == CLAIMED)
@@ -402,9 +443,10 @@ ring_room(const struct rings *rs, unsigned int i)
 {
 	struct ring	*r = &rs->area->ring[i];
 	uint64_t	 need = sizeof(struct ring_mark) + RING_LINE_MAX;
-	size_t		 at = r->head & (rs->size - 1);
+	uint64_t	 head = __atomic_load_n(&r->head, __ATOMIC_RELAXED);
+	size_t		 at = head & (rs->size - 1);
 
-	if (rs->size - at < need || rs->size - (r->head -
+	if (rs->size - at < need || rs->size - (head -
 	    __atomic_load_n(&r->tail, __ATOMIC_ACQUIRE)) < need)
 		return NULL;
 	return ring_data(rs, i) + at + sizeof(struct ring_mark);
@@ -416,7 +458,9 @@ ring_put(struct rings *rs, unsigned int i, const struct ring_line *line,
 {
 	struct ring		*r = &rs->area->ring[i];
 	struct ring_mark	 mark;
-	uint64_t		 need = 0, pos = r->head, used;
+	uint64_t		 pos = __atomic_load_n(&r->head,
+				    __ATOMIC_RELAXED);
+	uint64_t		 need = 0, used;
 	uint32_t		 sleep;
 	unsigned int		 k;
 
@@ -498,7 +542,7 @@ ring_head(const struct rings *rs, unsigned int i)
 uint64_t
 ring_tail(const struct rings *rs, unsigned int i)
 {
-	return rs->area->ring[i].tail;
+	return __atomic_load_n(&rs->area->ring[i].tail, __ATOMIC_RELAXED);
 }
 
 struct ring_cursor *
@@ -531,11 +575,16 @@ ring_copy(const struct rings *rs, unsigned int i, uint64_t at, char *dst,
 
 uint64_t
 ring_start(const struct rings *rs, unsigned int i,
-    const struct ring_cursor *cursor)
+    const struct ring_cursor *cursor, uint64_t end)
 {
-	uint64_t	 tail = rs->area->ring[i].tail;
+	uint64_t	 tail = ring_tail(rs, i);
+	uint64_t	 at = __atomic_load_n(&cursor->tail,
+			    __ATOMIC_RELAXED);
 
-	return cursor->tail > tail ? cursor->tail : tail;
+	if (at < tail)
+		at = tail;
+	/* more than there can be: somebody has written over a position */
+	return at < end && end - at > rs->size ? end : at;
 }
 
 uint64_t

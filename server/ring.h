@@ -100,6 +100,13 @@ struct ring_public {
 	struct ring_recent	 recent[RING_RECENTS];
 };
 
+/*
+ * A copy that can be shown whatever a worker has written there: numbers of
+ * something are bounded, texts end, and recents are whole or have number 0.
+ */
+void	 ring_copy_public(const struct ring_public *pub,
+	    struct ring_public *copy);
+
 struct rings;
 
 /*
@@ -198,9 +205,12 @@ struct ring_cursor *ring_cursor(struct rings *rs, unsigned int i,
 	    unsigned int log);
 struct ring_cursor *ring_recent_cursor(struct rings *rs, unsigned int i);
 
-/* Where the log of that cursor goes on in ring i. */
+/*
+ * Where the log of that cursor goes on in ring i, up to `end`: never further
+ * before it than a ring is long.
+ */
 uint64_t ring_start(const struct rings *rs, unsigned int i,
-	    const struct ring_cursor *cursor);
+	    const struct ring_cursor *cursor, uint64_t end);
 
 /*
  * The line at *pos, which moves on to the next one.  Its text lies in two

@@ -109,3 +109,47 @@ roster_count_workers(const struct roster *r)
 			n++;
 	return n;
 }
+
+/* Is that a worker of the listener, and in that state? */
+static bool
+place_is_in(const struct roster *r, const struct board *b, unsigned int i,
+    unsigned int pool, enum board_state state)
+{
+	const struct place	*p = &r->place[i];
+
+	return p->pid != 0 && p->aux == NULL && p->pool == pool &&
+	    board_is_in(b, i, state);
+}
+
+bool
+roster_has_free(const struct roster *r, const struct board *b,
+    unsigned int pool)
+{
+	unsigned int	 i;
+
+	for (i = 0; i < r->n; i++)
+		if (place_is_in(r, b, i, pool, BOARD_ACCEPT))
+			return true;
+	return false;
+}
+
+int
+roster_find_idle(const struct roster *r, const struct board *b,
+    const struct generation *gen, unsigned int pool)
+{
+	unsigned int	 i;
+	int64_t		 since, oldest = 0;
+	int		 found = -1;
+
+	for (i = 0; i < r->n; i++) {
+		if (r->place[i].gen != gen ||
+		    !place_is_in(r, b, i, pool, BOARD_IDLE))
+			continue;
+		since = board_see_slot(b, i)->since;
+		if (found == -1 || since < oldest) {
+			found = (int)i;
+			oldest = since;
+		}
+	}
+	return found;
+}

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "board.h"
 #include "master.h"
 #include "respawn.h"
 
@@ -65,6 +66,17 @@ void	 roster_leave(struct roster *r, unsigned int i);
 
 /* The place of that process, or -1. */
 int	 roster_find(const struct roster *r, pid_t pid);
+
+/* Does any worker of that listener wait for a connection? */
+bool	 roster_has_free(const struct roster *r, const struct board *b,
+	    unsigned int pool);
+
+/*
+ * The place of the worker whose connection is idle longest, or -1: of those
+ * of the listener, and of that generation, who will accept another.
+ */
+int	 roster_find_idle(const struct roster *r, const struct board *b,
+	    const struct generation *gen, unsigned int pool);
 
 /* Running workers (not auxiliary processes), and running processes of gen. */
 unsigned int roster_count_workers(const struct roster *r);

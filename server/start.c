@@ -329,27 +329,48 @@ start_name_board(const struct starting *st, char *path, size_t size)
 
 static int start_name_view(const struct starting *st, char *path,
     size_t size);
+static pid_t start_find_holder(const struct starting *st);
+
+/*
+ * A successor takes the name of the board over from its parent.  Had that
+ * died meanwhile, somebody else could have it.
+ */
+static void
+start_rename_board(const struct starting *st)
+{
+	struct board_lock	 lock;
+	char			 path[PATH_MAX], view[PATH_MAX], to[PATH_MAX];
+	pid_t			 holder;
+
+	(void)start_name_board(st, path, sizeof(path));
+	(void)start_name_view(st, view, sizeof(view));
+	(void)snprintf(to, sizeof(to), "%s%s", st->board, TALLY_SUFFIX);
+	if (board_lock(&lock, st->board) == -1) {
+		log_error("board %s", lock.path);
+		return;
+	}
+	/* the board is last: who sees it sees the other, too */
+	if ((holder = start_find_holder(st)) != 0)
+		log_errorx("run-dir %s is in use by process %ld: icapctl does "
+		    "not find this one", st->start->conf->run_dir,
+		    (long)holder);
+	else if (rename(view, to) == -1)
+		log_warn("counters %s", to);
+	else if (rename(path, st->board) == -1)
+		log_warn("board %s", st->board);
+	board_unlock(&lock);
+}
 
 /* The first worker is ready. */
 static void
 start_ready(void *arg)
 {
 	struct starting	*st = arg;
-	char		 path[PATH_MAX], view[PATH_MAX], to[PATH_MAX];
 	int		 null;
 
 	start_write_pid(st);
-	if (st->board != NULL && st->is_successor &&
-	    start_name_board(st, path, sizeof(path)) == 0) {
-		/* the board is last: who sees it sees the other, too */
-		(void)start_name_view(st, view, sizeof(view));
-		(void)snprintf(to, sizeof(to), "%s%s", st->board,
-		    TALLY_SUFFIX);
-		if (rename(view, to) == -1)
-			log_warn("counters %s", to);
-		if (rename(path, st->board) == -1)
-			log_warn("board %s", st->board);
-	}
+	if (st->board != NULL && st->is_successor)
+		start_rename_board(st);
 	st->is_successor = false;
 	notify_send("MAINPID=%ld\nREADY=1\nSTATUS=serving", (long)getpid());
 	if (st->ready_fd != -1) {
@@ -520,44 +541,47 @@ start_find_holder(const struct starting *st)
 	return st->is_successor && holder == getppid() ? 0 : holder;
 }
 
-/* A folder that nobody has configured may be missing, or taken. */
+/*
+ * Takes the lock and sees whether the folder is ours to use.  One that nobody
+ * has configured may be missing, or taken.
+ */
 static int
-start_check_board(struct starting *st)
+start_check_board(struct starting *st, struct board_lock *lock)
 {
 	const char	*dir = st->start->conf->run_dir;
-	pid_t		 holder = 0;
+	bool		 is_wanted;
+	pid_t		 holder;
 
 	if (st->board == NULL)
 		return 0;
-	if (!conf_key_is_run_dir(dir)) {
-		if ((holder = start_find_holder(st)) == 0)
-			return 0;
+	is_wanted = !conf_key_is_run_dir(dir);
+	if (board_lock(lock, st->board) == -1) {
+		if (is_wanted) {
+			log_error("board %s", lock->path);
+			return -1;
+		}
+		log_info("run-dir %s: %s: icapctl does not find this daemon",
+		    dir, strerror(errno));
+	} else if ((holder = start_find_holder(st)) == 0)
+		return 0;
+	else if (is_wanted) {
 		log_errorx("run-dir %s is in use by process %ld", dir,
 		    (long)holder);
 		return -1;
-	}
-	if (access(dir, W_OK | X_OK) == 0 &&
-	    (holder = start_find_holder(st)) == 0)
-		return 0;
-	if (holder != 0)
+	} else
 		log_info("run-dir %s is in use by process %ld: icapctl does "
 		    "not find this one", dir, (long)holder);
-	else
-		log_info("run-dir %s: %s: icapctl does not find this daemon",
-		    dir, strerror(errno));
 	free(st->board);
 	st->board = NULL;
 	return 0;
 }
 
 static struct board *
-start_board(struct starting *st)
+start_make_board(struct starting *st)
 {
 	char		 path[PATH_MAX];
 	struct board	*b;
 
-	if (start_check_board(st) == -1)
-		return NULL;
 	if (st->board == NULL) {
 		if ((b = board_open(CONF_PROCESSES_MAX, NULL)) == NULL)
 			log_error("board");
@@ -573,18 +597,34 @@ start_board(struct starting *st)
 	return b;
 }
 
+/* Of those who start at the same moment one makes it; the others find it. */
+static struct board *
+start_board(struct starting *st)
+{
+	struct board_lock	 lock = { .fd = -1 };
+	struct board		*b = NULL;
+
+	if (start_check_board(st, &lock) == 0)
+		b = start_make_board(st);
+	board_unlock(&lock);
+	return b;
+}
+
 static void
 start_remove_board(const struct starting *st)
 {
-	char	 path[PATH_MAX];
+	struct board_lock	 lock;
+	char			 path[PATH_MAX];
 
-	if (!st->has_board)
+	/* else whoever comes next could lose counters he has just made */
+	if (!st->has_board || board_lock(&lock, st->board) == -1)
 		return;
 	/* the counters go with the board, whose lock tells whose they are */
 	if (start_name_board(st, path, sizeof(path)) == 0 &&
 	    board_remove(path) &&
 	    start_name_view(st, path, sizeof(path)) == 0)
 		(void)unlink(path);
+	board_unlock(&lock);
 }
 
 /* What administrators see: the same name as the board, and a suffix. */

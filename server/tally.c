@@ -5,6 +5,10 @@
  * whoever shows the numbers adds the places up (metrics.c, icapctl.c).  A
  * place outlives its worker, so nothing ever counts backwards.  No locks: a
  * sum may miss what is being counted at this moment.
+ *
+ * A worker that was taken over can write anything anywhere here.  Where things
+ * are, and which path has which number, each process knows by itself; the
+ * rest is only shown, and bounded when it is read.
  */
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -15,6 +19,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../proto/chars.h"
+#include "../proto/request.h"
 #include "tally.h"
 
 static const uint32_t	 bound[TALLY_BUCKETS] = {
@@ -37,6 +43,11 @@ struct tally {
 	uint8_t			*touched;	/* by place: was it written? */
 	struct tally_place	*place;
 	size_t			 size;
+	unsigned int		 max;		/* places */
+
+	/* of who has made it, and of those it forks */
+	unsigned int		 nservices;
+	char			 name[TALLY_SERVICES][TALLY_NAME];
 };
 
 static size_t
@@ -49,6 +60,7 @@ static void
 tally_lay_out(struct tally *t, void *region, unsigned int max)
 {
 	t->size = align(sizeof(*t->head) + max) + max * sizeof(*t->place);
+	t->max = max;
 	if (region == NULL)
 		return;			/* its size is all that is wanted */
 	t->head = region;
@@ -99,8 +111,7 @@ tally_open(unsigned int max, const char *path)
 	t->head->version = TALLY_VERSION;
 	t->head->size = t->size;
 	t->head->max = max;
-	t->head->nservices = 1;
-	t->head->name[0][0] = '\0';
+	t->head->nservices = t->nservices = 1;
 	t->head->magic = TALLY_MAGIC;
 	return t;
 }
@@ -111,6 +122,7 @@ tally_map(const char *path, const char **why)
 	struct tally		*t;
 	struct tally_head	*head;
 	struct stat		 st;
+	uint32_t		 max;
 	int			 fd;
 
 	*why = "cannot be opened";
@@ -124,10 +136,11 @@ tally_map(const char *path, const char **why)
 	(void)close(fd);
 	if (head == MAP_FAILED)
 		return NULL;
+	max = __atomic_load_n(&head->max, __ATOMIC_RELAXED);
 	if (head->magic == TALLY_MAGIC && head->version == TALLY_VERSION &&
-	    head->size == (uint64_t)st.st_size && head->max <= 1u << 20 &&
+	    head->size == (uint64_t)st.st_size && max <= 1u << 20 &&
 	    (t = calloc(1, sizeof(*t))) != NULL) {
-		tally_lay_out(t, head, head->max);
+		tally_lay_out(t, head, max);
 		if (t->size == (size_t)st.st_size)
 			return t;
 		free(t);
@@ -152,15 +165,14 @@ tally_head(struct tally *t)
 unsigned int
 tally_find_service(struct tally *t, const char *path)
 {
-	const struct tally_head	*h = t->head;
-	char			 name[TALLY_NAME];
-	uint32_t		 i;
+	char		 name[TALLY_NAME];
+	unsigned int	 i;
 
 	(void)strlcpy(name, path, sizeof(name));
-	for (i = 1; i < h->nservices; i++)
-		if (strcmp(h->name[i], name) == 0)
+	for (i = 1; i < t->nservices; i++)
+		if (strcmp(t->name[i], name) == 0)
 			return i;
-	return h->nservices == TALLY_SERVICES ? TALLY_OTHERS : 0;
+	return t->nservices == TALLY_SERVICES ? TALLY_OTHERS : 0;
 }
 
 unsigned int
@@ -171,18 +183,32 @@ tally_add_service(struct tally *t, const char *path)
 
 	if (i != 0)
 		return i;
-	i = h->nservices;
+	i = t->nservices++;
 	/* no path has parentheses */
-	(void)strlcpy(h->name[i], i == TALLY_OTHERS ? "(others)" : path,
-	    sizeof(h->name[i]));
-	__atomic_store_n(&h->nservices, i + 1, __ATOMIC_RELEASE);
+	(void)strlcpy(t->name[i], i == TALLY_OTHERS ? "(others)" : path,
+	    sizeof(t->name[i]));
+	memcpy(h->name[i], t->name[i], sizeof(h->name[i]));
+	__atomic_store_n(&h->nservices, t->nservices, __ATOMIC_RELEASE);
 	return i;
+}
+
+unsigned int
+tally_copy_names(struct tally *t, char name[TALLY_SERVICES][TALLY_NAME])
+{
+	uint32_t	 n = __atomic_load_n(&t->head->nservices,
+			    __ATOMIC_ACQUIRE);
+	unsigned int	 i;
+
+	memcpy(name, t->head->name, sizeof(t->head->name));
+	for (i = 0; i < TALLY_SERVICES; i++)
+		chars_clean(name[i], TALLY_NAME, '\0');
+	return n < TALLY_SERVICES ? n : TALLY_SERVICES;
 }
 
 struct tally_place *
 tally_place(struct tally *t, unsigned int i)
 {
-	if (i >= t->head->max)
+	if (i >= t->max)
 		return NULL;
 	t->touched[i] = 1;
 	return &t->place[i];
@@ -192,7 +218,7 @@ const struct tally_place *
 tally_see(struct tally *t, unsigned int i)
 {
 	/* to read a hole would make it real */
-	if (i >= t->head->max || t->touched[i] == 0)
+	if (i >= t->max || t->touched[i] == 0)
 		return NULL;
 	return &t->place[i];
 }
@@ -260,47 +286,54 @@ tally_refuse(struct tally_place *p, const char *why)
 static void
 sum_counts(struct tally_sum *sum, const struct tally_place *p)
 {
-	const struct tally_count	*c;
-	unsigned int			 i, k;
+	struct tally_count	 c;
+	unsigned int		 i, k;
 
-	for (i = 0; i < TALLY_COUNTS && p->count[i].key.used; i++) {
-		c = &p->count[i];
+	for (i = 0; i < TALLY_COUNTS; i++) {
+		memcpy(&c, &p->count[i], sizeof(c));
+		if (c.key.used == 0)
+			break;
+		if (c.key.service >= TALLY_SERVICES)
+			c.key.service = TALLY_OTHERS;
+		if (c.key.method > ICAP_UNKNOWN)
+			c.key.method = ICAP_UNKNOWN;
 		for (k = 0; k < sum->ncounts; k++)
-			if (is_same_key(&sum->count[k].key, &c->key))
+			if (is_same_key(&sum->count[k].key, &c.key))
 				break;
 		if (k == sizeof(sum->count) / sizeof(sum->count[0])) {
-			sum->other += c->n;
+			sum->other += c.n;
 			continue;
 		}
 		if (k == sum->ncounts) {
-			sum->count[k].key = c->key;
+			sum->count[k].key = c.key;
 			sum->count[k].n = 0;
 			sum->ncounts++;
 		}
-		sum->count[k].n += c->n;
+		sum->count[k].n += c.n;
 	}
 }
 
 static void
 sum_reasons(struct tally_sum *sum, const struct tally_place *p)
 {
-	unsigned int	 i, k;
+	struct tally_reason	 r;
+	unsigned int		 i, k;
 
 	for (i = 0; i < TALLY_REASONS; i++) {
-		if (p->reason[i].n == 0)
+		memcpy(&r, &p->reason[i], sizeof(r));
+		if (r.n == 0)
 			continue;
+		chars_clean(r.text, sizeof(r.text), '\0');
 		for (k = 0; k < sum->nreasons; k++)
-			if (strcmp(sum->reason[k].text,
-			    p->reason[i].text) == 0)
+			if (strcmp(sum->reason[k].text, r.text) == 0)
 				break;
 		if (k == sizeof(sum->reason) / sizeof(sum->reason[0]))
 			continue;
 		if (k == sum->nreasons) {
-			sum->reason[k] = p->reason[i];
-			sum->reason[k].text[TALLY_REASON - 1] = '\0';
+			sum->reason[k] = r;
 			sum->nreasons++;
 		} else
-			sum->reason[k].n += p->reason[i].n;
+			sum->reason[k].n += r.n;
 	}
 }
 
@@ -309,10 +342,13 @@ tally_sum(struct tally *t, struct tally_sum *sum)
 {
 	const struct tally_place	*p;
 	const struct tally_service	*s;
-	unsigned int			 i, k, b, n = t->head->nservices;
+	unsigned int			 i, k, b, n;
 
 	memset(sum, 0, sizeof(*sum));
-	for (i = 0; i < t->head->max; i++) {
+	n = __atomic_load_n(&t->head->nservices, __ATOMIC_ACQUIRE);
+	if (n > TALLY_SERVICES)
+		n = TALLY_SERVICES;
+	for (i = 0; i < t->max; i++) {
 		if ((p = tally_see(t, i)) == NULL)
 			continue;
 		sum->other += p->other;
@@ -322,7 +358,7 @@ tally_sum(struct tally *t, struct tally_sum *sum)
 			    __ATOMIC_RELAXED);
 		sum_counts(sum, p);
 		sum_reasons(sum, p);
-		for (k = 0; k < n && k < TALLY_SERVICES; k++) {
+		for (k = 0; k < n; k++) {
 			s = &p->service[k];
 			for (b = 0; b <= TALLY_BUCKETS; b++)
 				sum->service[k].bucket[b] += s->bucket[b];

@@ -115,6 +115,10 @@ struct tally_place *tally_place(struct tally *t, unsigned int i);
 /* Its counters, or NULL where nothing was ever counted. */
 const struct tally_place *tally_see(struct tally *t, unsigned int i);
 
+/* The paths by number, as texts that end.  Returns how many there are. */
+unsigned int tally_copy_names(struct tally *t,
+	    char name[TALLY_SERVICES][TALLY_NAME]);
+
 /* One transaction of at most this much is over.  Times in microseconds. */
 struct tally_event {
 	struct tally_key	 key;

@@ -12,6 +12,7 @@
  */
 #include <string.h>
 
+#include "../proto/chars.h"
 #include "vitals.h"
 
 /* A label with another one's names. */
@@ -27,11 +28,13 @@ label(const struct vital_name *is)
 	return l;
 }
 
+/* One of them may be in shared memory, and without an end. */
 static bool
 is_same(const struct vitals_label *a, const struct vitals_label *b)
 {
-	return strcmp(a->service, b->service) == 0 &&
-	    strcmp(a->kind, b->kind) == 0 && strcmp(a->name, b->name) == 0;
+	return strncmp(a->service, b->service, sizeof(a->service)) == 0 &&
+	    strncmp(a->kind, b->kind, sizeof(a->kind)) == 0 &&
+	    strncmp(a->name, b->name, sizeof(a->name)) == 0;
 }
 
 _Static_assert(VITALS_NUMBERS <= VITALS_BACKENDS, "vitals_list()");
@@ -54,7 +57,8 @@ vitals_take_backend(struct vitals *v, const struct vital_name *is)
 	struct vitals_label	 l = label(is);
 	struct vitals_backend	*b;
 	/* once: workers could write to it */
-	const unsigned int	 n = v->nbackends;
+	const unsigned int	 n = __atomic_load_n(&v->nbackends,
+				    __ATOMIC_RELAXED);
 
 	if (n > VITALS_BACKENDS)
 		return NULL;
@@ -75,7 +79,8 @@ vitals_take_number(struct vitals *v, const struct vital_name *is,
 {
 	struct vitals_label	 l = label(is);
 	struct vitals_number	*n;
-	unsigned int		 last = v->nnumbers;
+	unsigned int		 last = __atomic_load_n(&v->nnumbers,
+				    __ATOMIC_RELAXED);
 
 	if (last > VITALS_NUMBERS)
 		return NULL;
@@ -156,12 +161,21 @@ vitals_is_shown(const struct vitals *v, const struct vitals_label *is,
 	return false;
 }
 
+void
+vitals_copy_label(const struct vitals_label *is, struct vitals_label *copy)
+{
+	memcpy(copy, is, sizeof(*copy));
+	chars_clean(copy->service, sizeof(copy->service), '\0');
+	chars_clean(copy->kind, sizeof(copy->kind), '\0');
+	chars_clean(copy->name, sizeof(copy->name), '\0');
+}
+
 static unsigned int
 at_most(const uint32_t *n, unsigned int max)
 {
 	uint32_t	 value = __atomic_load_n(n, __ATOMIC_ACQUIRE);
 
-	/* it may be a file, which anything may be wrong with */
+	/* workers could write to it */
 	return value < max ? value : max;
 }
 
@@ -195,8 +209,9 @@ vitals_list(const struct vitals *v, const void *first, size_t size,
 	}
 	for (i = 0; i < n; i++)
 		for (k = i; is[i] != NULL && k < n; k++)
-			if (is[k] != NULL && (k == i || strcmp(
-			    is[k]->service, is[i]->service) == 0)) {
+			if (is[k] != NULL && (k == i || strncmp(
+			    is[k]->service, is[i]->service,
+			    sizeof(is[i]->service)) == 0)) {
 				place[found++] = (unsigned short)k;
 				if (k > i)
 					is[k] = NULL;
@@ -232,7 +247,8 @@ is_served(const struct vitals *v, const struct vitals_backend *of)
 		b = &v->backend[i];
 		state = __atomic_load_n(&b->state.state, __ATOMIC_RELAXED);
 		if ((state == BACKEND_UP || state == BACKEND_STALE) &&
-		    strcmp(b->is.service, of->is.service) == 0 &&
+		    strncmp(b->is.service, of->is.service,
+		    sizeof(b->is.service)) == 0 &&
 		    vitals_is_shown(v, &b->is, NULL))
 			return true;
 	}

@@ -74,6 +74,10 @@ void	 vitals_show(struct vitals *v, const struct vitals_wanted *w);
 bool	 vitals_is_shown(const struct vitals *v,
 	    const struct vitals_label *is, bool *needed);
 
+/* What it is called, as texts that end. */
+void	 vitals_copy_label(const struct vitals_label *is,
+	    struct vitals_label *copy);
+
 /* How many places to look at. */
 unsigned int vitals_backends(const struct vitals *v);
 unsigned int vitals_numbers(const struct vitals *v);

@@ -32,7 +32,8 @@ struct watch {
 	const struct conf	*conf;
 	struct board_head	*head;
 	struct board_source	*source;
-	uint32_t		*n;		/* sources there are */
+	uint32_t		 n;		/* sources there are */
+	uint32_t		*shown;		/* the same, for others */
 	const char		*section;	/* that is being looked at */
 	bool			 is_asked;	/* else it is the first round */
 };
@@ -96,7 +97,7 @@ watch_find_source(struct watch *w, const char *name)
 	struct board_source	*s;
 	uint32_t		 i;
 
-	for (i = 0; i < *w->n; i++)
+	for (i = 0; i < w->n; i++)
 		if (strncmp(w->source[i].section, w->section,
 		    sizeof(s->section) - 1) == 0 &&
 		    strncmp(w->source[i].name, name,
@@ -108,7 +109,8 @@ watch_find_source(struct watch *w, const char *name)
 	memset(s, 0, sizeof(*s));
 	(void)strlcpy(s->section, w->section, sizeof(s->section));
 	(void)strlcpy(s->name, name, sizeof(s->name));
-	__atomic_store_n(w->n, i + 1, __ATOMIC_RELEASE);
+	w->n = i + 1;
+	__atomic_store_n(w->shown, w->n, __ATOMIC_RELEASE);
 	return s;
 }
 
@@ -151,7 +153,7 @@ static void
 watch_update_instance(struct watch *w, const struct conf_instance *instance)
 {
 	struct service_report	 report = { watch_tell, w };
-	uint32_t		 i, n = *w->n;
+	uint32_t		 i, n = w->n;
 
 	w->section = instance->name;
 	for (i = 0; i < n; i++)
@@ -208,8 +210,9 @@ watch_run(const struct conf *conf, pid_t master, struct board *board,
 	w.conf = conf;
 	w.head = board_head(board);
 	w.source = board_sources(board, generation);
-	w.n = &w.head->nsources[generation % 2];
-	*w.n = 0;
+	w.n = 0;
+	w.shown = &w.head->nsources[generation % 2];
+	*w.shown = 0;
 	/* so that the board says what there is */
 	w.is_asked = false;
 	watch_update(&w, NULL);
@@ -226,7 +229,7 @@ watch_run(const struct conf *conf, pid_t master, struct board *board,
 			watch_poll(conf);
 		} else if (info.si_code != SI_QUEUE ||
 		    info.si_value.sival_int <= 0 ||
-		    info.si_value.sival_int > (int)*w.n)
+		    info.si_value.sival_int > (int)w.n)
 			watch_update(&w, NULL);
 		else
 			watch_update(&w, w.source[

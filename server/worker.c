@@ -307,7 +307,7 @@ worker_run(const struct worker *w)
 	ss.conf = w->conf;
 	ss.board = w->board;
 	ss.slot = worker_slot = board_slot(w->board, w->number);
-	ss.pool = ss.slot->pool;
+	ss.pool = w->pool;
 	ss.listen = conf_listen_of(w->conf, ss.pool);
 	ss.signals = &worker_signals;
 	ss.number = w->number;

@@ -11,11 +11,16 @@
 
 /* WORKER_PARK is queued with the slot's number of connections as its value. */
 
-/* Everything a worker or auxiliary process may rely on after the fork. */
+/*
+ * Everything a worker or auxiliary process may rely on after the fork.  What
+ * is on the board it may not: other workers can write there.
+ */
 struct worker {
 	const struct conf	*conf;
 	struct board		*board;
 	unsigned int		 number;	/* of its slot */
+	unsigned int		 pool;		/* index of its listener */
+	unsigned int		 generation;	/* of the configuration */
 	unsigned int		 relief;	/* refuse so many, then leave */
 	int			 listener;	/* -1: not a worker */
 	int			 ready;		/* pipe to the master */

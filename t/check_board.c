@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../server/board.h"
+#include "../server/roster.h"
 #include "unit.h"
 
 #define PLACES	8
@@ -35,6 +36,28 @@ remove_dir(void)
 	ck_assert_int_eq(rmdir(dir), 0);
 }
 
+/* What is mapped, to be given back at the end of a test. */
+static const struct board	*mapped[32];
+static unsigned int		 nmapped;
+
+static struct board *
+open_board(unsigned int max, const char *path)
+{
+	struct board	*b = board_open(max, path);
+
+	ck_assert_uint_lt(nmapped, sizeof(mapped) / sizeof(mapped[0]));
+	if (b != NULL)
+		mapped[nmapped++] = b;
+	return b;
+}
+
+static void
+tear_down(void)
+{
+	while (nmapped > 0)
+		board_unmap(mapped[--nmapped]);
+}
+
 static const struct board *
 map_file(const char *path, const char **why)
 {
@@ -46,12 +69,15 @@ map_file(const char *path, const char **why)
 		return NULL;
 	b = board_map(fd, why);
 	(void)close(fd);
+	ck_assert_uint_lt(nmapped, sizeof(mapped) / sizeof(mapped[0]));
+	if (b != NULL)
+		mapped[nmapped++] = b;
 	return b;
 }
 
 START_TEST(free_worker_is_found)
 {
-	struct board	*b = board_open(PLACES, NULL);
+	struct board	*b = open_board(PLACES, NULL);
 	unsigned int	 i;
 
 	ck_assert_ptr_nonnull(b);
@@ -70,36 +96,61 @@ START_TEST(free_worker_is_found)
 }
 END_TEST
 
+/* Workers of two listeners, as the master knows them, all of them idle. */
+static struct board *
+make_roster(struct roster *r, struct generation *gen)
+{
+	struct board	*b = open_board(PLACES, NULL);
+	unsigned int	 i;
+	int		 place;
+
+	memset(gen, 0, sizeof(*gen));
+	ck_assert_int_eq(roster_init(r, PLACES), 0);
+	for (i = 0; i < PLACES; i++) {
+		ck_assert_int_ne(place = roster_add(r, gen), -1);
+		roster_enter(r, (unsigned int)place, 1000 + (pid_t)i, 1);
+		board_enter(board_slot(b, i), BOARD_IDLE, 100 + (int64_t)i);
+	}
+	return b;
+}
+
 START_TEST(longest_idle_is_found)
 {
-	struct board	*b = board_open(PLACES, NULL);
-	unsigned int	 i;
+	struct generation	 gen, old;
+	struct roster		 r;
+	struct board		*b = make_roster(&r, &gen);
+	static const struct master_aux	 aux = { .name = "logger" };
 
-	board_head(b)->nslots = PLACES;
-	ck_assert_int_eq(board_find_idle(b, 0), -1);
-	for (i = 0; i < PLACES; i++)
-		board_enter(board_slot(b, i), BOARD_IDLE, 100 + (int64_t)i);
-	ck_assert_int_eq(board_find_idle(b, 0), 0);
+	ck_assert_int_eq(roster_find_idle(&r, b, &gen, 0), 0);
+	ck_assert(!roster_has_free(&r, b, 0));
 	board_enter(board_slot(b, 0), BOARD_SERVICE, 1);
 	board_enter(board_slot(b, 1), BOARD_READING, 1);
 	board_enter(board_slot(b, 2), BOARD_ACCEPT, 1);
 	board_enter(board_slot(b, 3), BOARD_LEAVING, 1);
-	ck_assert_int_eq(board_find_idle(b, 0), 4);
-	board_slot(b, 4)->pool = 1;
-	ck_assert_int_eq(board_find_idle(b, 0), 5);
-	ck_assert_int_eq(board_find_idle(b, 1), 4);
+	ck_assert_int_eq(roster_find_idle(&r, b, &gen, 0), 4);
+	ck_assert(roster_has_free(&r, b, 0));
+	r.place[4].pool = 1;
+	ck_assert_int_eq(roster_find_idle(&r, b, &gen, 0), 5);
+	ck_assert_int_eq(roster_find_idle(&r, b, &gen, 1), 4);
+	ck_assert(!roster_has_free(&r, b, 1));
 	/* who has been told to go anyway is of an older generation */
-	board_head(b)->generation = 1;
-	for (i = 0; i < PLACES; i++)
-		board_slot(b, i)->generation = 1;
-	board_slot(b, 5)->generation = 0;
-	ck_assert_int_eq(board_find_idle(b, 0), 6);
+	r.place[5].gen = &old;
+	ck_assert_int_eq(roster_find_idle(&r, b, &gen, 0), 6);
+	/* nobody is signalled who is no worker, whatever a worker wrote */
+	r.place[6].aux = &aux;
+	ck_assert_int_eq(roster_find_idle(&r, b, &gen, 0), 7);
+	r.place[7].pid = 0;
+	ck_assert_int_eq(roster_find_idle(&r, b, &gen, 0), -1);
+	board_head(b)->nslots = UINT32_MAX;
+	board_slot(b, 4)->pool = 0;
+	ck_assert_int_eq(roster_find_idle(&r, b, &gen, 0), -1);
+	roster_fini(&r);
 }
 END_TEST
 
 START_TEST(connections_of_a_client_are_counted)
 {
-	struct board		*b = board_open(PLACES, NULL);
+	struct board		*b = open_board(PLACES, NULL);
 	struct board_peer	 peer, other;
 	unsigned int		 i;
 
@@ -147,7 +198,7 @@ START_TEST(file_can_be_read_by_others)
 	const char		*why = NULL;
 
 	make_dir();
-	ck_assert_ptr_nonnull(b = board_open(PLACES, file));
+	ck_assert_ptr_nonnull(b = open_board(PLACES, file));
 	board_head(b)->nslots = 2;
 	board_slot(b, 1)->transactions = 4711;
 	ck_assert_ptr_nonnull(seen = map_file(file, &why));
@@ -156,7 +207,7 @@ START_TEST(file_can_be_read_by_others)
 	board_slot(b, 1)->transactions++;
 	ck_assert_uint_eq(board_see_slot(seen, 1)->transactions, 4712);
 	/* a new one takes the name; the old one is not touched */
-	ck_assert_ptr_nonnull(next = board_open(2 * PLACES, file));
+	ck_assert_ptr_nonnull(next = open_board(2 * PLACES, file));
 	ck_assert_uint_eq(board_see_slot(seen, 1)->transactions, 4712);
 	ck_assert_ptr_nonnull(seen = map_file(file, &why));
 	ck_assert_uint_eq(board_see_head(seen)->max, 2 * PLACES);
@@ -174,7 +225,7 @@ START_TEST(its_maker_holds_it_until_the_end)
 	ck_assert_int_eq(pipe(ready), 0);
 	ck_assert_int_ne(pid = fork(), -1);
 	if (pid == 0) {
-		if (board_open(PLACES, file) == NULL || (heir = fork()) == -1)
+		if (open_board(PLACES, file) == NULL || (heir = fork()) == -1)
 			_exit(1);
 		if (heir == 0) {
 			(void)close(ready[1]);
@@ -206,13 +257,13 @@ START_TEST(only_its_own_file_is_removed)
 	int	 fd;
 
 	make_dir();
-	ck_assert_ptr_nonnull(board_open(PLACES, file));
+	ck_assert_ptr_nonnull(open_board(PLACES, file));
 	ck_assert_int_eq(unlink(file), 0);
 	ck_assert_int_ne(fd = open(file, O_RDWR | O_CREAT, 0600), -1);
 	(void)close(fd);
 	ck_assert(!board_remove(file));
 	ck_assert_int_eq(access(file, F_OK), 0);
-	ck_assert_ptr_nonnull(board_open(PLACES, file));
+	ck_assert_ptr_nonnull(open_board(PLACES, file));
 	ck_assert(board_remove(file));
 	ck_assert_int_eq(access(file, F_OK), -1);
 	remove_dir();
@@ -222,7 +273,7 @@ END_TEST
 /* One process counts and buries, the other adds up: it never falls. */
 START_TEST(a_sum_never_falls)
 {
-	struct board		*b = board_open(PLACES, NULL);
+	struct board		*b = open_board(PLACES, NULL);
 	struct board_slot	*slot;
 	struct board_sum	 sum;
 	uint64_t		 last = 0;
@@ -270,13 +321,13 @@ START_TEST(sources_have_their_room)
 	const char		*why;
 
 	make_dir();
-	ck_assert_ptr_nonnull(b = board_open(PLACES, file));
+	ck_assert_ptr_nonnull(b = open_board(PLACES, file));
 	s = board_sources(b, 0);
-	ck_assert_ptr_eq((void *)s, (void *)board_slot(b, PLACES));
+	ck_assert_ptr_eq((void *)s, (void *)(board_slot(b, PLACES - 1) + 1));
 	ck_assert_ptr_eq(board_sources(b, 1), s + BOARD_SOURCES);
 	ck_assert_ptr_eq(board_sources(b, 2), s);
 	ck_assert_ptr_eq((char *)(s + 2 * BOARD_SOURCES),
-	    (char *)b + board_head(b)->size);
+	    (char *)board_head(b) + board_head(b)->size);
 	(void)strlcpy(s[2 * BOARD_SOURCES - 1].name, "last",
 	    sizeof(s->name));
 	ck_assert_ptr_nonnull(seen = map_file(file, &why));
@@ -295,10 +346,10 @@ START_TEST(what_is_no_board_is_refused)
 	make_dir();
 	ck_assert_ptr_null(map_file(file, &why));
 	ck_assert_str_eq(why, "no such file");
-	ck_assert_ptr_nonnull(board_open(PLACES, file));
+	ck_assert_ptr_nonnull(open_board(PLACES, file));
 	ck_assert_ptr_nonnull(map_file(file, &why));
 	head = *board_see_head(map_file(file, &why));
-	put(offsetof(struct board_head, version), &wrong, sizeof(wrong));
+	put(offsetof(struct board_head, stem.version), &wrong, sizeof(wrong));
 	ck_assert_ptr_null(map_file(file, &why));
 	ck_assert_str_eq(why, "board of another version of icapd");
 	put(0, &head, sizeof(head));
@@ -324,13 +375,14 @@ END_TEST
 
 START_TEST(file_that_cannot_be_made_is_told)
 {
-	ck_assert_ptr_null(board_open(PLACES, "/nonexistent/icapd.board"));
+	ck_assert_ptr_null(open_board(PLACES, "/nonexistent/icapd.board"));
 }
 END_TEST
 
 static void
 add(TCase *tc)
 {
+	tcase_add_checked_fixture(tc, NULL, tear_down);
 	tcase_add_test(tc, free_worker_is_found);
 	tcase_add_test(tc, longest_idle_is_found);
 	tcase_add_test(tc, connections_of_a_client_are_counted);

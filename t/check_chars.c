@@ -216,6 +216,31 @@ START_TEST(utf8_characters)
 }
 END_TEST
 
+static const struct {
+	const char	*text, *expect;
+	size_t		 size;
+	char		 keep;
+} cleans[] = {
+	{ "", "", 1, '\0' },
+	{ "abc", "", 1, '\0' },
+	{ "abc", "ab", 3, '\0' },
+	{ "abc", "abc", 4, '\0' },
+	{ "a\nb\033[2J\177\t", "a?b?[2J??", 32, '\0' },
+	{ "a\nb\rc", "a\nb?c", 32, '\n' },
+	{ "d\303\251j\303\240", "d\303\251j\303\240", 32, '\0' },
+};
+
+START_TEST(texts_are_cleaned)
+{
+	char	 text[32];
+
+	(void)memset(text, 'x', sizeof(text));
+	(void)memcpy(text, cleans[_i].text, strlen(cleans[_i].text) + 1);
+	chars_clean(text, cleans[_i].size, cleans[_i].keep);
+	ck_assert_str_eq(text, cleans[_i].expect);
+}
+END_TEST
+
 static void
 add(TCase *tc)
 {
@@ -224,6 +249,7 @@ add(TCase *tc)
 	tcase_add_test(tc, span_stops_at_the_first_other_byte);
 	tcase_add_test(tc, hex_digits_have_their_values);
 	unit_add_rows(tc, utf8_characters, utf8);
+	unit_add_rows(tc, texts_are_cleaned, cleans);
 	unit_add_rows(tc, numbers_are_digits_up_to_a_maximum, numbers);
 	tcase_add_test(tc, trim_takes_blanks_off_both_ends);
 	tcase_add_test(tc, slices_compare_whole);

@@ -13,8 +13,8 @@ need jq jq
 [ "$(id -u)" -ne 0 ] || need setpriv util-linux
 view_setup
 
-# Where on a board the master's pid is: behind 32 bytes of other numbers.
-BOARD_PID=32
+# Where on a board the master's pid is: behind the stem and other numbers.
+BOARD_PID=296
 
 # run STATUS ARGUMENT...: icapctl, output in ctl.out and ctl.err
 run() {
@@ -205,6 +205,85 @@ jq -e ".stopped and .pid == $new" "$tmp/ctl.out" >"$tmp/jq.out" ||
 # shellcheck disable=SC2086 # a list of pids
 wait_until is_gone $t_all || fail "something is left"
 run 3 status
+
+# on_disk PROGRAM: it is what an upgrade runs
+on_disk() {
+	cp "$1" "$tmp/viewd.new"
+	mv "$tmp/viewd.new" "$tmp/viewd"
+}
+
+# of_upgrade: the pid that icapctl has named
+of_upgrade() {
+	sed -n 's/.*, pid \([0-9]*\),.*/\1/p' "$tmp/ctl.out"
+}
+
+step "upgrade to another version"
+nextd=$t_builddir/nextd
+[ -x "$nextd" ] || fail "$nextd: no such program"
+this=$viewd
+viewd=$tmp/viewd
+on_disk "$this"
+view_start "workers 3"
+cp "$tmp/conf" "$tmp/conf.good"
+on_disk "$nextd"
+run 0 upgrade
+has "$tmp/ctl.out" '^icapd .*, board of another version of icapd$' ||
+    fail "it does not say that it cannot read its board"
+new=$(of_upgrade)
+started="$started $new"
+reap "$icapd_pid"
+run 1 status
+has "$tmp/ctl.err" "process $new: board of another version" ||
+    fail "it shows what it cannot know"
+run 0 -j upgrade
+last=$new
+new=$(jq .pid "$tmp/ctl.out")
+started="$started $new"
+wait_until is_gone "$last" || fail "the one before does not go"
+
+step "upgrade from another version: a failure is told as it comes"
+on_disk "$this"
+echo "bogus line" >>"$tmp/conf"
+run 1 -t 600 upgrade
+has "$tmp/ctl.err" 'upgrade failed: the new binary .* exited with status' ||
+    fail "it does not say what"
+run 1 -t 600 -j upgrade
+jq -e '.error | test("^upgrade failed: the new binary")' "$tmp/ctl.out" \
+    >"$tmp/jq.out" || fail "nor as JSON"
+cp "$tmp/conf.good" "$tmp/conf"
+run 0 upgrade
+has "$tmp/ctl.out" 'pid [0-9]*, 3 workers' || fail "no outcome"
+last=$new
+new=$(of_upgrade)
+started="$started $new"
+wait_until is_gone "$last" || fail "the one before does not go"
+
+# has_failed N: so many upgrades have
+has_failed() {
+	[ "$(count "$tmp/icapd.err" 'upgrade failed: the new')" -ge "$1" ]
+}
+
+step "upgrade from before there was a stem: what cannot be known is said"
+printf '\004' | dd of="$tmp/ctl/icapd.board" bs=1 seek=4 conv=notrunc \
+    2>/dev/null
+echo "bogus line" >>"$tmp/conf"
+run 1 -t 1 upgrade
+has "$tmp/ctl.err" "process $new is of a version that tells only its log" ||
+    fail "it does not say so"
+has "$tmp/ctl.err" 'no outcome within 1 s' || fail "it has an outcome"
+# else the next one would come too early
+wait_until has_failed 3 || fail "the upgrade does not fail"
+cp "$tmp/conf.good" "$tmp/conf"
+run 0 upgrade
+last=$new
+new=$(of_upgrade)
+started="$started $new"
+wait_until is_gone "$last" || fail "the one before does not go"
+t_all="$new $(family "$new")"
+run 0 stop
+# shellcheck disable=SC2086 # a list of pids
+wait_until is_gone $t_all || fail "something is left"
+viewd=$this
 
 step "no signal to a stranger that has got the number"
 view_start "workers 2"
