@@ -192,31 +192,54 @@ logger_settle(struct logger *lg, unsigned int o, off_t offset, size_t done)
 	logger_commit(lg, o, n, lines);
 }
 
-static void
-logger_write_syslog(struct logger *lg, unsigned int o)
+/* Sends the lines of ring i that are there now.  Has it sent all of them? */
+static bool
+logger_send_ring(struct logger *lg, unsigned int o, unsigned int i)
 {
-	struct ring_cursor	*cursor;
+	struct output		*out = &lg->out[o];
+	struct ring_cursor	*cursor = ring_cursor(lg->rs, i, o);
 	struct ring_line	 line;
-	uint64_t		 pos, end, at;
-	unsigned int		 i;
+	uint64_t		 pos = ring_start(lg->rs, i, cursor), at;
+	uint64_t		 end = ring_head(lg->rs, i);
 
-	for (i = 0; i < rings_count(lg->rs); i++) {
-		cursor = ring_cursor(lg->rs, i, o);
-		pos = ring_start(lg->rs, i, cursor);
-		end = ring_head(lg->rs, i);
-		while (pos < end) {
-			at = ring_next(lg->rs, i, &pos, &line);
-			if (line.log == o && line.len > 0) {
-				ring_copy(lg->rs, i, at, lg->buf, line.len);
-				log_syslog((enum log_level)line.level,
-				    lg->buf, line.len - 1);
-				rings_log(lg->rs, o)->lines++;
-				rings_log(lg->rs, o)->bytes += line.len;
-			}
-			__atomic_store_n(&cursor->tail, pos, __ATOMIC_RELEASE);
+	while (pos < end) {
+		at = ring_next(lg->rs, i, &pos, &line);
+		if (line.log == o && line.len > 0) {
+			ring_copy(lg->rs, i, at, lg->buf, line.len);
+			if (output_send(out, (enum log_level)line.level,
+			    lg->buf, line.len) <= 0)
+				return false;
+			out->log->lines++;
+			out->log->bytes += line.len;
 		}
 		__atomic_store_n(&cursor->tail, pos, __ATOMIC_RELEASE);
 	}
+	__atomic_store_n(&cursor->tail, pos, __ATOMIC_RELEASE);
+	return true;
+}
+
+/*
+ * What the log of the system takes, a batch or little more, a message for
+ * each line.  Begins where the log has its turn, as logger_gather() does.
+ * Returns the bytes.
+ */
+static size_t
+logger_write_syslog(struct logger *lg, unsigned int o)
+{
+	struct ring_log	*log = rings_log(lg->rs, o);
+	uint64_t	 before = log->bytes, had;
+	unsigned int	 count = rings_count(lg->rs), first = log->first, k;
+	bool		 all = true;
+
+	for (k = 0; all && k < count && log->bytes - before < BATCH; k++) {
+		had = log->bytes;
+		all = logger_send_ring(lg, o, (first + k) % count);
+		if (!all && log->bytes == had)
+			break;
+	}
+	log->first = (first + k) % count;
+	lg->out[o].emptied = all && k == count;
+	return log->bytes - before;
 }
 
 /* One piece for the stream of log o.  Returns its bytes, 0 or -1. */
@@ -415,11 +438,11 @@ logger_reopen_all(struct logger *lg)
 	logger_reopen = 0;
 	for (o = 0; o < lg->nout; o++) {
 		out = &lg->out[o];
-		if (out->kind != OUTPUT_FILE || rings_log(lg->rs,
+		if (out->kind == OUTPUT_STDOUT || rings_log(lg->rs,
 		    o)->state != RING_LOG_USED)
 			continue;
 		output_close(out);
-		if (output_open(out) == 0)
+		if (output_open(out) == 0 && output_takes(out))
 			output_works(out);
 	}
 	log_info("logs reopened");
@@ -431,11 +454,6 @@ logger_drain_log(struct logger *lg, unsigned int o)
 {
 	struct output	*out = &lg->out[o];
 
-	if (out->kind == OUTPUT_SYSLOG) {
-		logger_write_syslog(lg, o);
-		out->emptied = true;
-		return 0;
-	}
 	if (out->retry > stream_now()) {
 		logger_give_up(lg, o, false);
 		return 0;
@@ -444,8 +462,11 @@ logger_drain_log(struct logger *lg, unsigned int o)
 		if (output_open(out) == -1)
 			return 0;
 		logger_recover(lg, o);
-		output_works(out);
+		if (output_takes(out))
+			output_works(out);
 	}
+	if (out->kind == OUTPUT_SYSLOG)
+		return logger_write_syslog(lg, o);
 	return out->regular ? logger_write_file(lg, o) :
 	    logger_write_stream(lg, o);
 }

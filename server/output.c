@@ -2,9 +2,9 @@
 /*
  * Where logs go: files of ours, and streams, which are all others, for they
  * cannot be asked what they hold: standard output whatever it is, since
- * others may write there too, pipes and devices.  Called by logger.c.  It
- * knows bytes and not rings, and it must not wait: a stream is only given
- * what it takes at once.
+ * others may write there too, pipes, devices and the log of the system.
+ * Called by logger.c.  It knows bytes and not rings, and it must not wait: a
+ * stream is only given what it takes at once.
  *
  * An output that cannot be written, or a stream that has taken nothing for
  * PATIENCE, is failing: that is said once, it is tried again every
@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "../proto/stream.h"
+#include "devlog.h"
 #include "log.h"
 #include "logger.h"
 #include "output.h"
@@ -37,8 +38,7 @@ output_init(struct output *out, struct ring_log *log)
 	out->serial = log->serial;
 	out->fd = -1;
 	out->kind = strcmp(log->path, LOGGER_STDOUT) == 0 ? OUTPUT_STDOUT :
-	    strcmp(log->path, LOGGER_SYSLOG) == 0 ? OUTPUT_SYSLOG :
-	    OUTPUT_FILE;
+	    devlog_find_path(log->path) != NULL ? OUTPUT_SYSLOG : OUTPUT_FILE;
 }
 
 void
@@ -55,8 +55,8 @@ output_open(struct output *out)
 
 	out->regular = false;
 	if (out->kind == OUTPUT_SYSLOG)
-		return 0;
-	if (out->kind == OUTPUT_STDOUT)
+		out->fd = devlog_open(devlog_find_path(out->log->path));
+	else if (out->kind == OUTPUT_STDOUT)
 		out->fd = STDOUT_FILENO;
 	else
 		/* a fifo without a reader is an error, not to be waited for */
@@ -76,7 +76,7 @@ output_open(struct output *out)
 void
 output_close(struct output *out)
 {
-	if (out->kind == OUTPUT_FILE && out->fd != -1)
+	if (out->kind != OUTPUT_STDOUT && out->fd != -1)
 		(void)close(out->fd);
 	out->fd = -1;
 }
@@ -97,6 +97,9 @@ output_failed(struct output *out, const char *what)
 			log_errorx("log %s: %s", log->path, what);
 	}
 	out->retry = stream_now() + OUTPUT_RETRY;
+	/* by then another syslogd may have that address */
+	if (out->kind == OUTPUT_SYSLOG)
+		output_close(out);
 }
 
 void
@@ -239,6 +242,23 @@ output_resume(struct output *out)
 	if (n > 0) {
 		out->nrest -= (size_t)n;
 		memmove(out->rest, out->rest + n, out->nrest);
+	}
+	output_answer(out, n);
+	return n;
+}
+
+ssize_t
+output_send(struct output *out, enum log_level level, const char *p,
+    size_t len)
+{
+	ssize_t	 n = devlog_send(out->fd, level, p, len);
+
+	if (n == -1) {
+		/* it was restarted: no line is lost by that */
+		output_close(out);
+		if (output_open(out) == -1)
+			return -1;
+		n = devlog_send(out->fd, level, p, len);
 	}
 	output_answer(out, n);
 	return n;

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "log.h"
 #include "ring.h"
 
 /* Before one that has failed is tried again, milliseconds. */
@@ -57,6 +58,13 @@ ssize_t	 output_offer(struct output *out, const char *p, size_t len);
 
 /* Offers the rest.  Returns the same. */
 ssize_t	 output_resume(struct output *out);
+
+/*
+ * Sends one line to the log of the system, which has no rest.  Returns len, 0
+ * or -1 likewise.
+ */
+ssize_t	 output_send(struct output *out, enum log_level level, const char *p,
+	    size_t len);
 
 /* What it has the beginning of will not be finished. */
 void	 output_drop_rest(struct output *out);
