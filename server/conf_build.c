@@ -13,7 +13,9 @@
 #include "conf_build.h"
 #include "conf_print.h"
 #include "conf_wanted.h"
+#include "devlog.h"
 #include "folder.h"
+#include "logger.h"
 
 /* Longest path of a Unix-domain socket, with its NUL (struct sockaddr_un). */
 #define UNIX_PATH_SIZE	108
@@ -222,19 +224,25 @@ build_log(struct conf_load *l, const struct conf_section *s)
 {
 	struct conf_view	*view = &l->conf->view;
 	struct conf_log_text	 t;
-	const char		*why, *at;
+	const char		*why, *at, *path;
 
 	conf_key_init_log(&t);
 	build_values(l, s, &t);
 	t.log.path = s->title;
 	t.log.only = parse_only(l, s);
-	if (s->title[0] != '/' && strcmp(s->title, "-") != 0 &&
-	    strcmp(s->title, "syslog") != 0)
+	path = devlog_find_path(s->title);
+	if (s->title[0] != '/' && strcmp(s->title, LOGGER_STDOUT) != 0 &&
+	    path == NULL)
 		conf_error(&l->errors, s->where, "log \"%s\": expected an "
-		    "absolute path, \"-\" or \"syslog\"", s->title);
+		    "absolute path, \"-\", \"syslog\" or \"syslog:/path\"",
+		    s->title);
 	if (strlen(s->title) > RING_PATH_MAX)
 		conf_error(&l->errors, s->where, "log \"%.32s...\": too long: "
 		    "expected at most %d bytes", s->title, RING_PATH_MAX);
+	else if (path != NULL && strlen(path) > DEVLOG_PATH_MAX)
+		conf_error(&l->errors, s->where, "log \"%.32s...\": too long "
+		    "for a socket: expected at most %d bytes", s->title,
+		    DEVLOG_PATH_MAX);
 	if (!t.log.access && !t.log.events)
 		conf_error(&l->errors, s->where, "log \"%s\" logs nothing: "
 		    "expected access = yes or events = yes", s->title);

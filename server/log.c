@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -262,25 +261,6 @@ log_use_ring(struct rings *rs, unsigned int i,
 	log_target = target;
 	log_ntargets = n < LOG_TARGETS ? n : LOG_TARGETS;
 	log_waits = wait;
-}
-
-void
-log_syslog(enum log_level level, const char *text, size_t len)
-{
-	static const int	 priority[] = {
-		[LOG_LEVEL_DEBUG] = LOG_DEBUG,
-		[LOG_LEVEL_INFO] = LOG_INFO,
-		[LOG_LEVEL_WARN] = LOG_WARNING,
-		[LOG_LEVEL_ERROR] = LOG_ERR,
-	};
-	static bool		 is_open;
-
-	if (!is_open)
-		openlog("icapd", LOG_PID | LOG_NDELAY, LOG_DAEMON);
-	is_open = true;
-	if (level > LOG_LEVEL_ERROR)
-		level = LOG_LEVEL_ERROR;
-	syslog(priority[level], "%.*s", (int)len, text);
 }
 
 const char *

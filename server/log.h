@@ -40,9 +40,6 @@ struct log_target {
 void	 log_use_ring(struct rings *rs, unsigned int i,
 	    const struct log_target *target, unsigned int n, bool wait);
 
-/* For the logger: one line without its newline into syslog. */
-void	 log_syslog(enum log_level level, const char *text, size_t len);
-
 const char *log_level_name(enum log_level level);
 
 /* Who speaks: "master", "worker 3".  Copied, cut at 31 bytes. */

@@ -1,30 +1,24 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The logger: takes lines out of the rings and writes them to files, syslog
- * and standard output.  A process of its own, started by the master and
- * replaced when it dies.  It must not put lines on behalf of others nor know
- * what is in them, and nothing it waits for may hold up the workers for long.
+ * The logger: takes lines out of the rings and gives them to the outputs
+ * (output.c).  A process of its own, started by the master and replaced when
+ * it dies.  It must not put lines on behalf of others nor know what is in
+ * them, and nothing it waits for may hold up the workers for long.
  *
  * Exactly once, whoever is killed when: a write to a file of ours is announced
  * in shared memory (file, its length before, bytes, and how far each ring will
  * be emptied), then done, then the rings are emptied.  A new logger that finds
  * an announced write asks the file's length how much of it has happened.
  *
- * Everything else is a stream: standard output whatever it is, for others may
- * write there too, pipes, devices, and syslog.  These cannot be asked, no more
- * than a file that was renamed in that very moment: with a killed logger the
- * last write may come twice.  It is whole lines, at most PIPE_BUF bytes, or a
- * longer line, of which a part may remain.  A stream is only given what it
- * takes at once.
+ * A stream cannot be asked, no more than a file that was renamed in that very
+ * moment: with a killed logger the last write may come twice.  It is whole
+ * lines, at most PIPE_BUF bytes, or a longer line, of which a part may remain.
  *
- * A log that cannot be written (disk full, folder gone, a stream that has
- * taken nothing for PATIENCE) is tried again every second.  Its lines stay in
- * the rings while these have room; then they are given up, counted and, when
- * it works again, reported.
+ * The lines of an output that is failing stay in the rings while these have
+ * room; then they are given up and counted.
  */
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/time.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,34 +34,15 @@
 #include "../proto/stream.h"
 #include "log.h"
 #include "logger.h"
+#include "output.h"
 
 #define BATCH		(256 * 1024)	/* largest write, bytes */
 #define NAP		50		/* ms between looks while busy */
 #define QUIET		1000		/* ms without work: sleep until woken */
-#define RETRY		1000		/* ms before a failed log is tried */
-#define PATIENCE	1000		/* ms for a stream to take anything */
-#define GUARD		100		/* ms for a write to a shared one */
-#define LOG_MODE	0640
-
-enum out_kind { OUT_FILE, OUT_STDOUT, OUT_SYSLOG };
-
-struct out {
-	enum out_kind	 kind;
-	uint32_t	 serial;	/* of its log; 0: there is none */
-	int		 fd;
-	bool		 regular;	/* a file of ours, else a stream */
-	bool		 blocks;	/* a write to it may */
-	bool		 emptied;	/* the last look took all there was */
-	char		 path[RING_PATH_MAX + 1];
-	int64_t		 retry;		/* when to try again; 0: works */
-	int64_t		 stalled;	/* since when a stream takes nothing */
-	size_t		 nrest;		/* of what it has taken a part of */
-	char		 rest[RING_LINE_MAX];
-};
 
 struct logger {
 	struct rings	*rs;
-	struct out	*out;		/* RING_LOGS */
+	struct output	*out;		/* RING_LOGS */
 	unsigned int	 nout;
 	unsigned int	 first;		/* the ring to begin with next */
 	pid_t		 master;
@@ -103,90 +78,6 @@ logger_handle(int signo, void (*handler)(int))
 	sigfillset(&sa.sa_mask);
 	if (sigaction(signo, &sa, NULL) == -1)
 		fatal(EXIT_CONFIG, "sigaction");
-}
-
-/* Only a change is worth a line: what was wrong, or how much is missing. */
-static void
-logger_failed(struct logger *lg, unsigned int o, const char *what)
-{
-	struct ring_log	*log = rings_log(lg->rs, o);
-
-	log->errors++;
-	if (lg->out[o].retry == 0 && !log->failing) {
-		log->lost_before = log->lost;
-		log->failing = 1;
-		if (errno != 0)
-			log_error("log %s: %s", lg->out[o].path, what);
-		else
-			log_errorx("log %s: %s", lg->out[o].path, what);
-	}
-	lg->out[o].retry = stream_now() + RETRY;
-}
-
-static unsigned long long
-logger_count_lost(struct logger *lg, unsigned int o)
-{
-	const struct ring_log	*log = rings_log(lg->rs, o);
-
-	return log->lost - log->lost_before;
-}
-
-static void
-logger_works(struct logger *lg, unsigned int o)
-{
-	struct ring_log	*log = rings_log(lg->rs, o);
-
-	lg->out[o].stalled = 0;
-	lg->out[o].retry = 0;
-	/* the failure may be a predecessor's */
-	if (!log->failing)
-		return;
-	log->failing = 0;
-	log_warnx("log %s: works again, %llu lines were lost",
-	    lg->out[o].path, logger_count_lost(lg, o));
-}
-
-/* What a stream has the beginning of is lost. */
-static void
-logger_drop_rest(struct logger *lg, unsigned int o)
-{
-	if (lg->out[o].nrest > 0)
-		rings_log(lg->rs, o)->lost++;
-	lg->out[o].nrest = 0;
-}
-
-static int
-logger_open(struct logger *lg, unsigned int o)
-{
-	struct out	*out = &lg->out[o];
-	struct stat	 st;
-
-	out->regular = false;
-	if (out->kind == OUT_SYSLOG)
-		return 0;
-	if (out->kind == OUT_STDOUT)
-		out->fd = STDOUT_FILENO;
-	else
-		/* a fifo without a reader is an error, not to be waited for */
-		out->fd = open(out->path, O_WRONLY | O_APPEND | O_CREAT |
-		    O_CLOEXEC | O_NOCTTY | O_NONBLOCK, LOG_MODE);
-	if (out->fd == -1 || fstat(out->fd, &st) == -1) {
-		logger_failed(lg, o, "open");
-		return -1;
-	}
-	out->regular = out->kind == OUT_FILE && S_ISREG(st.st_mode);
-	out->blocks = out->kind == OUT_STDOUT && !S_ISREG(st.st_mode);
-	if (out->regular)
-		logger_drop_rest(lg, o);
-	return 0;
-}
-
-static void
-logger_close(struct logger *lg, unsigned int o)
-{
-	if (lg->out[o].kind == OUT_FILE && lg->out[o].fd != -1)
-		(void)close(lg->out[o].fd);
-	lg->out[o].fd = -1;
 }
 
 /*
@@ -302,127 +193,61 @@ logger_settle(struct logger *lg, unsigned int o, off_t offset, size_t done)
 	logger_commit(lg, o, n, lines);
 }
 
-static size_t
-logger_write_all(int fd, const char *p, size_t len)
+/* Sends the lines of ring i that are there now.  Has it sent all of them? */
+static bool
+logger_send_ring(struct logger *lg, unsigned int o, unsigned int i)
 {
-	size_t	 done = 0;
-	ssize_t	 n;
-
-	while (done < len) {
-		n = write(fd, p + done, len - done);
-		if (n == -1 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		done += (size_t)n;
-	}
-	return done;
-}
-
-static void
-logger_write_syslog(struct logger *lg, unsigned int o)
-{
-	struct ring_cursor	*cursor;
+	struct output		*out = &lg->out[o];
+	struct ring_cursor	*cursor = ring_cursor(lg->rs, i, o);
 	struct ring_line	 line;
-	uint64_t		 pos, end, at;
-	unsigned int		 i;
+	uint64_t		 end = ring_head(lg->rs, i), at;
+	uint64_t		 pos = ring_start(lg->rs, i, cursor, end);
 
-	for (i = 0; i < rings_count(lg->rs); i++) {
-		cursor = ring_cursor(lg->rs, i, o);
-		end = ring_head(lg->rs, i);
-		pos = ring_start(lg->rs, i, cursor, end);
-		while (pos < end) {
-			at = ring_next(lg->rs, i, &pos, &line);
-			if (line.log == o && line.len > 0) {
-				ring_copy(lg->rs, i, at, lg->buf, line.len);
-				log_syslog((enum log_level)line.level,
-				    lg->buf, line.len - 1);
-				rings_log(lg->rs, o)->lines++;
-				rings_log(lg->rs, o)->bytes += line.len;
-			}
-			__atomic_store_n(&cursor->tail, pos, __ATOMIC_RELEASE);
+	while (pos < end) {
+		at = ring_next(lg->rs, i, &pos, &line);
+		if (line.log == o && line.len > 0) {
+			ring_copy(lg->rs, i, at, lg->buf, line.len);
+			if (output_send(out, (enum log_level)line.level,
+			    lg->buf, line.len) <= 0)
+				return false;
+			out->log->lines++;
+			out->log->bytes += line.len;
 		}
 		__atomic_store_n(&cursor->tail, pos, __ATOMIC_RELEASE);
 	}
-}
-
-static void
-logger_guard(int ms)
-{
-	struct itimerval	 t;
-
-	memset(&t, 0, sizeof(t));
-	t.it_value.tv_usec = t.it_interval.tv_usec = ms * 1000;
-	(void)setitimer(ITIMER_REAL, &t, NULL);
-}
-
-static bool
-logger_takes(const struct out *out)
-{
-	struct pollfd	 pfd = { .fd = out->fd, .events = POLLOUT };
-
-	return poll(&pfd, 1, 0) == 1;
+	__atomic_store_n(&cursor->tail, pos, __ATOMIC_RELEASE);
+	return true;
 }
 
 /*
- * Gives a stream as much as it takes at once, at most PIPE_BUF bytes, for
- * which a pipe that can be written to has room.  Standard output may be
- * shared, and so may neither be made non-blocking nor be relied upon to have
- * that room a moment later: there the write is broken off.  Returns the
- * bytes, 0 if it takes none now, or -1.
+ * What the log of the system takes, a batch or little more, a message for
+ * each line.  Begins where the log has its turn, as logger_gather() does.
+ * Returns the bytes.
  */
-static ssize_t
-logger_offer(const struct out *out, const char *p, size_t len)
+static size_t
+logger_write_syslog(struct logger *lg, unsigned int o)
 {
-	ssize_t		 n;
-	int		 saved;
+	struct ring_log	*log = rings_log(lg->rs, o);
+	uint64_t	 before = log->bytes, had;
+	unsigned int	 count = rings_count(lg->rs), first = log->first, k;
+	bool		 all = true;
 
-	if (!logger_takes(out))
-		return 0;
-	if (out->blocks)
-		logger_guard(GUARD);
-	n = write(out->fd, p, len < PIPE_BUF ? len : PIPE_BUF);
-	saved = errno;
-	if (out->blocks)
-		logger_guard(0);
-	errno = saved;
-	if (n == -1 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	return n;
-}
-
-/* The stream took n bytes of what was offered, 0 or -1. */
-static void
-logger_take_answer(struct logger *lg, unsigned int o, ssize_t n)
-{
-	struct out	*out = &lg->out[o];
-	int64_t		 now;
-
-	if (n > 0) {
-		logger_works(lg, o);
-		return;
+	for (k = 0; all && k < count && log->bytes - before < BATCH; k++) {
+		had = log->bytes;
+		all = logger_send_ring(lg, o, (first + k) % count);
+		if (!all && log->bytes == had)
+			break;
 	}
-	if (n == -1) {
-		/* who comes next does not have the beginning */
-		if (errno == EPIPE)
-			logger_drop_rest(lg, o);
-		logger_failed(lg, o, "write");
-		return;
-	}
-	now = stream_now();
-	if (out->stalled == 0)
-		out->stalled = now;
-	if (now - out->stalled >= PATIENCE) {
-		errno = 0;
-		logger_failed(lg, o, "takes no lines");
-	}
+	log->first = (first + k) % count;
+	lg->out[o].emptied = all && k == count;
+	return log->bytes - before;
 }
 
 /* One piece for the stream of log o.  Returns its bytes, 0 or -1. */
 static ssize_t
 logger_feed(struct logger *lg, unsigned int o)
 {
-	struct out	*out = &lg->out[o];
+	struct output	*out = &lg->out[o];
 	struct stat	 st;
 	uint64_t	 lines;
 	size_t		 len;
@@ -430,32 +255,22 @@ logger_feed(struct logger *lg, unsigned int o)
 
 	if (out->nrest > 0) {
 		out->emptied = false;
-		n = logger_offer(out, out->rest, out->nrest);
-		if (n > 0) {
-			out->nrest -= (size_t)n;
-			memmove(out->rest, out->rest + n, out->nrest);
-		}
-		logger_take_answer(lg, o, n);
-		return n;
+		return output_resume(out);
 	}
 	if ((len = logger_gather(lg, o, PIPE_BUF, false, &lines)) == 0) {
 		logger_advance(lg, o);
 		/* all was given up; it may have room again */
-		if (out->stalled != 0 && logger_takes(out))
-			logger_works(lg, o);
+		if (out->stalled != 0 && output_takes(out))
+			output_works(out);
 		return 0;
 	}
 	memset(&st, 0, sizeof(st));
 	logger_announce(rings_log(lg->rs, o), &st, len);
-	if ((n = logger_offer(out, lg->buf, len)) > 0) {
-		/* what it has begun to take is its */
-		out->nrest = len - (size_t)n;
-		memcpy(out->rest, lg->buf + n, out->nrest);
+	if ((n = output_offer(out, lg->buf, len)) > 0)
 		logger_commit(lg, o, len, lines);
-	} else
+	else
 		rings_log(lg->rs, o)->phase = RING_IDLE;
 	out->emptied = out->emptied && (size_t)n == len;
-	logger_take_answer(lg, o, n);
 	return n;
 }
 
@@ -476,7 +291,7 @@ static size_t
 logger_write_file(struct logger *lg, unsigned int o)
 {
 	struct ring_log	*log = rings_log(lg->rs, o);
-	struct out	*out = &lg->out[o];
+	struct output	*out = &lg->out[o];
 	struct stat	 st;
 	uint64_t	 lines;
 	size_t		 len, done;
@@ -486,24 +301,22 @@ logger_write_file(struct logger *lg, unsigned int o)
 		return 0;
 	}
 	if (fstat(out->fd, &st) == -1) {
-		logger_failed(lg, o, "fstat");
+		output_failed(out, "fstat");
 		return 0;
 	}
 	if (st.st_nlink == 0) {
 		/* removed: nobody would ever see the lines */
-		logger_close(lg, o);
-		if (logger_open(lg, o) == -1)
+		output_close(out);
+		if (output_open(out) == -1)
 			return 0;
 		return out->regular ? logger_write_file(lg, o) :
 		    logger_write_stream(lg, o);
 	}
 	logger_announce(log, &st, len);
-	if ((done = logger_write_all(out->fd, lg->buf, len)) == len) {
+	if ((done = output_write(out, lg->buf, len)) == len) {
 		logger_commit(lg, o, len, lines);
-		logger_works(lg, o);
 		return len;
 	}
-	logger_failed(lg, o, "write");
 	logger_settle(lg, o, st.st_size, done);
 	return 0;
 }
@@ -611,7 +424,7 @@ static void
 logger_add(struct logger *lg)
 {
 	struct ring_log	*log;
-	struct out	*out;
+	struct output	*out;
 	unsigned int	 o;
 
 	lg->nout = rings_logs(lg->rs);
@@ -621,16 +434,9 @@ logger_add(struct logger *lg)
 		if (!ring_log_is_used(log) || out->serial == log->serial)
 			continue;
 		if (out->serial != 0)
-			logger_close(lg, o);
-		memset(out, 0, offsetof(struct out, rest));
-		out->serial = log->serial;
-		out->fd = -1;
-		memcpy(out->path, log->path, sizeof(out->path));
-		chars_clean(out->path, sizeof(out->path), '\0');
-		out->kind = strcmp(out->path, LOGGER_STDOUT) == 0 ?
-		    OUT_STDOUT : strcmp(out->path, LOGGER_SYSLOG) == 0 ?
-		    OUT_SYSLOG : OUT_FILE;
-		if (logger_open(lg, o) == 0)
+			output_fini(out);
+		output_init(out, log);
+		if (output_open(out) == 0)
 			logger_recover(lg, o);
 	}
 }
@@ -639,16 +445,18 @@ logger_add(struct logger *lg)
 static void
 logger_reopen_all(struct logger *lg)
 {
+	struct output	*out;
 	unsigned int	 o;
 
 	logger_reopen = 0;
 	for (o = 0; o < lg->nout; o++) {
-		if (lg->out[o].kind != OUT_FILE || rings_log(lg->rs,
+		out = &lg->out[o];
+		if (out->kind == OUTPUT_STDOUT || rings_log(lg->rs,
 		    o)->state != RING_LOG_USED)
 			continue;
-		logger_close(lg, o);
-		if (logger_open(lg, o) == 0)
-			logger_works(lg, o);
+		output_close(out);
+		if (output_open(out) == 0 && output_takes(out))
+			output_works(out);
 	}
 	log_info("logs reopened");
 }
@@ -657,23 +465,21 @@ logger_reopen_all(struct logger *lg)
 static size_t
 logger_drain_log(struct logger *lg, unsigned int o)
 {
-	struct out	*out = &lg->out[o];
+	struct output	*out = &lg->out[o];
 
-	if (out->kind == OUT_SYSLOG) {
-		logger_write_syslog(lg, o);
-		out->emptied = true;
-		return 0;
-	}
 	if (out->retry > stream_now()) {
 		logger_give_up(lg, o, false);
 		return 0;
 	}
 	if (out->fd == -1) {
-		if (logger_open(lg, o) == -1)
+		if (output_open(out) == -1)
 			return 0;
 		logger_recover(lg, o);
-		logger_works(lg, o);
+		if (output_takes(out))
+			output_works(out);
 	}
+	if (out->kind == OUTPUT_SYSLOG)
+		return logger_write_syslog(lg, o);
 	return out->regular ? logger_write_file(lg, o) :
 	    logger_write_stream(lg, o);
 }
@@ -686,28 +492,27 @@ static void
 logger_retire(struct logger *lg, unsigned int o)
 {
 	struct ring_log	*log = rings_log(lg->rs, o);
-	struct out	*out = &lg->out[o];
+	struct output	*out = &lg->out[o];
 
 	if (out->retry != 0) {
-		logger_drop_rest(lg, o);
+		output_drop_rest(out);
 		logger_give_up(lg, o, true);
 		log_warnx("log %s: no longer configured, %llu lines were lost",
-		    out->path, logger_count_lost(lg, o));
+		    out->path, output_count_lost(out));
 		log->failing = 0;
 		out->retry = 0;
 	}
 	log->phase = RING_IDLE;
 	if (!rings_free_log(lg->rs, o))
 		return;				/* it is wanted again */
-	logger_close(lg, o);
-	memset(out, 0, offsetof(struct out, rest));
+	output_fini(out);
 }
 
 /* One round over all logs.  Returns how many bytes were written. */
 static uint64_t
 logger_drain(struct logger *lg)
 {
-	struct out	*out;
+	struct output	*out;
 	uint64_t	 total = 0;
 	unsigned int	 o, i;
 	bool		 ending;
@@ -799,7 +604,7 @@ static bool
 logger_wait_streams(const struct logger *lg, bool begun)
 {
 	struct pollfd	 pfd[RING_LOGS];
-	const struct out *out;
+	const struct output *out;
 	unsigned int	 o;
 	nfds_t		 n = 0;
 
@@ -826,7 +631,7 @@ logger_flush(struct logger *lg)
 		;
 	for (o = 0; o < lg->nout; o++)
 		if (lg->out[o].retry != 0) {
-			logger_drop_rest(lg, o);
+			output_drop_rest(&lg->out[o]);
 			logger_give_up(lg, o, true);
 		}
 	(void)logger_drain(lg);
@@ -855,7 +660,7 @@ logger_end(struct logger *lg)
 	for (o = 0; o < lg->nout; o++)
 		if (lg->out[o].retry != 0)
 			log_warnx("log %s: %llu lines were lost",
-			    lg->out[o].path, logger_count_lost(lg, o));
+			    lg->out[o].path, output_count_lost(&lg->out[o]));
 	(void)logger_drain(lg);
 	exit(0);
 }
@@ -867,7 +672,7 @@ logger_next_retry(const struct logger *lg)
 
 	for (o = 0; o < lg->nout; o++)
 		if (lg->out[o].retry != 0)
-			return RETRY;
+			return OUTPUT_RETRY;
 	return -1;
 }
 

@@ -8,9 +8,8 @@
 #define LOGGER_FINISH	SIGTERM		/* write what is there, then exit */
 #define LOGGER_REOPEN	SIGUSR1		/* the files were renamed */
 
-/* Paths that are no files. */
+/* The path that is no file but standard output.  devlog.h has others. */
 #define LOGGER_STDOUT	"-"
-#define LOGGER_SYSLOG	"syslog"
 
 /*
  * May be NULL.  Called for an empty ring whose worker has died in a

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "devlog.h"
 #include "logger.h"
 #include "view.h"
 
@@ -88,7 +89,7 @@ conf_list_logs(const struct conf *conf, const char *path[CONF_LOGS_MAX + 1])
 		path[i] = conf->view.log[i].path;
 	/* a daemon in the background that says nothing helps nobody */
 	if (conf->daemonise && !conf_has_event_log(&conf->view))
-		path[i++] = LOGGER_SYSLOG;
+		path[i++] = DEVLOG_NAME;
 	return i;
 }
 
@@ -193,7 +194,7 @@ view_use(struct view *v, unsigned int ring, const struct conf *conf)
 		    LOG_FORMAT_ECS : LOG_FORMAT_TEXT;
 	}
 	if (n == 0 && conf->daemonise && (number = rings_find_log(v->rings,
-	    LOGGER_SYSLOG)) != -1) {
+	    DEVLOG_NAME)) != -1) {
 		v->target[n].log = (uint16_t)number;
 		v->target[n++].format = LOG_FORMAT_TEXT;
 	}

@@ -6,7 +6,9 @@
  */
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <errno.h>
@@ -18,6 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../server/devlog.h"
 #include "../server/log.h"
 #include "../server/logger.h"
 #include "../server/ring.h"
@@ -37,6 +40,7 @@ struct fixture {
 	volatile uint64_t	*put;		/* lines put, by ring; shared */
 	volatile int		*stop;
 	int			 out;		/* a logger's stdout, or -1 */
+	int			 syslogd;	/* not a logger's, or -1 */
 	logger_orphan		*orphan;
 };
 
@@ -56,7 +60,7 @@ set_up(void)
 	void	*shared;
 
 	memset(&f, 0, sizeof(f));
-	f.out = -1;
+	f.out = f.syslogd = -1;
 	(void)strlcpy(f.dir, "/tmp/icapd-check-ring.XXXXXX", sizeof(f.dir));
 	ck_assert_ptr_nonnull(mkdtemp(f.dir));
 	(void)snprintf(f.path, sizeof(f.path), "%s/log", f.dir);
@@ -104,6 +108,8 @@ start_logger(const struct rlimit *limit)
 		(void)dup2(null, STDERR_FILENO);
 		if (f.out != -1)
 			(void)dup2(f.out, STDOUT_FILENO);
+		if (f.syslogd != -1)
+			(void)close(f.syslogd);
 		if (limit != NULL)
 			(void)setrlimit(RLIMIT_FSIZE, limit);
 		logger_run(f.rs, test, f.orphan, NULL);
@@ -612,6 +618,217 @@ START_TEST(a_pipe_nobody_reads_holds_up_nobody)
 }
 END_TEST
 
+/*
+ * A syslogd of the test's own: the socket "syslog" of the log `name`, bound;
+ * or anew, in the place of an old one.  It takes nothing until it is read.
+ */
+static int
+syslogd_open(char *name, size_t size, int type)
+{
+	struct sockaddr_un	 sun;
+	int			 fd;
+
+	(void)snprintf(name, size, "%s:%s.1", DEVLOG_NAME, f.path);
+	memset(&sun, 0, sizeof(sun));
+	sun.sun_family = AF_UNIX;
+	ck_assert_uint_lt(strlcpy(sun.sun_path, devlog_find_path(name),
+	    sizeof(sun.sun_path)), sizeof(sun.sun_path));
+	(void)unlink(sun.sun_path);
+	ck_assert_int_ne(fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0), -1);
+	f.syslogd = fd;
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
+	if (type == SOCK_STREAM)
+		ck_assert_int_eq(listen(fd, 1), 0);
+	return fd;
+}
+
+/*
+ * One message, waited for unless flags say otherwise: RFC 3164 with the right
+ * pid, and a line of put().  Returns the number of the line and its ring, or
+ * 0.
+ */
+static uint64_t
+syslogd_read(int fd, int flags, unsigned int *ring)
+{
+	char		 text[RING_LINE_MAX + 100];
+	ssize_t		 n = recv(fd, text, sizeof(text) - 1, flags);
+	uint64_t	 number;
+	char		*p, *end;
+
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	/* daemon.debug, as put() has it; "Nov 22 23:59:59 icapd[17]: " */
+	unit_must(strncmp(text, "<31>", 4) == 0);
+	p = text + 4;
+	unit_must(strlen(p) > 16 && p[3] == ' ' && p[6] == ' ' &&
+	    p[9] == ':' && p[12] == ':' && p[15] == ' ');
+	p += 16;
+	unit_must(strncmp(p, "icapd[", 6) == 0);
+	unit_must(strtol(p + 6, &p, 10) == f.logger);
+	unit_must(strncmp(p, "]: ", 3) == 0);
+	*ring = (unsigned int)strtoul(p + 3, &p, 10);
+	unit_must(*ring < PLACES + RING_WORKER && *p == ' ');
+	number = strtoull(p + 1, &end, 10);
+	unit_must(*end == ' ' && text[n - 1] == '\n' && strspn(end + 1, "x") ==
+	    (number % 97 == 0 ? 5000 : number * 31 % 400));
+	return number;
+}
+
+START_TEST(logs_of_the_system_have_these_names)
+{
+	ck_assert_str_eq(devlog_find_path("syslog"), "/dev/log");
+	ck_assert_str_eq(devlog_find_path("syslog:/a/b"), "/a/b");
+	ck_assert_ptr_null(devlog_find_path("syslog:"));
+	ck_assert_ptr_null(devlog_find_path("syslog:a"));
+	ck_assert_ptr_null(devlog_find_path("syslog2"));
+	ck_assert_ptr_null(devlog_find_path("/syslog"));
+	ck_assert_ptr_null(devlog_find_path("-"));
+}
+END_TEST
+
+/*
+ * It takes nothing: the file beside it has every line, producers go on, what
+ * is given up is counted, and when it reads again it gets whole lines.
+ */
+START_TEST(a_syslogd_that_stands_still_holds_up_nobody)
+{
+	uint64_t	 last[PLACES + RING_WORKER] = { 0 };
+	uint64_t	 n, number, before = 0, count = 0;
+	char		 name[128];
+	unsigned int	 ring;
+	int		 fd;
+
+	fd = syslogd_open(name, sizeof(name), SOCK_DGRAM);
+	ck_assert_int_eq(rings_add_log(f.rs, name), 0);
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), 1);
+	start_logger(NULL);
+	ring_take(f.rs, RING_WORKER, getpid());
+	for (n = 1; n <= 5000; n++) {
+		ck_assert_int_eq(put(RING_WORKER, n, 0, true), 0);
+		ck_assert_int_eq(put(RING_WORKER, n, 1, true), 0);
+	}
+	n--;
+	while (rings_log(f.rs, 1)->lines < n)
+		pause_a_little();
+	ck_assert_uint_eq(rings_log(f.rs, 0)->failing, 1);
+	ck_assert_uint_gt(rings_log(f.rs, 0)->lost, 0);
+	ck_assert_uint_eq(rings_log(f.rs, 1)->failing, 0);
+	ck_assert_uint_eq(read_log(f.path, last), n);
+	/* it reads again, all there is */
+	while (rings_log(f.rs, 0)->failing ||
+	    written() + rings_log(f.rs, 0)->lost < n || count < written()) {
+		while ((number = syslogd_read(fd, MSG_DONTWAIT, &ring)) > 0) {
+			ck_assert_uint_gt(number, before);
+			before = number;
+			count++;
+		}
+		pause_a_little();
+	}
+	ck_assert_uint_eq(written() + rings_log(f.rs, 0)->lost, n);
+	/* and what comes now */
+	ck_assert_int_eq(put(RING_WORKER, n + 1, 0, true), 0);
+	ck_assert_uint_eq(syslogd_read(fd, 0, &ring), n + 1);
+	ring_leave(f.rs, RING_WORKER, getpid());
+	finish_logger();
+	ck_assert_uint_eq(count + 1, written());
+	(void)close(fd);
+}
+END_TEST
+
+/* With or without a time when there is none, no line is lost. */
+START_TEST(a_syslogd_may_be_restarted)
+{
+	char		 name[128];
+	unsigned int	 ring;
+	uint64_t	 n;
+	int		 fd;
+
+	fd = syslogd_open(name, sizeof(name), SOCK_DGRAM);
+	ck_assert_int_eq(rings_add_log(f.rs, name), 0);
+	start_logger(NULL);
+	ring_take(f.rs, RING_WORKER, getpid());
+	for (n = 1; n <= 5; n++) {
+		ck_assert_int_eq(put(RING_WORKER, n, 0, true), 0);
+		ck_assert_uint_eq(syslogd_read(fd, 0, &ring), n);
+		/* counted after it was sent */
+		while (written() < n)
+			pause_a_little();
+		(void)close(fd);
+		fd = syslogd_open(name, sizeof(name), SOCK_DGRAM);
+	}
+	ck_assert_uint_eq(rings_log(f.rs, 0)->errors, 0);
+	(void)close(fd);
+	ck_assert_int_eq(put(RING_WORKER, n, 0, true), 0);
+	while (!rings_log(f.rs, 0)->failing)
+		pause_a_little();
+	ck_assert_int_eq(put(RING_WORKER, n + 1, 0, true), 0);
+	fd = syslogd_open(name, sizeof(name), SOCK_DGRAM);
+	ck_assert_uint_eq(syslogd_read(fd, 0, &ring), n);
+	ck_assert_uint_eq(syslogd_read(fd, 0, &ring), n + 1);
+	ring_leave(f.rs, RING_WORKER, getpid());
+	finish_logger();
+	ck_assert_uint_eq(rings_log(f.rs, 0)->failing, 0);
+	ck_assert_uint_eq(rings_log(f.rs, 0)->lost, 0);
+	ck_assert_uint_eq(written(), n + 1);
+	(void)close(fd);
+}
+END_TEST
+
+/* As some have it; its lines end with a newline. */
+START_TEST(a_syslogd_may_take_a_stream)
+{
+	char		 name[128];
+	unsigned int	 ring;
+	int		 fd, conn;
+
+	fd = syslogd_open(name, sizeof(name), SOCK_STREAM);
+	ck_assert_int_eq(rings_add_log(f.rs, name), 0);
+	start_logger(NULL);
+	ck_assert_int_ne(conn = accept(fd, NULL, NULL), -1);
+	ring_take(f.rs, RING_WORKER, getpid());
+	ck_assert_int_eq(put(RING_WORKER, 1, 0, true), 0);
+	ck_assert_uint_eq(syslogd_read(conn, 0, &ring), 1);
+	/* another connection, and nothing is lost */
+	(void)close(conn);
+	ck_assert_int_eq(put(RING_WORKER, 2, 0, true), 0);
+	ck_assert_int_ne(conn = accept(fd, NULL, NULL), -1);
+	ck_assert_uint_eq(syslogd_read(conn, 0, &ring), 2);
+	ring_leave(f.rs, RING_WORKER, getpid());
+	finish_logger();
+	(void)close(conn);
+	(void)close(fd);
+}
+END_TEST
+
+/* Read more slowly than lines are put, it gets some of each ring. */
+START_TEST(every_ring_comes_to_its_turn_in_syslog)
+{
+	uint64_t	 count[PLACES + RING_WORKER] = { 0 };
+	char		 name[128];
+	unsigned int	 i, ring, seen = 0;
+	pid_t		 pid[PLACES];
+	int		 fd;
+
+	fd = syslogd_open(name, sizeof(name), SOCK_DGRAM);
+	ck_assert_int_eq(rings_add_log(f.rs, name), 0);
+	start_logger(NULL);
+	for (i = 0; i < PLACES; i++)
+		pid[i] = start_producer(RING_WORKER + i, 0);
+	while (seen < PLACES) {
+		pause_a_little();
+		ck_assert_uint_ne(syslogd_read(fd, 0, &ring), 0);
+		seen += count[ring]++ == 0;
+	}
+	for (i = 0; i < PLACES; i++) {
+		ck_assert_int_eq(kill(pid[i], SIGKILL), 0);
+		ck_assert_int_eq(waitpid(pid[i], NULL, 0), pid[i]);
+	}
+	kill_logger();
+	(void)close(fd);
+}
+END_TEST
+
 /* No reader: an error and not a wait; and with one it works. */
 START_TEST(a_fifo_without_a_reader_is_not_waited_for)
 {
@@ -954,6 +1171,11 @@ add(TCase *tc)
 	tcase_add_test(tc, an_intent_lasts_until_its_line);
 	tcase_add_test(tc, a_pipe_gets_every_line);
 	tcase_add_test(tc, a_pipe_nobody_reads_holds_up_nobody);
+	tcase_add_test(tc, logs_of_the_system_have_these_names);
+	tcase_add_test(tc, a_syslogd_that_stands_still_holds_up_nobody);
+	tcase_add_test(tc, a_syslogd_may_be_restarted);
+	tcase_add_test(tc, a_syslogd_may_take_a_stream);
+	tcase_add_test(tc, every_ring_comes_to_its_turn_in_syslog);
 	tcase_add_test(tc, a_fifo_without_a_reader_is_not_waited_for);
 	tcase_add_test(tc, every_ring_comes_to_its_turn);
 	tcase_add_test(tc, places_of_logs_are_used_again);

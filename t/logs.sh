@@ -267,60 +267,34 @@ view_stop
 rm -f "$all" "$text"
 
 step "syslog: a line each, with its severity"
-# /dev/log belongs to the host; in a name space of its own it is ours
-cat >"$tmp/with_syslog" <<END
-set -e
-mkdir -p "$tmp/dev"
-mount -t tmpfs none "$tmp/dev"
-for name in null zero random urandom; do
-	: >"$tmp/dev/\$name"
-	mount --bind "/dev/\$name" "$tmp/dev/\$name"
-done
-ln -s "$tmp/syslog" "$tmp/dev/log"
-mount --rbind "$tmp/dev" /dev
-exec "\$@"
-END
-{
-	echo '#!/bin/sh'
-	echo "exec unshare -m sh '$tmp/with_syslog' '$viewd' \"\$@\""
-} >"$tmp/viewd"
-chmod 755 "$tmp/viewd"
-if [ "$(id -u)" -ne 0 ] ||
-    ! unshare -m sh "$tmp/with_syslog" true 2>"$tmp/unshare"; then
-	say "SKIP: no mount name spaces here (needs root and unshare)"
-else
-	mkfifo "$tmp/notify.in"
-	start notify "$t_builddir/notify" "$tmp/syslog"
-	syslog_pid=$started_pid
-	exec 7>"$tmp/notify.in"
-	wait_until has "$tmp/notify.out" '^ready' || fail "notify is not ready"
-	chmod 777 "$tmp/syslog"
-	real=$viewd
-	viewd=$tmp/viewd
-	view_start "workers 2" "log syslog all text"
-	viewd=$real
-	head_of 'GET http://example.com/%%25s%%n HTTP/1.1'
-	request echo
-	request block
-	request fail
-	tag="[A-Z][a-z]* *[0-9]* [0-9:]* icapd\[[0-9]*]: 2"
-	wait_until has "$tmp/notify.out" "^<30>$tag.* echo 204 .*/%25s%n HTTP" ||
-	    fail "no line of a transaction"
-	wait_until has "$tmp/notify.out" "^<30>$tag.* block 200 " ||
-	    fail "no line of a block"
-	wait_until has "$tmp/notify.out" "^<28>$tag.* fail 204 .* UNSCANNED" ||
-	    fail "no warning of what was not examined"
-	wait_until has "$tmp/notify.out" "^<30>$tag.*listening on" ||
-	    fail "no event"
-	view_stop
-	wait_until has "$tmp/notify.out" "^<30>$tag.*stopped" ||
-	    fail "the last line is missing"
-	[ "$(count "$tmp/notify.out" ' id=')" -eq 3 ] ||
-	    fail "not one line for each transaction"
-	exec 7>&-
-	reap "$syslog_pid"
-	rm -f "$tmp/notify.in" "$tmp/syslog"
-fi
+mkfifo "$tmp/notify.in"
+start notify "$t_builddir/notify" "$tmp/syslog"
+syslog_pid=$started_pid
+exec 7>"$tmp/notify.in"
+wait_until has "$tmp/notify.out" '^ready' || fail "notify is not ready"
+chmod 777 "$tmp/syslog"
+view_start "workers 2" "log syslog:$tmp/syslog all text"
+head_of 'GET http://example.com/%%25s%%n HTTP/1.1'
+request echo
+request block
+request fail
+tag="[A-Z][a-z]* *[0-9]* [0-9:]* icapd\[[0-9]*]: 2"
+wait_until has "$tmp/notify.out" "^<30>$tag.* echo 204 .*/%25s%n HTTP" ||
+    fail "no line of a transaction"
+wait_until has "$tmp/notify.out" "^<30>$tag.* block 200 " ||
+    fail "no line of a block"
+wait_until has "$tmp/notify.out" "^<28>$tag.* fail 204 .* UNSCANNED" ||
+    fail "no warning of what was not examined"
+wait_until has "$tmp/notify.out" "^<30>$tag.*listening on" ||
+    fail "no event"
+view_stop
+wait_until has "$tmp/notify.out" "^<30>$tag.*stopped" ||
+    fail "the last line is missing"
+[ "$(count "$tmp/notify.out" ' id=')" -eq 3 ] ||
+    fail "not one line for each transaction"
+exec 7>&-
+reap "$syslog_pid"
+rm -f "$tmp/notify.in" "$tmp/syslog"
 
 step "a line costs no system call"
 if ! command -v strace >/dev/null 2>&1; then

@@ -143,6 +143,73 @@ done
 [ "$(lines "$access")" -eq $((ENOUGH + 10)) ] || fail "lines in the file"
 rm -f "$access"
 
+# syslogd_start: one that keeps what it reads in notify.out; sets syslogd
+syslogd_start() {
+	rm -f "$tmp/syslog"
+	start notify "$t_builddir/notify" "$tmp/syslog"
+	syslogd=$started_pid
+	wait_until has "$tmp/notify.out" '^ready' || fail "no syslogd"
+	chmod 777 "$tmp/syslog"
+}
+
+step "a syslogd that stands still, and one that is restarted"
+syslog=syslog:$tmp/syslog
+mkfifo "$tmp/notify.in"
+exec 7<>"$tmp/notify.in"
+syslogd_start
+configure "log \"$syslog\" { form = text }" \
+    "log \"$access\" { form = text }"
+icapd_serve
+ask 1
+wait_until has "$tmp/notify.out" ' id=' || fail "no line in syslog"
+kill -STOP "$syslogd"
+ask "$ENOUGH"
+wait_until has_lines "$access" $((ENOUGH + 1)) || fail "the file is held up"
+wait_until status_is "$(log_of "$syslog") | .failing and .lost > 0" ||
+    fail "nothing is lost in syslog"
+has "$tmp/icapd.err" "log $syslog: takes no lines" || fail "it does not say so"
+run 1 reopen
+kill -CONT "$syslogd"
+wait_until status_is "$(log_of "$syslog") | .failing | not" ||
+    fail "it does not recover"
+has "$tmp/icapd.err" "log $syslog: works again, [1-9][0-9]* lines" ||
+    fail "the loss is not said"
+before=$(count "$tmp/notify.out" ' id=')
+ask 1
+# all that was kept, and this one
+syslog_has_all() {
+	n=$("$ctl" -r "$tmp/ctl" -j status | jq "$(log_of "$syslog") | .lines")
+	[ "$(count "$tmp/notify.out" ' id=')" -eq "$n" ] &&
+	    [ "$n" -gt "$before" ] &&
+	    status_is "$(log_of "$syslog") | .lines + .lost == $ENOUGH + 2"
+}
+wait_until syslog_has_all || fail "lines are missing"
+# nobody is there for a while: nothing is lost
+lost=$(jq "$(log_of "$syslog") | .lost" "$tmp/status")
+kill -KILL "$syslogd"
+reap "$syslogd"
+ask 5
+wait_until status_is "$(log_of "$syslog") | .failing" || fail "it works"
+syslogd_start
+wait_until status_is "$(log_of "$syslog") | .failing | not" ||
+    fail "it does not find the new one"
+ask 1
+has_six() {
+	[ "$(count "$tmp/notify.out" ' id=')" -eq 6 ]
+}
+wait_until has_six || fail "lines were lost with the old one"
+status_is "$(log_of "$syslog") | .lost == $lost" || fail "some were given up"
+# nor does the end wait for it
+kill -STOP "$syslogd"
+ask "$ENOUGH"
+icapd_stop TERM
+has "$tmp/icapd.err" "log $syslog: [1-9][0-9]* lines were lost" ||
+    fail "what was lost at the end is not said"
+exec 7>&-
+kill -KILL "$syslogd"
+reap "$syslogd"
+rm -f "$access" "$tmp/notify.in" "$tmp/syslog"
+
 step "a log of another name with each reload"
 configure "log \"$tmp/log/name0\" {}"
 icapd_serve
