@@ -562,10 +562,11 @@ keeper(void)
 	return (uint64_t)getpid() << 32 | (uint64_t)(clamd_now() / 1000);
 }
 
+/* Another process may have looked at the clock behind this one. */
 static bool
 keeper_is_late(uint64_t old, uint64_t mine)
 {
-	return (uint32_t)mine - (uint32_t)old > KEEP_MS / 1000;
+	return (int32_t)((uint32_t)mine - (uint32_t)old) > KEEP_MS / 1000;
 }
 
 bool

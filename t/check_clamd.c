@@ -577,6 +577,25 @@ START_TEST(session_is_kept_and_renewed)
 }
 END_TEST
 
+/* A place is its keeper's, whose clock may be ahead of ours by a second. */
+START_TEST(place_is_kept)
+{
+	struct clamd_engine	 mine, other;
+
+	ck_assert_int_eq(clamd_engine_init(&mine, address), 0);
+	ck_assert(clamd_engine_keep(&mine, 1));
+	other = mine;
+	other.place = -1;
+	skipped -= 2;
+	ck_assert(!clamd_engine_keep(&other, 1));
+	skipped += 2 + 5;
+	ck_assert(!clamd_engine_keep(&other, 1));
+	skipped += 30;
+	ck_assert(clamd_engine_keep(&other, 1));
+	clamd_engine_fini(&mine);
+}
+END_TEST
+
 START_TEST(others_take_over)
 {
 	static const char	 ok[] = "%u: stream: OK";
@@ -1207,6 +1226,7 @@ add(TCase *tc)
 	tcase_add_test(tc, every_byte_may_be_garbage);
 	tcase_add_test(tc, silence_is_a_timeout);
 	tcase_add_test(tc, session_is_kept_and_renewed);
+	tcase_add_test(tc, place_is_kept);
 	tcase_add_test(tc, others_take_over);
 	tcase_add_test(tc, reason_outlives_who_is_down);
 	tcase_add_test(tc, bodies_arrive);
