@@ -866,6 +866,7 @@ struct look_up {
 	struct slice			 type;
 	bool				 is_connect;
 	bool				 is_long;	/* no path known */
+	bool				 is_lost;	/* no memory */
 	const struct blocklist_rule	*rule;		/* found */
 	unsigned int			 list;		/* for which list */
 	/* of expressions that gave up */
@@ -975,16 +976,20 @@ is_exempt(const struct look_up *l)
  * is then; NULL where there is none.
  */
 static const struct blocklist_rule *
-find_rule(const struct look_up *l, uint64_t lists, unsigned int *list)
+find_rule(struct look_up *l, uint64_t lists, unsigned int *list)
 {
 	const struct blocklist_rule	*r;
 	unsigned int			 i;
+	int				 applies;
 
 	for (i = 0; i < l->b->nrules; i++) {
 		r = &l->b->rule[i];
 		if (!r->any && (r->lists & lists) == 0)
 			continue;
-		if (!blocklist_rule_applies(r, l->txn, l->type))
+		applies = blocklist_rule_applies(r, l->txn, l->type);
+		if (applies == -1)
+			l->is_lost = true;
+		if (applies != 1)
 			continue;
 		if (!r->any)
 			lists &= r->lists;
@@ -1095,7 +1100,7 @@ is_denial(const struct blocklist_rule *r)
  * up, one of a list that allows allows nothing.
  */
 static bool
-is_undecided(const struct look_up *l, bool by_host)
+is_undecided(struct look_up *l, bool by_host)
 {
 	const struct blocklist_rule	*r;
 	uint64_t			 lists = 0;
@@ -1295,6 +1300,8 @@ blocklist_serve(struct txn *txn, void *instance)
 		return txn_fail(txn, why);
 	if ((why = look_up(&l)) != NULL)
 		return txn_fail(txn, why);
+	if (l.is_lost)
+		return txn_fail(txn, "no memory for the groups");
 	return l.rule != NULL ? decide(&l) : VERDICT_UNCHANGED;
 }
 

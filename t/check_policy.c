@@ -35,6 +35,28 @@ extern const struct service svc_blocklist;
 static char		 folder[64];
 static struct text	 notices;
 
+static bool		 is_poor;	/* there is no memory for a copy */
+
+/* Those of the C library but for that. */
+char *
+strndup(const char *s, size_t size)
+{
+	size_t	 len = strnlen(s, size);
+	char	*copy = is_poor ? NULL : malloc(len + 1);
+
+	if (copy == NULL)
+		return NULL;
+	memcpy(copy, s, len);
+	copy[len] = '\0';
+	return copy;
+}
+
+char *
+strdup(const char *s)
+{
+	return strndup(s, strlen(s));
+}
+
 static void
 on_notice(bool warning, const char *message)
 {
@@ -1015,6 +1037,37 @@ START_TEST(gone)
 }
 END_TEST
 
+/* Without memory nobody knows whether a rule is for somebody. */
+START_TEST(poor)
+{
+	static const struct {
+		const char	*rule;
+		const char	*icap;
+		const char	*expect;
+	} rows[] = {
+		{ "rule a { groups = {admin} }",
+		    "X-Authenticated-Groups: admin\r\n",
+		    "fail no memory for the groups" },
+		{ "rule a { users = {joe} }", "X-Client-Username: joe\r\n",
+		    "fail no memory for who has asked" },
+		{ "rule a { }", "X-Client-Username: joe\r\n", "403 ads" },
+	};
+	struct opened	 o;
+	size_t		 i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		open_with(&o, rows[i].rule);
+		is_poor = true;
+		ck_assert_str_eq(ask_for(&o, "GET http://ads.example/",
+		    rows[i].icap), rows[i].expect);
+		is_poor = false;
+		ck_assert_str_eq(ask_for(&o, "GET http://ads.example/",
+		    rows[i].icap), "403 ads");
+		opened_fini(&o);
+	}
+}
+END_TEST
+
 static void
 add(TCase *tc)
 {
@@ -1028,6 +1081,7 @@ add(TCase *tc)
 	unit_add_rows(tc, fault, faults);
 	unit_add_rows(tc, long_url, long_urls);
 	tcase_add_test(tc, page_address);
+	tcase_add_test(tc, poor);
 	tcase_add_test(tc, changed);
 	tcase_add_test(tc, respawned);
 	tcase_add_test(tc, kept_back);
