@@ -152,6 +152,20 @@ put(unsigned int ring, uint64_t number, unsigned int log, bool wait)
 	return ring_put(f.rs, ring, &line, 1, wait, false);
 }
 
+/*
+ * Until log 0 is known to work again.  With nothing left to write the logger
+ * would not find out, so there is always one more; returns the last number.
+ */
+static uint64_t
+put_until_it_works(uint64_t n)
+{
+	do {
+		ck_assert_int_eq(put(RING_WORKER, ++n, 0, true), 0);
+		pause_a_little();
+	} while (rings_log(f.rs, 0)->failing);
+	return n;
+}
+
 /* A process that puts lines until told to stop, or so many. */
 static pid_t
 start_producer(unsigned int ring, uint64_t lines)
@@ -370,17 +384,15 @@ START_TEST(a_full_disk_is_survived)
 	while (rings_log(f.rs, 0)->lost == 0)
 		pause_a_little();
 	ck_assert_uint_eq(rings_log(f.rs, 0)->failing, 1);
-	/* no half of a line stays at the end */
-	ck_assert_int_eq(stat(f.path, &st), 0);
-	ck_assert_int_le(st.st_size, 100000);
+	/* no half of a line stays at the end: it is cut off at once */
 	ck_assert_int_ne(fd = open(f.path, O_RDONLY), -1);
-	ck_assert_int_eq(pread(fd, &tail, 1, st.st_size - 1), 1);
-	ck_assert_int_eq(tail, '\n');
+	do {
+		ck_assert_int_eq(fstat(fd, &st), 0);
+		ck_assert_int_le(st.st_size, 100000);
+	} while (pread(fd, &tail, 1, st.st_size - 1) != 1 || tail != '\n');
 	(void)close(fd);
 	ck_assert_int_eq(prlimit(f.logger, RLIMIT_FSIZE, &large, NULL), 0);
-	while (rings_log(f.rs, 0)->failing)
-		pause_a_little();
-	ck_assert_int_eq(put(RING_WORKER, ++n, 0, true), 0);
+	n = put_until_it_works(n);
 	finish_logger();
 	/* every line was written or counted as lost */
 	lost = rings_log(f.rs, 0)->lost;
@@ -588,8 +600,7 @@ START_TEST(a_pipe_nobody_reads_holds_up_nobody)
 	/* somebody reads again */
 	ck_assert_int_eq(unlink(f.path), 0);
 	copy(fd[0], f.path, 32768);
-	while (rings_log(f.rs, 0)->failing)
-		pause_a_little();
+	n = put_until_it_works(n);
 	ring_leave(f.rs, RING_WORKER, getpid());
 	ck_assert_int_eq(kill(f.logger, LOGGER_FINISH), 0);
 	copy(fd[0], f.path, -1);
@@ -745,8 +756,7 @@ START_TEST(standard_output_survives_a_full_disk)
 	while (rings_log(f.rs, 0)->lost == 0)
 		pause_a_little();
 	ck_assert_int_eq(prlimit(f.logger, RLIMIT_FSIZE, &large, NULL), 0);
-	while (rings_log(f.rs, 0)->failing)
-		pause_a_little();
+	n = put_until_it_works(n);
 	ring_leave(f.rs, RING_WORKER, getpid());
 	finish_logger();
 	ck_assert_uint_eq(written() + rings_log(f.rs, 0)->lost, n);

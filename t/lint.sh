@@ -86,7 +86,7 @@ tests=$(find t -name '*.[ch]' | sort)
 scripts=$(for file in bootstrap .ci/run t/*.sh t/bench/*.sh; do
 	echo "$file"
 done)
-texts="$sources $tests $scripts Makefile.am configure.ac README
+texts="$sources $tests $scripts server/order.ld Makefile.am configure.ac README
     $(find man -name '*.[1-9]')"
 [ -n "$sources" ] || echo "none found" | complain "there are sources"
 
@@ -145,6 +145,14 @@ calls 'set(res|re|e)?[ug]id|setgroups|initgroups|chroot' |
 calls 'v?syslog' | grep -v '^server/log\.c:' |
     complain "only log.c calls syslog"
 calls 'sleep|usleep' | complain "nothing sleeps"
+
+# The linker says nothing of a function that is no more.
+sed -n 's/.*(\.text\.\([a-z0-9_]*\) .*/\1/p' server/order.ld >"$tmp/order"
+[ -s "$tmp/order" ] || echo "server/order.ld: nothing" >"$tmp/order"
+while read -r name; do
+	grep -q "^$name(" proto/*.c services/*.c server/*.c ||
+	    echo "server/order.ld: $name"
+done <"$tmp/order" | complain "what server/order.ld lists are functions"
 grep '^proto/' "$tmp/code" | grep -E ':[0-9]+:.*[^A-Za-z0-9_](log_[a-z]+|fatalx?|printf|fprintf|vfprintf|perror|warnx?|errx?)[[:blank:]]*\(' |
     complain "proto/ never logs"
 
