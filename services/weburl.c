@@ -156,11 +156,12 @@ normalize_v4(char *host, size_t *len)
 }
 
 /*
- * Does it stand for an address of IPv4, its last four bytes?  RFC 4291 2.5.5
- * (mapped, compatible), RFC 2765 2.1 (translated), RFC 6052 2.1 (NAT64).
+ * The address of IPv4 that it stands for, or NULL: its last four bytes, by RFC
+ * 4291 2.5.5 (mapped, compatible), RFC 2765 2.1 (translated), RFC 6052 2.1
+ * (NAT64), or those behind the prefix of RFC 3056 2 (6to4).
  */
-static bool
-is_wrapped(const struct in6_addr *in6)
+static const unsigned char *
+find_wrapped(const struct in6_addr *in6)
 {
 	static const unsigned char	 prefix[][12] = {
 		{ [10] = 0xff, [11] = 0xff },
@@ -171,11 +172,13 @@ is_wrapped(const struct in6_addr *in6)
 	size_t				 i;
 
 	if (IN6_IS_ADDR_UNSPECIFIED(in6) || IN6_IS_ADDR_LOOPBACK(in6))
-		return false;
+		return NULL;
+	if (in6->s6_addr[0] == 0x20 && in6->s6_addr[1] == 0x02)
+		return in6->s6_addr + 2;
 	for (i = 0; i < sizeof(prefix) / sizeof(prefix[0]); i++)
 		if (memcmp(in6->s6_addr, prefix[i], sizeof(prefix[i])) == 0)
-			return true;
-	return false;
+			return in6->s6_addr + 12;
+	return NULL;
 }
 
 /* The text between brackets.  A zone is dropped. */
@@ -184,6 +187,7 @@ normalize_v6(char *host, size_t *len, struct slice text)
 {
 	char		 copy[INET6_ADDRSTRLEN];
 	const char	*zone;
+	const void	*v4;
 	struct in6_addr	 in6;
 
 	if ((zone = memchr(text.p, '%', text.len)) != NULL)
@@ -194,9 +198,8 @@ normalize_v6(char *host, size_t *len, struct slice text)
 	copy[text.len] = '\0';
 	if (inet_pton(AF_INET6, copy, &in6) != 1)
 		return -1;
-	if (is_wrapped(&in6)) {
-		if (inet_ntop(AF_INET, in6.s6_addr + 12, host,
-		    INET_ADDRSTRLEN) == NULL)
+	if ((v4 = find_wrapped(&in6)) != NULL) {
+		if (inet_ntop(AF_INET, v4, host, INET_ADDRSTRLEN) == NULL)
 			return -1;
 		*len = strlen(host);
 		return 0;

@@ -222,6 +222,7 @@ static const struct {
 	{ "", "GET http://ads.example/x/../ok/x", NULL, "403 ads" },
 	/* spellings */
 	{ "", "GET http://[64:ff9b::10.0.0.1]/", NULL, "403 bad" },
+	{ "", "GET http://[2002:a00:1::1]/", NULL, "403 bad" },
 	{ "", "CONNECT [::10.0.0.1]:443", NULL, "403 bad" },
 	{ "", "CONNECT [2001:db8::1]:443", NULL, "403 bad" },
 	{ "", "CONNECT 2001:db8::1:443", NULL,
