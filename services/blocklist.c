@@ -865,7 +865,8 @@ struct look_up {
 	struct slice			 target;	/* as it was sent */
 	struct slice			 type;
 	bool				 is_connect;
-	bool				 is_long;	/* no path known */
+	bool				 is_long;	/* its path */
+	bool				 is_lost;	/* no memory */
 	const struct blocklist_rule	*rule;		/* found */
 	unsigned int			 list;		/* for which list */
 	/* of expressions that gave up */
@@ -906,7 +907,7 @@ find_url(struct look_up *l)
 	}
 	if (weburl_parse(&l->url, l->target, host) == 0)
 		return NULL;
-	/* it has a host then, and no path that could be looked for */
+	/* it has a host then, and as much of its path as lists may have */
 	l->is_long = l->url.host_len > 0;
 	return l->is_long ? NULL : l->url.why;
 }
@@ -975,16 +976,20 @@ is_exempt(const struct look_up *l)
  * is then; NULL where there is none.
  */
 static const struct blocklist_rule *
-find_rule(const struct look_up *l, uint64_t lists, unsigned int *list)
+find_rule(struct look_up *l, uint64_t lists, unsigned int *list)
 {
 	const struct blocklist_rule	*r;
 	unsigned int			 i;
+	int				 applies;
 
 	for (i = 0; i < l->b->nrules; i++) {
 		r = &l->b->rule[i];
 		if (!r->any && (r->lists & lists) == 0)
 			continue;
-		if (!blocklist_rule_applies(r, l->txn, l->type))
+		applies = blocklist_rule_applies(r, l->txn, l->type);
+		if (applies == -1)
+			l->is_lost = true;
+		if (applies != 1)
 			continue;
 		if (!r->any)
 			lists &= r->lists;
@@ -1090,20 +1095,18 @@ is_denial(const struct blocklist_rule *r)
 }
 
 /*
- * Of a URL too long to be examined: could a path or an expression that is
- * listed decide otherwise than its host has?  As with an expression that gives
- * up, one of a list that allows allows nothing.
+ * Of a URL that is too long for expressions: could one decide otherwise than
+ * it has been?  As where one gives up, that of a list that allows allows
+ * nothing.
  */
 static bool
-is_undecided(const struct look_up *l, bool by_host)
+is_undecided(struct look_up *l)
 {
 	const struct blocklist_rule	*r;
 	uint64_t			 lists = 0;
 	unsigned int			 i, unused;
 
-	if (l->b->db.is_open && blocklist_db_has_paths(&l->b->db, &l->url))
-		lists = ~UINT64_C(0);
-	for (i = 0; i < l->b->nexpressions && !by_host; i++)
+	for (i = 0; i < l->b->nexpressions; i++)
 		lists |= UINT64_C(1) << l->b->expression[i].list;
 	for (i = 0; i < l->b->sources.nlists; i++)
 		if ((lists & ~l->b->allow & UINT64_C(1) << i) != 0 &&
@@ -1115,7 +1118,7 @@ is_undecided(const struct look_up *l, bool by_host)
 
 /*
  * Finds the rule, if there is one.  NULL, or why that is not known: it depends
- * on an expression that gave up, or on more of the URL than its host.
+ * on an expression, which gave up or cannot be tried.
  */
 static const char *
 look_up(struct look_up *l)
@@ -1123,7 +1126,7 @@ look_up(struct look_up *l)
 	struct blocklist_match	 m[BLOCKLIST_MATCHES_MAX];
 	uint64_t		 all = 0;
 	unsigned int		 i, n = 0;
-	bool			 by_host;
+	bool			 is_listed;
 
 	if (l->b->db.is_open)
 		n = blocklist_db_find(&l->b->db, &l->url, m);
@@ -1133,13 +1136,13 @@ look_up(struct look_up *l)
 		return NULL;
 	for (i = 0; i < n && l->rule == NULL; i++)
 		l->rule = find_rule(l, m[i].lists, &l->list);
-	by_host = l->rule != NULL;
-	if (!by_host && !l->is_long)
+	is_listed = l->rule != NULL;
+	if (!is_listed && !l->is_long)
 		find_expression(l);
 	if (l->rule == NULL)
 		l->rule = find_rule(l, 0, &l->list);
 	if (l->is_long)
-		return is_undecided(l, by_host) ? l->url.why : NULL;
+		return !is_listed && is_undecided(l) ? l->url.why : NULL;
 	if ((l->rule != NULL || l->maybe != NULL) && is_allowed(l)) {
 		l->rule = NULL;
 		return NULL;
@@ -1295,6 +1298,8 @@ blocklist_serve(struct txn *txn, void *instance)
 		return txn_fail(txn, why);
 	if ((why = look_up(&l)) != NULL)
 		return txn_fail(txn, why);
+	if (l.is_lost)
+		return txn_fail(txn, "no memory for the groups");
 	return l.rule != NULL ? decide(&l) : VERDICT_UNCHANGED;
 }
 

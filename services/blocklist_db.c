@@ -148,7 +148,8 @@ find_cuts(const struct weburl *u, size_t *cut)
 			continue;
 		cut[n++] = i;
 	}
-	if (u->text[u->len - 1] != '/')
+	/* of one that is cut the end is none */
+	if (!u->is_cut && u->text[u->len - 1] != '/')
 		cut[n++] = u->len;
 	return n;
 }
@@ -234,22 +235,6 @@ blocklist_db_find(struct blocklist_db *db, const struct weburl *u,
 		at = (size_t)(dot + 1 - u->text);
 	}
 	return excepted == 0 ? n : except(db, u, excepted, final, m, n);
-}
-
-bool
-blocklist_db_has_paths(struct blocklist_db *db, const struct weburl *u)
-{
-	const char	*dot;
-	size_t		 at = 0;
-	bool		 has_urls = false;
-
-	for (;;) {
-		(void)find(db, u->text + at, u->host_len - at, &has_urls);
-		if (has_urls || u->is_address || (dot = memchr(u->text + at,
-		    '.', u->host_len - at)) == NULL)
-			return has_urls;
-		at = (size_t)(dot + 1 - u->text);
-	}
 }
 
 const char *

@@ -86,13 +86,6 @@ void	 blocklist_db_close(struct blocklist_db *db);
 unsigned int blocklist_db_find(struct blocklist_db *db,
 	    const struct weburl *u, struct blocklist_match *m);
 
-/*
- * Are there paths listed that could lead to a URL of which only the host is
- * known?
- */
-bool	 blocklist_db_has_paths(struct blocklist_db *db,
-	    const struct weburl *u);
-
 /* Expression number i: its text and its list; NULL when there is none. */
 const char *blocklist_db_get_expression(struct blocklist_db *db,
 	    unsigned int i, size_t *len, unsigned int *list);

@@ -5,10 +5,6 @@
  * process that polls, and compared by workers, who never wait for one.  The
  * addresses are in memory that all of them share, with a number that is odd
  * while they change: who finds it odd or another one afterwards looks again.
- *
- * A name server that is dead takes half a minute for a name, and the process
- * has lists to look after: so a thread asks, which does nothing else and knows
- * nothing but the name and the place for the answer.
  */
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -16,19 +12,15 @@
 #include <arpa/inet.h>
 
 #include <errno.h>
-#include <netdb.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "blocklist_hosts.h"
 #include "service.h"
 
-/* A call waits so long for answers, nanoseconds; most come at once. */
-#define PATIENCE	200000000
-#define SECOND		1000000000
+/* A call waits so long for answers, ms; most come at once. */
+#define PATIENCE_MS	200
 
 struct shared {
 	_Atomic uint32_t	 number;	/* odd: it is being written */
@@ -44,21 +36,6 @@ struct host {
 	bool		 is_failing;
 };
 
-/* What is asked in the thread, and what comes of it. */
-struct question {
-	pthread_t		 thread;
-	bool			 is_asked;	/* the thread is there */
-	blocklist_look_up	*look_up;
-	const char		*name;
-	unsigned char		 address[BLOCKLIST_ADDRESSES_MAX][16];
-	const char		*why;
-	int			 n;
-	/* and what keeps both apart */
-	pthread_mutex_t		 lock;
-	pthread_cond_t		 answer;
-	bool			 is_answered;
-};
-
 struct blocklist_hosts {
 	const char		*section;
 	struct shared		*shared;
@@ -67,71 +44,27 @@ struct blocklist_hosts {
 	unsigned int		 n;
 	unsigned int		 next;		/* to be looked up */
 	bool			 has_recalled;
-	struct question		 question;
+	struct lookup		*lookup;
 };
 
-static int
-ask_system(const char *name, unsigned char (*address)[16], unsigned int max,
-    const char **why)
-{
-	static const unsigned char	 mapped[12] = {
-		0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff
-	};
-	const struct sockaddr_in	*in;
-	const struct sockaddr_in6	*in6;
-	struct addrinfo			 hints, *all, *one;
-	unsigned int			 n = 0;
-	int				 error;
-
-	memset(&hints, 0, sizeof(hints));
-	hints.ai_family = AF_UNSPEC;
-	hints.ai_socktype = SOCK_STREAM;
-	if ((error = getaddrinfo(name, NULL, &hints, &all)) != 0) {
-		*why = gai_strerror(error);
-		return -1;
-	}
-	for (one = all; one != NULL && n < max; one = one->ai_next)
-		if (one->ai_family == AF_INET) {
-			in = (const void *)one->ai_addr;
-			memcpy(address[n], mapped, sizeof(mapped));
-			memcpy(address[n++] + 12, &in->sin_addr, 4);
-		} else if (one->ai_family == AF_INET6) {
-			in6 = (const void *)one->ai_addr;
-			memcpy(address[n++], &in6->sin6_addr, 16);
-		}
-	freeaddrinfo(all);
-	return (int)n;
-}
-
-/* By the clock that nobody sets. */
-static void
-question_init(struct question *q)
-{
-	pthread_condattr_t	 attr;
-
-	(void)pthread_mutex_init(&q->lock, NULL);
-	(void)pthread_condattr_init(&attr);
-	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&q->answer, &attr);
-	(void)pthread_condattr_destroy(&attr);
-}
-
 struct blocklist_hosts *
-blocklist_hosts_new(const char *section, blocklist_look_up *look_up)
+blocklist_hosts_new(const char *section, lookup_ask *ask)
 {
 	struct blocklist_hosts	*h;
 
 	if ((h = calloc(1, sizeof(*h))) == NULL)
 		return NULL;
 	h->section = section;
-	h->question.look_up = look_up != NULL ? look_up : ask_system;
 	h->shared = mmap(NULL, sizeof(*h->shared), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (h->shared == MAP_FAILED) {
 		free(h);
 		return NULL;
 	}
-	question_init(&h->question);
+	if ((h->lookup = lookup_new(ask)) == NULL) {
+		blocklist_hosts_free(h);
+		return NULL;
+	}
 	return h;
 }
 
@@ -140,10 +73,7 @@ blocklist_hosts_free(struct blocklist_hosts *h)
 {
 	if (h == NULL)
 		return;
-	if (h->question.is_asked)
-		(void)pthread_join(h->question.thread, NULL);
-	(void)pthread_cond_destroy(&h->question.answer);
-	(void)pthread_mutex_destroy(&h->question.lock);
+	lookup_free(h->lookup);
 	(void)munmap(h->shared, sizeof(*h->shared));
 	free(h->host);
 	free(h);
@@ -172,76 +102,29 @@ blocklist_hosts_add(struct blocklist_hosts *h, const struct weburl *u)
 
 /* ---- looking up ---------------------------------------------------------- */
 
-/* The thread. */
-static void *
-ask(void *arg)
-{
-	struct question	*q = arg;
-
-	q->n = q->look_up(q->name, q->address, BLOCKLIST_ADDRESSES_MAX,
-	    &q->why);
-	(void)pthread_mutex_lock(&q->lock);
-	q->is_answered = true;
-	(void)pthread_cond_signal(&q->answer);
-	(void)pthread_mutex_unlock(&q->lock);
-	return NULL;
-}
-
-/* Has it asked, unless it is at that already; is there an answer in time? */
-static bool
-has_answer(struct question *q, const char *name, const struct timespec *until)
-{
-	bool	 is_answered;
-	int	 error = 0;
-
-	if (!q->is_asked) {
-		memset(q->address, 0, sizeof(q->address));
-		q->name = name;
-		q->why = "it has no address";
-		q->is_answered = false;
-		error = pthread_create(&q->thread, NULL, ask, q);
-		if (error != 0) {
-			q->n = -1;
-			q->why = "no thread to ask for it";
-			return true;
-		}
-		q->is_asked = true;
-	}
-	(void)pthread_mutex_lock(&q->lock);
-	while (!q->is_answered && error == 0)
-		error = pthread_cond_timedwait(&q->answer, &q->lock, until);
-	is_answered = q->is_answered;
-	(void)pthread_mutex_unlock(&q->lock);
-	if (is_answered) {
-		(void)pthread_join(q->thread, NULL);
-		q->is_asked = false;
-	}
-	return is_answered;
-}
-
 /* Returns whether what is known of it is something else now. */
 static bool
-take_answer(struct blocklist_hosts *h, struct host *host)
+take_answer(const struct blocklist_hosts *h, struct host *host,
+    const struct lookup_answer *a)
 {
-	const struct question	*q = &h->question;
-	bool			 changed;
+	bool	 changed;
 
-	if (q->n <= 0) {
+	if (a->n <= 0) {
 		if (!host->is_failing)
 			service_warn("blocklist \"%s\": %s, the host of a "
 			    "redirect: %s; the addresses known of it are %u",
-			    h->section, host->name, q->why, host->n);
+			    h->section, host->name, a->why, host->n);
 		host->is_failing = true;
 		return false;
 	}
-	changed = (unsigned int)q->n != host->n ||
-	    memcmp(q->address, host->address, sizeof(q->address)) != 0;
+	changed = (unsigned int)a->n != host->n ||
+	    memcmp(a->address, host->address, sizeof(a->address)) != 0;
 	if (host->is_failing)
 		service_log("blocklist \"%s\": %s is found again",
 		    h->section, host->name);
 	host->is_failing = false;
-	host->n = (unsigned int)q->n;
-	memcpy(host->address, q->address, sizeof(host->address));
+	host->n = (unsigned int)a->n;
+	memcpy(host->address, a->address, sizeof(host->address));
 	return changed;
 }
 
@@ -295,19 +178,18 @@ recall(struct blocklist_hosts *h)
 bool
 blocklist_hosts_look_up(struct blocklist_hosts *h)
 {
-	struct timespec	 until;
-	bool		 changed = false;
+	struct timespec			 until = lookup_until(PATIENCE_MS);
+	const struct lookup_answer	*a;
+	struct host			*host;
+	bool				 changed = false;
 
 	if (!h->has_recalled)
 		recall(h);
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += PATIENCE;
-	until.tv_sec += until.tv_nsec / SECOND;
-	until.tv_nsec %= SECOND;
 	for (; h->next < h->n; h->next++) {
-		if (!has_answer(&h->question, h->host[h->next].name, &until))
+		host = &h->host[h->next];
+		if ((a = lookup_take(h->lookup, host->name, &until)) == NULL)
 			break;
-		changed = take_answer(h, &h->host[h->next]) || changed;
+		changed = take_answer(h, host, a) || changed;
 	}
 	if (changed)
 		share(h);

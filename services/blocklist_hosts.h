@@ -7,29 +7,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lookup.h"
 #include "weburl.h"
 
 /* Most addresses of all names together; the others are not known. */
-#define BLOCKLIST_ADDRESSES_MAX	64
+#define BLOCKLIST_ADDRESSES_MAX	LOOKUP_ADDRESSES_MAX
 
 /* Names whose addresses all processes of the daemon know. */
 struct blocklist_hosts;
 
 /*
- * Finds at most max addresses of a name, IPv4 as IPv4-mapped IPv6.  Returns
- * their number, or -1 and *why, a static text.  It may block; it is called in
- * a thread of its own and must not touch anything else.
- */
-typedef int	 blocklist_look_up(const char *name,
-		    unsigned char (*address)[16], unsigned int max,
-		    const char **why);
-
-/*
- * Before the fork.  section is for the log; look_up NULL asks the system.
+ * Before the fork.  section is for the log, ask for lookup_new().
  * Returns NULL with errno.
  */
 struct blocklist_hosts *blocklist_hosts_new(const char *section,
-	    blocklist_look_up *look_up);
+	    lookup_ask *ask);
 
 /* Waits for a look-up that is under way. */
 void	 blocklist_hosts_free(struct blocklist_hosts *h);

@@ -301,7 +301,8 @@ is_in_groups(const char *pattern, char *list)
 	return false;
 }
 
-static bool
+/* 1 or 0, or -1 without memory. */
+static int
 has_group(const struct blocklist_rule *r, const char *groups)
 {
 	char		*list;
@@ -309,7 +310,7 @@ has_group(const struct blocklist_rule *r, const char *groups)
 	bool		 found = false;
 
 	if ((list = strdup(groups)) == NULL)
-		return false;
+		return -1;
 	for (i = 0; i < r->ngroups && !found; i++)
 		found = is_in_groups(r->group[i], list);
 	free(list);
@@ -326,26 +327,27 @@ is_now(const struct blocklist_rule *r)
 	    hours_has(r->when, r->nwhen, &tm);
 }
 
-bool
+int
 blocklist_rule_applies(const struct blocklist_rule *r, struct txn *txn,
     struct slice type)
 {
 	const char	*user;
+	int		 has;
 
 	if (r->ntypes > 0 && !has_text(r->type, r->ntypes, type))
-		return false;
+		return 0;
 	if (r->nclients > 0 && !network_has(r->client, r->nclients,
 	    txn_client_address(txn)))
-		return false;
+		return 0;
 	if (r->nusers > 0) {
 		/* nobody is not any user */
 		user = txn_user(txn);
 		if (user[0] == '\0' ||
 		    !has_pattern(r->user, r->nusers, user))
-			return false;
+			return 0;
 	}
-	if (r->ngroups > 0 && !has_group(r, txn_groups(txn)))
-		return false;
+	if (r->ngroups > 0 && (has = has_group(r, txn_groups(txn))) != 1)
+		return has;
 	return r->nwhen == 0 || is_now(r);
 }
 

@@ -46,9 +46,10 @@ void	 blocklist_rule_fini(struct blocklist_rule *rule);
 
 /*
  * Does it apply to this transaction, whatever the lists?  type is that of a
- * response, empty in a request.
+ * response, empty in a request.  Returns 1 or 0, or -1 without memory: then
+ * nobody knows.
  */
-bool	 blocklist_rule_applies(const struct blocklist_rule *rule,
+int	 blocklist_rule_applies(const struct blocklist_rule *rule,
 	    struct txn *txn, struct slice type);
 
 /* Variables of a redirect; the last has a NULL name. */

@@ -21,6 +21,9 @@
 /* First bytes that types are told by; within the preview that is wanted. */
 #define TYPE_BYTES	1024
 
+/* Bytes that tell what a reader needs to know of gzip: RFC 1952 2.3. */
+#define GZIP_HEAD	4
+
 /* Longest value of a header of ours, bytes. */
 #define VALUE_MAX	512
 
@@ -41,7 +44,7 @@ struct scan {
 	bool			 many_types;	/* which one counts? */
 	enum clamav_form_kind	 form;
 	struct slice		 boundary;
-	bool			 is_encoded;	/* in any coding */
+	unsigned int		 ncodings;
 	bool			 is_opaque;	/* in one clamd cannot undo */
 	bool			 is_partial;
 	uint64_t		 length;	/* or 0 */
@@ -49,6 +52,8 @@ struct scan {
 
 	bool			 is_typed;	/* it is known what it is */
 	size_t			 nfirst;
+	size_t			 ngzip;
+	unsigned char		 gzip[GZIP_HEAD];	/* its first bytes */
 	uint64_t		 size;		/* of the body */
 	int64_t			 deadline;
 	bool			 has_key;
@@ -96,6 +101,33 @@ static const cfg_opt_t	 clamav_options[] = {
 	CFG_STR("cache-time", "10m", CFGF_NONE),
 	CFG_END()
 };
+
+/* ---- gzip --------------------------------------------------------------- */
+
+static void
+note_gzip(struct scan *s, const char *bytes, size_t len)
+{
+	for (; s->ngzip < GZIP_HEAD && len > 0; len--)
+		s->gzip[s->ngzip++] = (unsigned char)*bytes++;
+}
+
+/*
+ * May a reader undo it that the engine has not understood, and called clean?
+ * Some ignore a header's checksum that is wrong, and flags that are reserved.
+ * With one gzip in another nobody sees the header of that.
+ */
+static bool
+is_odd_gzip(const struct scan *s)
+{
+	static const unsigned char	 magic[] = { 0x1f, 0x8b, 8 };
+	static const unsigned char	 odd = 0xe0 | 0x02;
+
+	if (s->ncodings == 0 || s->is_opaque || s->size == 0)
+		return false;
+	return s->ncodings > 1 || s->ngzip < GZIP_HEAD ||
+	    memcmp(s->gzip, magic, sizeof(magic)) != 0 ||
+	    (s->gzip[3] & odd) != 0;
+}
 
 /* ---- verdicts ----------------------------------------------------------- */
 
@@ -254,6 +286,8 @@ reply(struct scan *s)
 		add_reason(s, CLAMD_FORM, "Content-Type");
 	if (s->is_partial)
 		add_reason(s, CLAMD_PARTIAL, "Content-Range");
+	if (is_odd_gzip(s))
+		add_reason(s, CLAMD_ENCODED, "gzip");
 	if (s->cached)
 		txn_note(s->txn, "cache", "hit");
 	switch (s->verdict.result) {
@@ -311,7 +345,7 @@ look_at_coding(struct scan *s, const char *name)
 			    slice_is_nocase(coding, "identity") ||
 			    slice_is_nocase(coding, "chunked"))
 				continue;
-			s->is_encoded = true;
+			s->ncodings++;
 			if (!slice_is_nocase(coding, "gzip") &&
 			    !slice_is_nocase(coding, "x-gzip"))
 				s->is_opaque = true;
@@ -406,7 +440,7 @@ look_at_range(struct scan *s)
 static bool
 is_skipped(const struct scan *s, const char *bytes, size_t len)
 {
-	return s->av->types != NULL && !s->is_encoded && !s->many_types &&
+	return s->av->types != NULL && s->ncodings == 0 && !s->many_types &&
 	    s->form == CLAMAV_FORM_NONE && !s->is_partial && s->range == 0 &&
 	    clamav_types_skip(s->av->types, s->type, bytes, len);
 }
@@ -446,6 +480,7 @@ receive(struct scan *s)
 	while ((n = txn_next(s->txn, &bytes)) > 0) {
 		if (is_skipped_now(s, bytes, (size_t)n, false))
 			return RECEIVED_SKIP;
+		note_gzip(s, bytes, (size_t)n);
 		s->size += (uint64_t)n;
 		if (s->size > s->av->max_size)
 			return RECEIVED_TOO_LARGE;
@@ -521,12 +556,14 @@ scan_form(struct scan *s, int fd)
 		add_reason(s, CLAMD_ERROR, strerror(errno));
 		return;
 	}
-	if (s->is_encoded)
+	if (s->ncodings > 0)
 		add_reason(s, CLAMD_ENCODED, "parts of a form");
 	clamav_form_init(&f, s->boundary, p, (size_t)s->size);
-	if (scan_parts(s, &f, fd) && !s->is_encoded &&
+	if (scan_parts(s, &f, fd) && s->ncodings == 0 &&
 	    (doubt = clamav_form_doubt(&f)) != NULL)
 		add_reason(s, CLAMD_FORM, doubt);
+	if (f.is_coded)
+		add_reason(s, CLAMD_ENCODED, "Content-Transfer-Encoding");
 	(void)munmap(p, (size_t)s->size);
 }
 

@@ -85,7 +85,8 @@ struct clamav_delimiter {
  * as offset and length.  Where it is open what a delimiter is there are parts
  * that overlap, but no more than twice the body in all.  When there are no
  * more, doubt says why these may not be all that somebody sees in it, or
- * NULL.
+ * NULL; and is_coded that one of them is in base64 or the like, which some
+ * readers undo (RFC 7578 4.7).
  */
 struct clamav_form {
 	const char		*p;	/* the whole body */
@@ -99,6 +100,8 @@ struct clamav_form {
 	bool			 found;
 	unsigned int		 odd;		/* the one kind there is */
 	bool			 is_mixed;
+	bool			 is_nested;	/* a part has parts */
+	bool			 is_coded;
 };
 void	 clamav_form_init(struct clamav_form *f, struct slice boundary,
 	    const char *p, size_t len);

@@ -45,15 +45,22 @@ cut(struct slice *s, size_t len)
 	return head;
 }
 
+/* Cuts off what is before it, if it is there. */
 static bool
-contains_nocase(struct slice s, const char *what)
+find_nocase(struct slice *s, const char *what)
 {
 	size_t	 len = strlen(what);
 
-	for (; s.len >= len; s.p++, s.len--)
-		if (strncasecmp(s.p, what, len) == 0)
+	for (; s->len >= len; s->p++, s->len--)
+		if (strncasecmp(s->p, what, len) == 0)
 			return true;
 	return false;
+}
+
+static bool
+contains_nocase(struct slice s, const char *what)
+{
+	return find_nocase(&s, what);
 }
 
 /*
@@ -202,6 +209,57 @@ find_delimiter(const struct clamav_form *f, size_t from, bool is_strict,
 
 /* ---- parts -------------------------------------------------------------- */
 
+/* The value of a field, from its colon on, folds included. */
+static struct slice
+take_field_value(struct slice s)
+{
+	struct slice	 value;
+	size_t		 n;
+
+	skip_blanks(&s);
+	if (s.len > 0 && s.p[0] == ':')
+		(void)cut(&s, 1);
+	for (n = 0; n < s.len; n++)
+		if (s.p[n] == '\n' && (n + 1 == s.len ||
+		    (s.p[n + 1] != ' ' && s.p[n + 1] != '\t')))
+			break;
+	value = cut(&s, n);
+	skip_blanks(&value);
+	while (value.len > 0 && is_blank(value.p[value.len - 1]))
+		value.len--;
+	return value;
+}
+
+/*
+ * Is something else to be undone than what means nothing (RFC 2045 6.1)?  The
+ * name counts wherever it stands: one too many costs no more than a doubt.
+ */
+static bool
+has_coding(struct slice head)
+{
+	static const char	 name[] = "content-transfer-encoding";
+	struct slice		 value;
+
+	while (find_nocase(&head, name)) {
+		(void)cut(&head, sizeof(name) - 1);
+		value = take_field_value(head);
+		if (value.len > 0 && !slice_is_nocase(value, "binary") &&
+		    !slice_is_nocase(value, "8bit") &&
+		    !slice_is_nocase(value, "7bit"))
+			return true;
+	}
+	return false;
+}
+
+static void
+note_header(struct clamav_form *f, size_t at, size_t end)
+{
+	struct slice	 head = { f->p + at, end - at };
+
+	f->is_coded = f->is_coded || has_coding(head);
+	f->is_nested = f->is_nested || contains_nocase(head, "multipart/");
+}
+
 /* Behind the header of a part, for readers that insist on CRLF. */
 static size_t
 skip_header_strict(const struct clamav_form *f, size_t at, size_t stop)
@@ -291,6 +349,7 @@ take_part(struct clamav_form *f, const struct clamav_delimiter *d,
 		stop = d->end;
 	end = f->more ? trim_end(f, d->end, stop) : stop;
 	start = skip_header_strict(f, d->end, stop);
+	note_header(f, d->end, start);
 	if (f->is_strict && d->is_last) {
 		f->closed = d->at;	/* nothing behind that is a part */
 		f->more = false;
@@ -301,6 +360,7 @@ take_part(struct clamav_form *f, const struct clamav_delimiter *d,
 		    (!f->more || f->next.odd == 0);
 		*offset = start;
 		start = skip_header(f, d->end, stop);
+		note_header(f, d->end, start);
 		if ((is_known && start == *offset) || start >= end)
 			return false;	/* the first way had it, or nothing */
 	}
@@ -338,5 +398,7 @@ clamav_form_doubt(const struct clamav_form *f)
 		return "the boundary is not in the body";
 	if (f->is_mixed)
 		return "delimiters of several kinds";
+	if (f->is_nested)
+		return "a part that has parts";
 	return NULL;
 }

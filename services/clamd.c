@@ -23,6 +23,7 @@
 
 #include "clamd.h"
 #include "clamd_engine.h"
+#include "lookup.h"
 #include "service.h"
 
 /* Bytes of a body in one chunk of INSTREAM. */
@@ -34,8 +35,15 @@
 /* Longest answer to VERSION in the time of a poll, ms. */
 #define POLL_MS		5000
 
-/* How often the name of an engine that works is looked up, ms. */
+/* How often names are looked up while all engines work, ms. */
 #define RESOLVE_MS	30000
+
+/*
+ * How long a poll waits for what is looked up, ms: the first one longer, as
+ * who probes a configuration polls once.
+ */
+#define PATIENCE_MS	200
+#define PATIENCE_FIRST	2000
 
 struct clamd {
 	LIST_ENTRY(clamd)	 entry;
@@ -46,7 +54,11 @@ struct clamd {
 	unsigned int		 n;
 	char			*chunk;		/* CHUNK_MAX bytes */
 	struct clamd_wait	 wait;
+	/* of the one that polls */
+	struct lookup		*lookup;
+	unsigned int		 next;		/* to be looked up */
 	int64_t			 resolve_at;
+	long			 patience;
 };
 
 /* Those of this process, for a new one to learn from. */
@@ -212,6 +224,11 @@ clamd_new(const struct clamd_timeouts *timeouts, unsigned int keep)
 
 	if ((c = calloc(1, sizeof(*c))) == NULL)
 		return NULL;
+	if ((c->lookup = lookup_new(NULL)) == NULL) {
+		free(c);
+		return NULL;
+	}
+	c->patience = PATIENCE_FIRST;
 	c->timeouts = *timeouts;
 	c->keep = keep;
 	LIST_INSERT_HEAD(&clients, c, entry);
@@ -230,6 +247,7 @@ clamd_free(struct clamd *c)
 		clamd_engine_fini(&c->engine[i]);
 	}
 	LIST_REMOVE(c, entry);
+	lookup_free(c->lookup);
 	free(c->chunk);
 	free(c);
 }
@@ -763,27 +781,50 @@ is_fine(const struct clamd_engine *e)
 	return clamd_engine_failed_at(e) == 0 && clamd_engine_has_address(e);
 }
 
+/*
+ * Looks the names up one after the other, as far as there is an answer by now:
+ * all of them now and then, and with each poll while some engine is not fine.
+ */
+static void
+clamd_look_up(struct clamd *c, bool all_fine)
+{
+	const struct lookup_answer	*found;
+	struct clamd_engine		*e;
+	struct timespec			 until;
+
+	if (c->next == 0 && all_fine && clamd_now() < c->resolve_at)
+		return;
+	until = lookup_until(c->patience);
+	c->patience = PATIENCE_MS;
+	for (; c->next < c->n; c->next++) {
+		e = &c->engine[c->next];
+		if (!e->is_name)
+			continue;
+		found = lookup_take(c->lookup, e->host, &until);
+		if (found == NULL)
+			return;
+		clamd_engine_take(e, found);
+	}
+	c->next = 0;
+	c->resolve_at = clamd_now() + RESOLVE_MS;
+}
+
 /* Others must not wait for one that is silent, or for a look-up. */
 void
 clamd_poll(struct clamd *c, void (*tell)(const char *engine, bool works))
 {
 	struct clamd_engine	*e, *end = c->engine + c->n;
-	bool			 was_fine[CLAMD_ENGINES_MAX];
+	bool			 was_fine[CLAMD_ENGINES_MAX], all_fine = true;
 
 	for (e = c->engine; e < end; e++)
 		if ((was_fine[e - c->engine] = is_fine(e)))
 			engine_poll(c, e, tell);
+		else
+			all_fine = false;
+	clamd_look_up(c, all_fine);
 	for (e = c->engine; e < end; e++)
-		if (!was_fine[e - c->engine]) {
-			clamd_engine_resolve(e);
+		if (!was_fine[e - c->engine])
 			engine_poll(c, e, tell);
-		}
-	if (clamd_now() < c->resolve_at)
-		return;
-	for (e = c->engine; e < end; e++)
-		if (was_fine[e - c->engine])
-			clamd_engine_resolve(e);
-	c->resolve_at = clamd_now() + RESOLVE_MS;
 }
 
 uint64_t

@@ -143,29 +143,24 @@ engine_parse(struct clamd_engine *e, const char *address)
 	return (e->path = strdup(path)) != NULL ? 0 : -1;
 }
 
-static void
-engine_look_up(struct clamd_engine *e, int flags)
+/* Takes an address in digits; returns false where it is a name. */
+static bool
+engine_is_numeric(struct clamd_engine *e)
 {
-	struct clamd_address	 address[CLAMD_ADDRESSES_MAX];
-	struct addrinfo		 hints, *list, *ai;
-	unsigned int		 n = 0;
+	struct clamd_address	 a;
+	struct addrinfo		 hints, *ai;
 
-	if (e->path != NULL)
-		return;
 	memset(&hints, 0, sizeof(hints));
 	hints.ai_socktype = SOCK_STREAM;
-	hints.ai_flags = flags;
-	if (getaddrinfo(e->host, e->port, &hints, &list) != 0)
-		return;
-	memset(address, 0, sizeof(address));
-	for (ai = list; ai != NULL && n < CLAMD_ADDRESSES_MAX;
-	    ai = ai->ai_next)
-		if (ai->ai_addrlen <= sizeof(address[n].sa)) {
-			memcpy(&address[n].sa, ai->ai_addr, ai->ai_addrlen);
-			address[n++].len = ai->ai_addrlen;
-		}
-	freeaddrinfo(list);
-	clamd_engine_set_addresses(e, address, n);
+	hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+	if (getaddrinfo(e->host, e->port, &hints, &ai) != 0)
+		return false;
+	memset(&a, 0, sizeof(a));
+	memcpy(&a.sa, ai->ai_addr, ai->ai_addrlen);
+	a.len = ai->ai_addrlen;
+	freeaddrinfo(ai);
+	clamd_engine_set_addresses(e, &a, 1);
+	return true;
 }
 
 int
@@ -182,7 +177,7 @@ clamd_engine_init(struct clamd_engine *e, const char *address)
 	if ((e->name = strdup(address)) == NULL ||
 	    engine_parse(e, address) == -1)
 		return -1;
-	engine_look_up(e, AI_NUMERICHOST);
+	e->is_name = e->path == NULL && !engine_is_numeric(e);
 	return 0;
 }
 
@@ -243,10 +238,43 @@ clamd_engine_set_addresses(struct clamd_engine *e,
 	atomic_store(&sh->turn, turn + 1);
 }
 
-void
-clamd_engine_resolve(struct clamd_engine *e)
+/* An address of IPv6, or what it stands for. */
+static void
+set_address(struct clamd_address *a, const unsigned char *ip, in_port_t port)
 {
-	engine_look_up(e, 0);
+	struct sockaddr_in	*in = (void *)&a->sa;
+	struct sockaddr_in6	*in6 = (void *)&a->sa;
+	struct in6_addr		 addr;
+
+	memset(a, 0, sizeof(*a));
+	memcpy(&addr, ip, sizeof(addr));
+	if (IN6_IS_ADDR_V4MAPPED(&addr)) {
+		in->sin_family = AF_INET;
+		in->sin_port = port;
+		memcpy(&in->sin_addr, ip + 12, sizeof(in->sin_addr));
+		a->len = sizeof(*in);
+	} else {
+		in6->sin6_family = AF_INET6;
+		in6->sin6_port = port;
+		in6->sin6_addr = addr;
+		a->len = sizeof(*in6);
+	}
+}
+
+void
+clamd_engine_take(struct clamd_engine *e, const struct lookup_answer *found)
+{
+	struct clamd_address	 address[CLAMD_ADDRESSES_MAX];
+	in_port_t		 port;
+	unsigned int		 n;
+
+	if (found->n <= 0)
+		return;
+	port = htons((in_port_t)strtonum(e->port, 1, 65535, NULL));
+	for (n = 0; n < CLAMD_ADDRESSES_MAX && n < (unsigned int)found->n;
+	    n++)
+		set_address(&address[n], found->address[n], port);
+	clamd_engine_set_addresses(e, address, n);
 }
 
 void
@@ -562,10 +590,11 @@ keeper(void)
 	return (uint64_t)getpid() << 32 | (uint64_t)(clamd_now() / 1000);
 }
 
+/* Another process may have looked at the clock behind this one. */
 static bool
 keeper_is_late(uint64_t old, uint64_t mine)
 {
-	return (uint32_t)mine - (uint32_t)old > KEEP_MS / 1000;
+	return (int32_t)((uint32_t)mine - (uint32_t)old) > KEEP_MS / 1000;
 }
 
 bool

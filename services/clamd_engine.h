@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lookup.h"
+
 /* Addresses of a name that are tried. */
 #define CLAMD_ADDRESSES_MAX	4
 
@@ -29,6 +31,7 @@ struct clamd_engine {
 	char			*path;		/* of a Unix socket, or NULL */
 	char			*host;
 	char			*port;
+	bool			 is_name;	/* to be looked up */
 	struct clamd_shared	*shared;	/* what all processes know */
 	struct service_backend	*backend;	/* for people, or NULL */
 	bool			 is_told;	/* that it does not answer */
@@ -55,7 +58,7 @@ int	 clamd_wait_for(const struct clamd_wait *w, int fd, short events,
 /*
  * Understands an address, and makes the memory that processes forked later
  * share.  An address in digits is known at once, one of a name is looked up
- * by clamd_engine_resolve().  Returns 0, or -1 with errno; fini takes both.
+ * by who polls.  Returns 0, or -1 with errno; fini takes both.
  */
 int	 clamd_engine_init(struct clamd_engine *e, const char *address);
 void	 clamd_engine_fini(struct clamd_engine *e);
@@ -68,10 +71,11 @@ void	 clamd_engine_inherit(struct clamd_engine *e,
 	    const struct clamd_engine *other);
 
 /*
- * Looks its name up, which may block; what was known stays where that fails.
- * For one process alone.  set_addresses does so with addresses at hand.
+ * Takes what was found for its name; what was known stays where that is
+ * nothing.  For one process alone.  set_addresses does so with addresses.
  */
-void	 clamd_engine_resolve(struct clamd_engine *e);
+void	 clamd_engine_take(struct clamd_engine *e,
+	    const struct lookup_answer *found);
 void	 clamd_engine_set_addresses(struct clamd_engine *e,
 	    const struct clamd_address *address, unsigned int n);
 bool	 clamd_engine_has_address(const struct clamd_engine *e);

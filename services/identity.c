@@ -38,14 +38,18 @@ is_printable(const char *p, size_t len)
  * what is to be freed, or NULL.
  */
 static char *
-identity_decode(struct slice value, bool must_decode)
+identity_decode(struct txn *t, struct slice value, bool must_decode)
 {
 	size_t	 n = value.len, size = n + 4;
 	char	*plain, *padded;
 	int	 len;
 
-	if (n == 0 || (plain = malloc(2 * size)) == NULL)
+	if (n == 0)
 		return NULL;
+	if ((plain = malloc(2 * size)) == NULL) {
+		t->identity_failed = true;
+		return NULL;
+	}
 	padded = plain + size;
 	memcpy(padded, value.p, n);
 	while (n % 4 != 0)
@@ -62,12 +66,12 @@ identity_decode(struct slice value, bool must_decode)
 }
 
 static char *
-identity_make(struct slice value)
+identity_make(struct txn *t, struct slice value)
 {
 	char	*text = NULL, *start;
 
 	if (value.len < IDENTITY_MAX)
-		text = identity_decode(value, false);
+		text = identity_decode(t, value, false);
 	else
 		value.len = IDENTITY_MAX;
 	if (text == NULL)
@@ -126,7 +130,7 @@ add_groups(struct bytes *out, struct slice list)
  * not decoded, even if it could be.
  */
 static int
-add_field(struct bytes *out, struct slice value)
+add_field(struct txn *t, struct bytes *out, struct slice value)
 {
 	struct slice	 list = value, one;
 	bool		 encoded = true;
@@ -134,12 +138,12 @@ add_field(struct bytes *out, struct slice value)
 	int		 result = 0;
 
 	while (encoded && next_group(&list, &one)) {
-		text = identity_decode(slice_trim(one), true);
+		text = identity_decode(t, slice_trim(one), true);
 		encoded = text != NULL;
 		free(text);
 	}
 	while (result == 0 && next_group(&value, &one)) {
-		text = identity_decode(slice_trim(one), encoded);
+		text = identity_decode(t, slice_trim(one), encoded);
 		if (text != NULL) {
 			one.p = text;
 			one.len = strlen(text);
@@ -151,20 +155,31 @@ add_field(struct bytes *out, struct slice value)
 }
 
 static char *
-identity_make_groups(const struct header *h)
+identity_make_groups(struct txn *t)
 {
-	struct bytes	 out;
-	unsigned int	 i;
-	int		 result = 0;
+	const struct header	*h = &t->request->header;
+	struct bytes		 out;
+	unsigned int		 i;
+	int			 result = 0;
 
 	memset(&out, 0, sizeof(out));
 	for (i = 0; i < h->count && result == 0; i++)
 		if (slice_is_nocase(h->field[i].name,
 		    "X-Authenticated-Groups"))
-			result = add_field(&out, h->field[i].value);
+			result = add_field(t, &out, h->field[i].value);
 	if (result == -1 || bytes_add(&out, "", 1) == -1)
 		bytes_free(&out);
 	return out.p;
+}
+
+/* Nobody, and a failure of the service that has asked, without memory. */
+static const char *
+identity_show(struct txn *t, enum txn_identity which)
+{
+	if (t->identity[which] != NULL)
+		return t->identity[which];
+	t->identity_failed = true;
+	return "";
 }
 
 static const char *
@@ -177,10 +192,10 @@ identity_get(struct txn *t, enum txn_identity which, const char *const *names)
 	if (t->identity[which] == NULL) {
 		for (i = 0; names[i] != NULL && f == NULL; i++)
 			f = header_find(&t->request->header, names[i]);
-		t->identity[which] = identity_make(f != NULL ? f->value :
+		t->identity[which] = identity_make(t, f != NULL ? f->value :
 		    none);
 	}
-	return t->identity[which] != NULL ? t->identity[which] : "";
+	return identity_show(t, which);
 }
 
 const char *
@@ -203,9 +218,7 @@ txn_user(struct txn *t)
 const char *
 txn_groups(struct txn *t)
 {
-	char	**groups = &t->identity[TXN_GROUPS];
-
-	if (*groups == NULL)
-		*groups = identity_make_groups(&t->request->header);
-	return *groups != NULL ? *groups : "";
+	if (t->identity[TXN_GROUPS] == NULL)
+		t->identity[TXN_GROUPS] = identity_make_groups(t);
+	return identity_show(t, TXN_GROUPS);
 }

@@ -45,9 +45,9 @@ find_length(const struct txn *t, struct slice head, uint64_t *length)
 
 	*length = UINT64_MAX;
 	while (http_next_field(head, &pos, &f)) {
-		if (slice_is_nocase(slice_trim(f.name), "Content-Range"))
+		if (slice_is_nocase(f.name, "Content-Range"))
 			return -1;
-		if (!slice_is_nocase(slice_trim(f.name), "Content-Length"))
+		if (!slice_is_nocase(f.name, "Content-Length"))
 			continue;
 		if (chars_parse_uint(f.value, UINT64_MAX / 2, &n) == -1 ||
 		    (*length != UINT64_MAX && *length != n))

@@ -294,7 +294,8 @@ const char *txn_service_path(const struct txn *txn);
  * X-Client-Username, the groups in X-Authenticated-Groups, which may be there
  * several times.  Base64 is decoded and a leading "scheme://" dropped.  Groups
  * are separated by commas; the name of one, like LDAP's, may have some too.
- * Terminated, never NULL.
+ * Terminated, never NULL.  Without memory they are "", and the service has
+ * failed unless it returns VERDICT_REPLACED.
  */
 const char *txn_client_address(struct txn *txn);
 const char *txn_user(struct txn *txn);

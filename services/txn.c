@@ -1036,6 +1036,8 @@ txn_check_step(struct txn *t, enum verdict verdict)
 		return txn_fail(t, t->body.fault.why);
 	if (t->read_failed)
 		return txn_fail(t, "body could not be read");
+	if (t->identity_failed && verdict != VERDICT_REPLACED)
+		return txn_fail(t, "no memory for who has asked");
 	if (t->released > 0 && verdict == VERDICT_REWRITTEN)
 		return txn_fail(t, "service rewrote what it had released");
 	if (verdict != VERDICT_REWRITTEN)

@@ -108,6 +108,7 @@ struct txn {
 	struct bytes		 peeked;
 	size_t			 reply_headers_len;
 	char			*identity[TXN_NIDENTITY];
+	bool			 identity_failed;	/* no memory for it */
 
 	/* large, not zeroed by txn_init(), what is seldom used last */
 	char			 why[TXN_NOTE_MAX];	/* "": no reason */

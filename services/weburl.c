@@ -156,11 +156,12 @@ normalize_v4(char *host, size_t *len)
 }
 
 /*
- * Does it stand for an address of IPv4, its last four bytes?  RFC 4291 2.5.5
- * (mapped, compatible), RFC 2765 2.1 (translated), RFC 6052 2.1 (NAT64).
+ * The address of IPv4 that it stands for, or NULL: its last four bytes, by RFC
+ * 4291 2.5.5 (mapped, compatible), RFC 2765 2.1 (translated), RFC 6052 2.1
+ * (NAT64), or those behind the prefix of RFC 3056 2 (6to4).
  */
-static bool
-is_wrapped(const struct in6_addr *in6)
+static const unsigned char *
+find_wrapped(const struct in6_addr *in6)
 {
 	static const unsigned char	 prefix[][12] = {
 		{ [10] = 0xff, [11] = 0xff },
@@ -171,11 +172,13 @@ is_wrapped(const struct in6_addr *in6)
 	size_t				 i;
 
 	if (IN6_IS_ADDR_UNSPECIFIED(in6) || IN6_IS_ADDR_LOOPBACK(in6))
-		return false;
+		return NULL;
+	if (in6->s6_addr[0] == 0x20 && in6->s6_addr[1] == 0x02)
+		return in6->s6_addr + 2;
 	for (i = 0; i < sizeof(prefix) / sizeof(prefix[0]); i++)
 		if (memcmp(in6->s6_addr, prefix[i], sizeof(prefix[i])) == 0)
-			return true;
-	return false;
+			return in6->s6_addr + 12;
+	return NULL;
 }
 
 /* The text between brackets.  A zone is dropped. */
@@ -184,6 +187,7 @@ normalize_v6(char *host, size_t *len, struct slice text)
 {
 	char		 copy[INET6_ADDRSTRLEN];
 	const char	*zone;
+	const void	*v4;
 	struct in6_addr	 in6;
 
 	if ((zone = memchr(text.p, '%', text.len)) != NULL)
@@ -194,9 +198,8 @@ normalize_v6(char *host, size_t *len, struct slice text)
 	copy[text.len] = '\0';
 	if (inet_pton(AF_INET6, copy, &in6) != 1)
 		return -1;
-	if (is_wrapped(&in6)) {
-		if (inet_ntop(AF_INET, in6.s6_addr + 12, host,
-		    INET_ADDRSTRLEN) == NULL)
+	if ((v4 = find_wrapped(&in6)) != NULL) {
+		if (inet_ntop(AF_INET, v4, host, INET_ADDRSTRLEN) == NULL)
 			return -1;
 		*len = strlen(host);
 		return 0;
@@ -369,45 +372,91 @@ close_segment(const char *text, size_t from, size_t segment, size_t n)
 	return n;
 }
 
-/* Returns 0, or -1 where it does not fit. */
+/*
+ * A path on its way into its normal form.  Of one that does not fit the
+ * segments behind the limit are counted, as each ".." takes one of them away
+ * before it reaches what is kept.
+ */
+struct path {
+	char	*text;
+	size_t	 from;		/* behind the first slash */
+	size_t	 room;		/* bytes that are kept */
+	size_t	 segment;	/* where the last one begins */
+	size_t	 n;
+	size_t	 cut;		/* where the first that does not fit begins */
+	size_t	 behind;	/* segments from there on */
+};
+
+static void
+end_segment(struct path *p, bool has_slash)
+{
+	bool	 is_up = p->n - p->segment == 2 &&
+		    memcmp(p->text + p->segment, "..", 2) == 0;
+	size_t	 closed = close_segment(p->text,
+		    p->behind > 0 ? p->room : p->from, p->segment, p->n);
+
+	if (p->behind > 0) {
+		if (is_up)
+			p->behind--;
+		else if (closed > p->segment)
+			p->behind++;
+		p->n = p->behind > 0 ? p->room : p->cut;
+	} else if (closed < p->n || closed == p->segment)
+		p->n = closed;
+	else if (p->n + has_slash <= p->room) {
+		if (has_slash)
+			p->text[p->n++] = '/';
+	} else {
+		p->cut = p->segment;
+		p->behind = 1;
+		p->n = p->room;
+	}
+	p->segment = p->n;
+}
+
+/* Puts the next one in, while it matters: three bytes tell "..". */
+static void
+add_byte(struct path *p, struct slice s, size_t *i)
+{
+	char	 unused[3];
+
+	if (p->n < p->room + 3)
+		p->n += put(p->text + p->n, s, i);
+	else
+		(void)put(unused, s, i);
+}
+
+/* Returns 0, or -1 where it does not fit: its beginning is there then. */
 static int
 set_path(struct weburl *u, struct slice s)
 {
-	size_t	 n = u->host_len, max = n + WEBURL_PATH_MAX, from, segment;
-	size_t	 i = 0, closed;
-	bool	 is_query = false;
+	struct path	 p = { .text = u->text, .n = u->host_len };
+	size_t		 max = p.n + WEBURL_PATH_MAX, i = 0;
 
-	if (s.len > WEBURL_PATH_MAX)
-		return -1;
-	u->text[n++] = '/';
-	from = segment = n;
+	/* the byte behind the limit tells whether a segment ends there */
+	p.room = max + 1;
+	p.text[p.n++] = '/';
+	p.from = p.segment = p.n;
 	if (s.len > 0 && s.p[0] == '/')
 		i = 1;
-	/* what is put in at once fits behind the limit */
-	while (i < s.len && n <= max) {
-		if (!is_query && (s.p[i] == '/' || s.p[i] == '\\')) {
-			closed = close_segment(u->text, from, segment, n);
-			if (closed == n && n > segment)
-				u->text[n++] = '/';
-			else
-				n = closed;
-			segment = n;
-			i++;
-		} else if (!is_query && s.p[i] == '?') {
-			n = close_segment(u->text, from, segment, n);
-			u->text[n++] = '?';
-			is_query = true;
+	while (i < s.len && s.p[i] != '?')
+		if (s.p[i] == '/' || s.p[i] == '\\') {
+			end_segment(&p, true);
 			i++;
 		} else
-			n += put(u->text + n, s, &i);
+			add_byte(&p, s, &i);
+	end_segment(&p, false);
+	if (i < s.len && p.n < p.room) {
+		p.text[p.n++] = '?';
+		for (i++; i < s.len && p.n < p.room;)
+			add_byte(&p, s, &i);
 	}
-	if (n > max)
-		return -1;
-	if (!is_query)
-		n = close_segment(u->text, from, segment, n);
+	u->is_cut = p.n > max;
+	if (u->is_cut)
+		p.n = p.room;
 	/* "/" alone is the host */
-	u->len = n == from ? u->host_len : n;
-	return 0;
+	u->len = p.n == p.from ? u->host_len : p.n;
+	return u->is_cut || s.len > WEBURL_PATH_MAX ? -1 : 0;
 }
 
 /* ---- what others call --------------------------------------------------- */

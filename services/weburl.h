@@ -27,6 +27,7 @@ struct weburl {
 	const char	*why;		/* after -1 */
 	size_t		 host_len;	/* 0: there is none */
 	size_t		 len;
+	bool		 is_cut;	/* the text goes on */
 	bool		 is_address;	/* nothing is above it */
 	bool		 is_invalid;	/* numbers that are no address */
 	char		 text[WEBURL_HOST_MAX + WEBURL_PATH_MAX + 8]; /* NUL */
@@ -38,7 +39,9 @@ struct weburl {
  * absolute target has its host, whatever that field says (RFC 9112 3.2.2).
  * Returns 0, or -1 and why: there is no host or none that could exist,
  * recipients differ on which it is, or the path is too long.  Only then
- * host_len is not 0: the text is the host alone.
+ * host_len is not 0, and the text is there: where is_cut is set its path has
+ * one byte more than WEBURL_PATH_MAX, whatever follows, and may end in the
+ * middle of an escape.
  */
 int	 weburl_parse(struct weburl *u, struct slice target,
 	    struct slice host);

@@ -22,8 +22,10 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -76,6 +78,29 @@ clock_gettime(clockid_t id, struct timespec *ts)
 
 	ts->tv_sec += (time_t)skipped;
 	return n;
+}
+
+/* ---- the name server ---------------------------------------------------- */
+
+/* dead.example is answered when the other end of it is closed; or -1. */
+static int	 dead = -1;
+
+/* That of the C library but for that. */
+int
+getaddrinfo(const char *name, const char *port, const struct addrinfo *hints,
+    struct addrinfo **list)
+{
+	int	 (*real)(const char *, const char *, const struct addrinfo *,
+		    struct addrinfo **);
+	char	 byte;
+
+	if (strcmp(name, "dead.example") == 0) {
+		if ((hints->ai_flags & AI_NUMERICHOST) == 0)
+			(void)!read(dead, &byte, 1);
+		return EAI_NONAME;
+	}
+	*(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+	return real(name, port, hints, list);
 }
 
 /* ---- the false clamd ---------------------------------------------------- */
@@ -577,6 +602,25 @@ START_TEST(session_is_kept_and_renewed)
 }
 END_TEST
 
+/* A place is its keeper's, whose clock may be ahead of ours by a second. */
+START_TEST(place_is_kept)
+{
+	struct clamd_engine	 mine, other;
+
+	ck_assert_int_eq(clamd_engine_init(&mine, address), 0);
+	ck_assert(clamd_engine_keep(&mine, 1));
+	other = mine;
+	other.place = -1;
+	skipped -= 2;
+	ck_assert(!clamd_engine_keep(&other, 1));
+	skipped += 2 + 5;
+	ck_assert(!clamd_engine_keep(&other, 1));
+	skipped += 30;
+	ck_assert(clamd_engine_keep(&other, 1));
+	clamd_engine_fini(&mine);
+}
+END_TEST
+
 START_TEST(others_take_over)
 {
 	static const char	 ok[] = "%u: stream: OK";
@@ -830,6 +874,47 @@ START_TEST(what_is_known_is_handed_on)
 	ck_assert_uint_eq(clamd_version(old), 0);
 	clamd_free(c);
 	clamd_free(old);
+}
+END_TEST
+
+/* Nobody listens there, which is another fault than that it has none. */
+static bool
+has_address(const struct service_backend *b)
+{
+	struct vital_state	 state;
+
+	vital_get(b, &state);
+	return strstr(state.why, strerror(EHOSTUNREACH)) == NULL;
+}
+
+/* A name server that is dead holds up no other engine, and no name for ever. */
+START_TEST(dead_name_holds_up_nobody)
+{
+	struct clamd		*c = client(&patient, "dead.example:1",
+				    address);
+	struct service_backend	 b;
+	uint64_t		 before;
+	int			 i, end[2];
+
+	ck_assert_int_eq(pipe(end), 0);
+	dead = end[0];
+	ck_assert_int_eq(clamd_add(c, "localhost:1"), 0);
+	memset(&b, 0, sizeof(b));
+	clamd_tell(c, &b);
+	for (i = 0; i < 3; i++) {
+		(void)snprintf(orders->version, sizeof(orders->version),
+		    "ClamAV 1.4.6/%d/now", i);
+		before = clamd_version(c);
+		clamd_poll(c, NULL);
+		ck_assert_uint_ne(clamd_version(c), before);
+	}
+	ck_assert(!has_address(&b));
+	/* it gives up; the next has its turn */
+	ck_assert_int_eq(close(end[1]), 0);
+	while (!has_address(&b))
+		clamd_poll(c, NULL);
+	clamd_free(c);
+	(void)close(end[0]);
 }
 END_TEST
 
@@ -1207,6 +1292,7 @@ add(TCase *tc)
 	tcase_add_test(tc, every_byte_may_be_garbage);
 	tcase_add_test(tc, silence_is_a_timeout);
 	tcase_add_test(tc, session_is_kept_and_renewed);
+	tcase_add_test(tc, place_is_kept);
 	tcase_add_test(tc, others_take_over);
 	tcase_add_test(tc, reason_outlives_who_is_down);
 	tcase_add_test(tc, bodies_arrive);
@@ -1216,6 +1302,7 @@ add(TCase *tc)
 	tcase_add_test(tc, version_is_that_of_who_is_there);
 	tcase_add_test(tc, version_that_is_old_is_none);
 	tcase_add_test(tc, what_is_known_is_handed_on);
+	tcase_add_test(tc, dead_name_holds_up_nobody);
 	tcase_add_test(tc, silent_engine_is_left_alone);
 	tcase_add_test(tc, stopped_engine_is_left_alone);
 	tcase_add_test(tc, addresses_share_the_time);

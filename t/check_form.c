@@ -4,6 +4,7 @@
  * where parts begin and end.  Whatever some reader of a form may see as a part
  * has to be one here, or the form has to be in doubt.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -190,6 +191,54 @@ START_TEST(parts_of_a_form)
 }
 END_TEST
 
+/* What the header of a part says of it: "c"oded, "n"ested. */
+static const struct {
+	const char	*head;
+	const char	*expect;
+} heads[] = {
+	{ "A: b", "" },
+	{ "Content-Transfer-Encoding: binary", "" },
+	{ "Content-Transfer-Encoding:\r\n 8bit\t", "" },
+	{ "content-transfer-encoding:7BIT\r\nA: b", "" },
+	{ "Content-Transfer-Encoding:\r\nA: base64", "" },
+	{ "Content-Transfer-Encoding: base64", "c" },
+	{ "A: b\r\nContent-Transfer-Encoding : Quoted-Printable", "c" },
+	{ "Content-Transfer-Encoding: binary, base64", "c" },
+	{ "Content-Transfer-Encoding: 8bit\r\n base64", "c" },
+	{ "Content-Transfer-Encoding: 8bit\n"
+	    "Content-Transfer-Encoding: base64", "c" },
+	{ "Content-Type: text/plain", "" },
+	{ "Content-Type: Multipart/mixed; boundary=YY", "n" },
+	{ "Content-Type:\r\n multipart/mixed; boundary=YY\r\n"
+	    "Content-Transfer-Encoding: base64", "cn" },
+};
+
+START_TEST(header_of_a_part)
+{
+	static const char *const	 after[] = {
+		"\r\n\r\none\r\n--XX--", "\n\none\n--XX--\n", "\r\n\r\n"
+	};
+	struct clamav_form	 f;
+	char			 text[256], saw[4], *body;
+	size_t			 i, len, at, n;
+
+	for (i = 0; i < ROWS(after); i++) {
+		len = (size_t)snprintf(text, sizeof(text), "--XX%s%s%s",
+		    i == 1 ? "\n" : "\r\n", heads[_i].head, after[i]);
+		ck_assert((body = malloc(len)) != NULL);
+		memcpy(body, text, len);
+		clamav_form_init(&f, unit_slice("XX"), body, len);
+		while (clamav_form_next(&f, &at, &n))
+			;
+		(void)snprintf(saw, sizeof(saw), "%s%s",
+		    f.is_coded ? "c" : "", f.is_nested ? "n" : "");
+		ck_assert_str_eq(saw, heads[_i].expect);
+		ck_assert(!f.is_nested || clamav_form_doubt(&f) != NULL);
+		free(body);
+	}
+}
+END_TEST
+
 /* Every body of a few pieces: nothing is read beyond it, and it ends. */
 START_TEST(any_body_has_an_end)
 {
@@ -225,6 +274,7 @@ add(TCase *tc)
 	unit_add_rows(tc, type_is_understood, types);
 	tcase_add_test(tc, boundary_has_a_limit);
 	unit_add_rows(tc, parts_of_a_form, forms);
+	unit_add_rows(tc, header_of_a_part, heads);
 	tcase_add_test(tc, any_body_has_an_end);
 }
 

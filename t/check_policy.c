@@ -35,6 +35,28 @@ extern const struct service svc_blocklist;
 static char		 folder[64];
 static struct text	 notices;
 
+static bool		 is_poor;	/* there is no memory for a copy */
+
+/* Those of the C library but for that. */
+char *
+strndup(const char *s, size_t size)
+{
+	size_t	 len = strnlen(s, size);
+	char	*copy = is_poor ? NULL : malloc(len + 1);
+
+	if (copy == NULL)
+		return NULL;
+	memcpy(copy, s, len);
+	copy[len] = '\0';
+	return copy;
+}
+
+char *
+strdup(const char *s)
+{
+	return strndup(s, strlen(s));
+}
+
 static void
 on_notice(bool warning, const char *message)
 {
@@ -200,6 +222,7 @@ static const struct {
 	{ "", "GET http://ads.example/x/../ok/x", NULL, "403 ads" },
 	/* spellings */
 	{ "", "GET http://[64:ff9b::10.0.0.1]/", NULL, "403 bad" },
+	{ "", "GET http://[2002:a00:1::1]/", NULL, "403 bad" },
 	{ "", "CONNECT [::10.0.0.1]:443", NULL, "403 bad" },
 	{ "", "CONNECT [2001:db8::1]:443", NULL, "403 bad" },
 	{ "", "CONNECT 2001:db8::1:443", NULL,
@@ -568,42 +591,49 @@ END_TEST
 #define NOT_UT1		"rule r { lists = {ads, bad} }"
 #define ALLOW_BAD	"rule a { lists = {bad} action = allow } "
 
-/* Of a URL that is too long its host is looked for, and may decide. */
+/* Of a URL that is too long expressions may decide, which are not tried. */
 static const struct {
 	const char	*more;
-	const char	*host;
+	const char	*host;		/* and how its path begins */
 	size_t		 len;		/* of path and query */
 	const char	*expect;
 	bool		 needs_expressions;
 } long_urls[] = {
-	{ "", "ads.example", 8193, "403 ads", false },
-	{ "", "www.ads.example", 8201, "403 ads", false },
-	{ "", "good.ads.example", 8193, "pass", false },
-	{ "exempt = {'ads.example'}", "ads.example", 8193, "pass", false },
-	{ "exempt = {'url.example'}", "url.example", 8193, "pass", false },
-	{ NOT_UT1, "fine.example", 8193, "pass", false },
-	{ NOT_UT1, "url.example", 8192, "pass", false },
-	{ NOT_UT1, "url.example", 8193, TOO_LONG, false },
-	{ NOT_UT1, "www.url.example", 8193, TOO_LONG, false },
-	{ NOT_UT1, "ads.example", 8193, "403 ads", false },
-	{ "rule l { lists = {ads, bad} action = log }", "url.example", 8193,
-	    "pass", false },
-	{ ALLOW_BAD "rule r { lists = {any} }", "url.example", 8193,
-	    TOO_LONG, false },
-	{ ALLOW_BAD "rule r { lists = {ads} }", "ads.example", 8193,
-	    TOO_LONG, false },
-	{ ALLOW_BAD "rule r { lists = {ads} }", "long.example", 8193,
+	{ "", "ads.example/?", 8193, "403 ads", false },
+	{ "", "www.ads.example/?", 8201, "403 ads", false },
+	{ "", "good.ads.example/?", 8193, "pass", false },
+	{ "exempt = {'ads.example'}", "ads.example/?", 8193, "pass", false },
+	{ NOT_UT1, "fine.example/?", 8193, "pass", false },
+	{ NOT_UT1, "url.example/?", 8192, "pass", false },
+	{ NOT_UT1, "url.example/?", 8193, "pass", false },
+	{ NOT_UT1, "url.example/bad?", 8193, "403 bad", false },
+	{ NOT_UT1, "www.url.example/x/..//bad/", 11000, "403 bad", false },
+	{ NOT_UT1, "url.example/badx", 8193, "pass", false },
+	{ NOT_UT1, "ads.example/?", 8193, "403 ads", false },
+	{ NOT_UT1, "url.example/fine/", 11000, "pass", false },
+	{ "rule l { lists = {ads, bad} action = log }", "url.example/bad?",
+	    8193, "log bad", false },
+	{ ALLOW_BAD "rule r { lists = {any} }", "url.example/bad/", 8193,
+	    "log bad", false },
+	{ ALLOW_BAD "rule r { lists = {any} }", "url.example/", 8193,
+	    "403 ", false },
+	{ ALLOW_BAD "rule r { lists = {ads} }", "ads.example/bad?", 8193,
+	    "log bad", false },
+	{ ALLOW_BAD "rule r { lists = {ads} }", "ads.example/?", 8193,
 	    "403 ads", false },
-	{ "", "fine.example", 8193, TOO_LONG, true },
-	{ "rule l { action = log }", "fine.example", 8193, "pass", true },
+	{ "", "fine.example/?", 8192, "pass", true },
+	{ "", "fine.example/?", 8193, TOO_LONG, true },
+	{ "", "url.example/bad?", 8193, "403 bad", true },
+	{ "rule l { action = log }", "fine.example/?", 8193, "pass", true },
 };
 
 START_TEST(long_url)
 {
 	static struct opened	 o;
 	static struct adapt	 a;
-	static char		 head[9000];
-	size_t			 n;
+	static char		 head[16384];
+	const char		*path = strchr(long_urls[_i].host, '/');
+	size_t			 n, left;
 
 	if (long_urls[_i].needs_expressions && !expr_is_built_in())
 		return;
@@ -611,10 +641,11 @@ START_TEST(long_url)
 	open_with(&o, long_urls[_i].more);
 	ck_assert_str_eq(o.errors.s, "");
 	memset(&a, 0, sizeof(a));
-	n = (size_t)snprintf(head, sizeof(head), "GET http://%s/?",
+	n = (size_t)snprintf(head, sizeof(head), "GET http://%s",
 	    long_urls[_i].host);
-	memset(head + n, 'a', long_urls[_i].len - 2);
-	n += long_urls[_i].len - 2;
+	left = long_urls[_i].len - strlen(path);
+	memset(head + n, 'a', left);
+	n += left;
 	(void)strlcpy(head + n, " HTTP/1.1\r\n\r\n", sizeof(head) - n);
 	a.ask.head = head;
 	ck_assert_str_eq(ask(&o, &a), long_urls[_i].expect);
@@ -1015,6 +1046,37 @@ START_TEST(gone)
 }
 END_TEST
 
+/* Without memory nobody knows whether a rule is for somebody. */
+START_TEST(poor)
+{
+	static const struct {
+		const char	*rule;
+		const char	*icap;
+		const char	*expect;
+	} rows[] = {
+		{ "rule a { groups = {admin} }",
+		    "X-Authenticated-Groups: admin\r\n",
+		    "fail no memory for the groups" },
+		{ "rule a { users = {joe} }", "X-Client-Username: joe\r\n",
+		    "fail no memory for who has asked" },
+		{ "rule a { }", "X-Client-Username: joe\r\n", "403 ads" },
+	};
+	struct opened	 o;
+	size_t		 i;
+
+	for (i = 0; i < ROWS(rows); i++) {
+		open_with(&o, rows[i].rule);
+		is_poor = true;
+		ck_assert_str_eq(ask_for(&o, "GET http://ads.example/",
+		    rows[i].icap), rows[i].expect);
+		is_poor = false;
+		ck_assert_str_eq(ask_for(&o, "GET http://ads.example/",
+		    rows[i].icap), "403 ads");
+		opened_fini(&o);
+	}
+}
+END_TEST
+
 static void
 add(TCase *tc)
 {
@@ -1028,6 +1090,7 @@ add(TCase *tc)
 	unit_add_rows(tc, fault, faults);
 	unit_add_rows(tc, long_url, long_urls);
 	tcase_add_test(tc, page_address);
+	tcase_add_test(tc, poor);
 	tcase_add_test(tc, changed);
 	tcase_add_test(tc, respawned);
 	tcase_add_test(tc, kept_back);

@@ -92,6 +92,9 @@ static const struct {
 	{ "http://[::ffff:0:10.0.0.1]/", "", "10.0.0.1" },
 	{ "http://[64:ff9b::10.0.0.1]/", "", "10.0.0.1" },
 	{ "http://[64:FF9B:0:0:0:0:a00:1]:8080/", "", "10.0.0.1" },
+	{ "http://[2002:a00:1::5]/", "", "10.0.0.1" },
+	{ "http://[2002:0A00:0001:2::10.0.0.2]/x", "", "10.0.0.1/x" },
+	{ "http://[2001:a00:1::5]/", "", "[2001:a00:1::5]" },
 	{ "http://[64:ff9b:1::10.0.0.1]/", "", "[64:ff9b:1::a00:1]" },
 	{ "http://[::]/", "", "[::]" },
 	{ "http://[::1]/", "", "[::1]" },
@@ -231,8 +234,8 @@ START_TEST(url_limit)
 		ck_assert_int_eq(weburl_parse(&u, s, unit_slice("")),
 		    len <= WEBURL_PATH_MAX ? 0 : -1);
 		ck_assert_uint_eq(u.host_len, 3);
-		ck_assert_uint_eq(u.len,
-		    len <= WEBURL_PATH_MAX ? 3 + len : 3);
+		ck_assert_uint_eq(u.len, 3 + len);
+		ck_assert(u.is_cut == (len > WEBURL_PATH_MAX));
 		ck_assert_uint_eq(strlen(u.text), u.len);
 		if (len > WEBURL_PATH_MAX)
 			ck_assert_str_eq(u.why, "a URL that is too long");
@@ -241,6 +244,101 @@ START_TEST(url_limit)
 		s.len = n + 8;
 		ck_assert_int_eq(weburl_parse(&u, s, unit_slice("")),
 		    len <= WEBURL_PATH_MAX ? 0 : -1);
+	}
+}
+END_TEST
+
+/* What is longer has the beginning of its normal form, and nothing else. */
+static const struct {
+	const char	*before;
+	const char	*again;		/* so many times */
+	size_t		 times;
+	const char	*behind;
+	const char	*expect;
+	bool		 is_cut;	/* it goes on like that */
+} long_paths[] = {
+	{ "a.b/", "x", 9000, "/../bad", "a.b/bad", false },
+	{ "a.b/k/", "x", 9000, "/y/z/../.././../bad", "a.b/k/bad", false },
+	{ "a.b/k/", "x", 9000, "/%2E%2e\\bad", "a.b/k/bad", false },
+	{ "a.b/k/", "x", 9000, "/y/%2e/..//bad/../..", "a.b/k/", false },
+	{ "a.b/k/", "x", 9000, "/../../..", "a.b", false },
+	{ "a.b/k/", "x", 9000, "/..?q/..", "a.b/k/?q/..", false },
+	{ "a.b", "/", 9000, "bad/", "a.b/bad/", false },
+	{ "a.b", "/.", 5000, "/bad", "a.b/bad", false },
+	{ "a.b", "/s/..", 5000, "/bad", "a.b/bad", false },
+	{ "a.b/bad/", "x", 9000, "", "a.b/bad/x", true },
+	{ "a.b/bad?", "x", 9000, "/../..", "a.b/bad?x", true },
+	{ "a.b/bad?", "/..", 9000, "", "a.b/bad?/..", true },
+	{ "a.b/", "s/", 9000, "../..?x", "a.b/s/s/", true },
+	{ "a.b/", "x", 9000, "/...", "a.b/x", true },
+	{ "a.b/", "x", 9000, "/y/../z", "a.b/x", true },
+	{ "a.b/", "\xff", 3000, "/y", "a.b/%ff%ff", true },
+};
+
+START_TEST(url_longer)
+{
+	static struct weburl	 u;
+	struct slice		 s;
+	char			*text = malloc(65536);
+	size_t			 i, len;
+
+	ck_assert_ptr_nonnull(text);
+	(void)strlcpy(text, long_paths[_i].before, 65536);
+	len = strlen(text);
+	for (i = 0; i < long_paths[_i].times; i++)
+		len += strlcpy(text + len, long_paths[_i].again, 65536 - len);
+	len += strlcpy(text + len, long_paths[_i].behind, 65536 - len);
+	ck_assert_ptr_nonnull(s.p = realloc(text, len));
+	s.len = len;
+	(void)weburl_parse(&u, s, unit_slice(""));
+	ck_assert_uint_eq(strlen(u.text), u.len);
+	ck_assert(u.is_cut == long_paths[_i].is_cut);
+	if (u.is_cut) {
+		ck_assert_uint_eq(u.len, 3 + WEBURL_PATH_MAX + 1);
+		u.text[strlen(long_paths[_i].expect)] = '\0';
+	}
+	ck_assert_str_eq(u.text, long_paths[_i].expect);
+	free((char *)(uintptr_t)s.p);
+}
+END_TEST
+
+/* Any path, and one with segments put in that are taken back. */
+START_TEST(url_detours)
+{
+	static const char *const	 seen[] = {
+		"/a", "/b", "/..", "/.", "//", "/%61", "/...", "/a;b"
+	};
+	static const size_t		 lengths[] = { 1, 100, 8180, 8191,
+		9000 };
+	static struct weburl		 u, v;
+	static char			 plain[256], padded[400000];
+	size_t				 n, len, deep[4];
+	unsigned int			 i, k, m, depth;
+
+	for (i = 0; i < 500; i++) {
+		n = strlcpy(plain, "a.b", sizeof(plain));
+		len = strlcpy(padded, "a.b", sizeof(padded));
+		for (k = 0; k < 6; k++) {
+			depth = arc4random_uniform(4);
+			for (m = 0; m < depth; m++) {
+				deep[m] = lengths[arc4random_uniform(
+				    ROWS(lengths))];
+				padded[len++] = '/';
+				memset(padded + len, 'x', deep[m]);
+				len += deep[m];
+			}
+			for (m = 0; m < depth; m++)
+				len += strlcpy(padded + len, "/..",
+				    sizeof(padded) - len);
+			m = arc4random_uniform(ROWS(seen));
+			n += strlcpy(plain + n, seen[m], sizeof(plain) - n);
+			len += strlcpy(padded + len, seen[m],
+			    sizeof(padded) - len);
+		}
+		(void)weburl_parse(&u, unit_slice(plain), unit_slice(""));
+		(void)weburl_parse(&v, unit_slice(padded), unit_slice(""));
+		ck_assert_msg(strcmp(u.text, v.text) == 0 && !v.is_cut,
+		    "%s: %s", plain, v.text);
 	}
 }
 END_TEST
@@ -460,6 +558,8 @@ add(TCase *tc)
 	unit_add_rows(tc, url_twice, urls);
 	tcase_add_test(tc, url_unicode);
 	tcase_add_test(tc, url_long);
+	unit_add_rows(tc, url_longer, long_paths);
+	tcase_add_test(tc, url_detours);
 	tcase_add_loop_test(tc, url_limit, 0, 2);
 	unit_add_rows(tc, form, forms);
 	unit_add_rows(tc, strict, hosts);

@@ -138,6 +138,48 @@ c 0 codedpass respmod -f "$tmp/clean" -E 'Content-Encoding: br, gzip' \
 c 0 codedpass respmod -f "$tmp/clean" -E 'Content-Encoding: br' --preview 100 \
     --expect 204
 
+step "gzip: what the engine does not understand, and others do"
+# flags that are reserved, a checksum of the header that is wrong (which clamd
+# calls clean), no gzip at all, and one in another, whose header nobody sees
+{
+	head -c 3 "$tmp/eicar.gz"
+	printf '\040'
+	tail -c +5 "$tmp/eicar.gz"
+} >"$tmp/flags.gz"
+{
+	head -c 3 "$tmp/eicar.gz"
+	printf '\002'
+	tail -c +5 "$tmp/eicar.gz" | head -c 6
+	printf '\001\002'
+	tail -c +11 "$tmp/eicar.gz"
+} >"$tmp/sum.gz"
+G='Content-Encoding: gzip'
+for file in flags.gz sum.gz clean; do
+	unscanned encoded "$tmp/$file" '' -E "$G"
+	withheld Unscanned.encoded cached "$tmp/$file" -E "$G"
+	withheld Unscanned.encoded av "$tmp/$file" -E "$G" --chunk 1
+done
+for file in flags sum; do
+	gzip -c "$tmp/$file.gz" >"$tmp/$file.gz.gz"
+	withheld Unscanned.encoded av "$tmp/$file.gz.gz" -E "$G, x-gzip"
+	withheld Unscanned.encoded av "$tmp/$file.gz.gz" -E "$G" -E "$G"
+done
+clean av "$tmp/clean"
+gzip -c "$tmp/clean" >"$tmp/clean.gz"
+gzip -cn "$tmp/clean" >"$tmp/anon.gz"
+for file in clean anon; do
+	clean av "$tmp/$file.gz" -E "$G"
+	clean cached "$tmp/$file.gz" -E 'content-encoding: , X-GZip ,'
+	clean av "$tmp/$file.gz" -E "$G" --chunk 1
+done
+# what is found all the same counts
+withheld Eicar-Test.UNOFFICIAL codedpass "$tmp/eicar" -E "$G"
+withheld Eicar-Test.UNOFFICIAL pass "$tmp/eicar.gz" -E "$G, gzip"
+for coding in zstd br deflate compress 'gzip;q=1' '"gzip"' 'gzip deflate' \
+    'deflate;q=0, gzip' exi; do
+	unscanned encoded "$tmp/eicar.deflate" '' -E "Content-Encoding: $coding"
+done
+
 if [ $types = yes ]; then
 	step "types: nothing is skipped for what hides it"
 	png='Content-Type: image/png'
@@ -215,7 +257,6 @@ clean whole "$tmp/secret.form" -E "$T"
 
 step "forms: one in a coding"
 # the engine has seen the whole, nobody the parts
-G='Content-Encoding: gzip'
 form BB "$crlf" "$0" >"$tmp/text.form"
 for file in text clean; do
 	gzip -c "$tmp/$file.form" >"$tmp/$file.form.gz"
@@ -291,6 +332,32 @@ for file in pieces lf; do
 done
 form BB '\n' "$tmp/clean" >"$tmp/lfclean.form"
 clean av "$tmp/lfclean.form" -E "$T; boundary=BB"
+
+step "forms: parts in a coding, and parts that have parts"
+# coded FIELD FILE: a part with that field
+coded() {
+	printf -- '--BB\r\n%b\r\n\r\n' "$1"
+	cat "$2"
+	printf '\r\n--BB--\r\n'
+}
+E=Content-Transfer-Encoding
+for field in "$E: base64" "$E: quoted-printable" "$E:x-uue" \
+    "content-transfer-encoding :\r\n\tBASE64" "$E: 8bit\r\n$E: base64" \
+    "A: b\n$E: base64\n\nc\r\nD: e"; do
+	coded "$field" "$tmp/clean" >"$tmp/coded.form"
+	withheld Unscanned.encoded av "$tmp/coded.form" -E "$T; boundary=BB"
+	c 0 codedpass reqmod -f "$tmp/coded.form" --echo -E "$T; boundary=BB"
+done
+unscanned encoded "$tmp/coded.form" -form -E "$T; boundary=BB"
+for field in "$E: binary" "$E:8BIT " "$E:\r\n 7bit" "$E:"; do
+	coded "$field" "$tmp/clean" >"$tmp/coded.form"
+	clean av "$tmp/coded.form" -E "$T; boundary=BB"
+done
+coded 'Content-Type: multipart/mixed; boundary=CC' "$tmp/clean" >"$tmp/in.form"
+unscanned form "$tmp/in.form" -form -E "$T; boundary=BB"
+coded "$E: base64" "$tmp/secret" >"$tmp/coded.form"
+withheld Secret-Test.UNOFFICIAL pass "$tmp/coded.form" -E "$T; boundary=BB"
+clean whole "$tmp/coded.form" -E "$T; boundary=BB"
 
 step "forms: what may pass is no excuse for what may not"
 zipped "$tmp/clean" 0100 >"$tmp/locked.zip"

@@ -44,7 +44,7 @@ letters() {
 	head -c "$1" /dev/zero | tr '\0' a
 }
 
-step "a URL that is too long, or whose host is not sure, is not passed"
+step "a URL of any length is looked for; one whose host is not sure fails"
 printf '%s\n' ads.example url.example/bad >"$tmp/ads"
 chmod a+r "$tmp/ads"
 cat >"$tmp/icapd.conf" <<-END
@@ -64,8 +64,9 @@ END
 icapd_configured
 passes ads "http://url.example/$(letters 8183)/../good"
 blocks ads "http://url.example/$(letters 8184)/../bad"
-refuses 'a URL that is too long' ads \
-    "http://url.example/$(letters 8185)/../bad"
+blocks ads "http://url.example/$(letters 8185)/../bad"
+blocks ads "http://url.example/bad/$(letters 14000)"
+passes ads "http://url.example/bad$(letters 14000)"
 blocks ads "http://www.ads.example/$(letters 8191)"
 blocks ads "http://www.ads.example/$(letters 8192)"
 blocks ads "http://ads.example/?$(letters 8200)"
