@@ -147,7 +147,7 @@ if [ "$has_status" = yes ]; then
 	step "a reload neither adds the listener nor removes it"
 	answers() {
 		url=$(sed -n 's|.*status on \(127\.0\.0\.1:[0-9]*\).*|\1|p' \
-		    "$tmp/log/events")
+		    "$tmp/log/events" | tail -n 1)
 		[ -n "$url" ] && [ "$(pid_at "$url")" = "$icapd_pid" ]
 	}
 	icapd_pid=$second
@@ -169,7 +169,7 @@ if [ "$has_status" = yes ]; then
 	"$ctl" -r "$tmp/ctl" reload >"$tmp/reload" || fail "no reload"
 	wait_until said 'status: the listener stays until a restart' ||
 	    fail "it does not say that it does not remove it"
-	answers || fail "it is open, and nobody answers"
+	wait_until answers || fail "it is open, and nobody answers"
 fi
 
 step "another daemon with the same run directory does not start"

@@ -42,7 +42,7 @@ gone=$(($(figure lost) + $(figure retried)))
 wait_until has_workers 8 || fail "not 8 workers, or a zombie"
 
 step "a client that crashes workers does not slow others"
-load_start others -c 4
+load_start others -i 1 -c 4
 load_once crasher -1 -c 1 -n "$CRASHES" -s crash
 [ "$(figure lost)" -eq "$CRASHES" ] || fail "not every request crashed one"
 load_stop others
@@ -137,7 +137,7 @@ step "the master is killed: no worker is left"
 conf workers 4
 life_start
 wait_until has_workers 4 || fail "not 4 workers"
-load_start orphan -c 2
+load_start orphan -i 1 -c 2
 icapd_family=$(family "$icapd_pid")
 kill -KILL "$icapd_pid"
 icapd_ended 137

@@ -54,7 +54,7 @@ of_upgrade() {
 step "HUP under load, $ROUNDS times: nothing is lost"
 conf workers 20
 life_start
-load_start reload -c "$CONNECTIONS"
+load_start reload -i 1 -c "$CONNECTIONS"
 round=0
 while [ "$round" -lt "$ROUNDS" ]; do
 	round=$((round + 1))
@@ -68,7 +68,7 @@ none_lost
 
 step "HUP with a bad file: everything stays"
 old=$(icapd_workers)
-load_start bad -c "$CONNECTIONS"
+load_start bad -i 1 -c "$CONNECTIONS"
 echo "nonsense" >>"$tmp/conf"
 kill -HUP "$icapd_pid"
 wait_said 1 'reload failed: .*conf:[0-9]*: bad line; generation [0-9]* goes on'
@@ -131,7 +131,7 @@ conf workers 20 pid-file "$tmp/run/pid" run-dir "$tmp/run"
 life_start
 # it says where it listens before it writes that
 wait_until is_in_file "$icapd_pid" || fail "another pid in the file"
-load_start upgrade -c "$CONNECTIONS"
+load_start upgrade -i 1 -c "$CONNECTIONS"
 first=$icapd_pid
 kill -USR2 "$icapd_pid"
 wait_said 1 'the new binary (pid [0-9]*) serves'
@@ -157,7 +157,7 @@ wait_until has_workers 20 || fail "not 20 workers"
 
 step "USR2 with a broken binary: the old one serves on"
 old=$(icapd_workers)
-load_start broken -c "$CONNECTIONS"
+load_start broken -i 1 -c "$CONNECTIONS"
 mv "$lifed" "$lifed.good"
 printf '#!/bin/sh\nexit 3\n' >"$lifed"
 chmod 755 "$lifed"
@@ -214,7 +214,7 @@ serves_instance() {
 }
 
 instance 1
-load_start restart -c "$CONNECTIONS"
+load_start restart -i 1 -c "$CONNECTIONS"
 for round in 2 3 4; do
 	old=$icapd_pid
 	kill -TERM "$icapd_pid"
@@ -225,7 +225,7 @@ load_stop restart
 none_lost
 
 step "start the next before the last one is stopped"
-load_start overlap -c "$CONNECTIONS"
+load_start overlap -i 1 -c "$CONNECTIONS"
 for round in 5 6; do
 	old=$icapd_pid
 	instance "$round"
