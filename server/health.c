@@ -101,7 +101,8 @@ static void
 format_backends(struct page *p, const struct snapshot *s)
 {
 	struct health	 h;
-	const char	*last = "", *mark;
+	char		 last[sizeof(h.is.service)] = "";
+	const char	*mark;
 	unsigned int	 i = 0, n, all;
 
 	while (health_next(s, &i, &h)) {
@@ -113,7 +114,7 @@ format_backends(struct page *p, const struct snapshot *s)
 			    "up%s\n", n == all ? "+" : n == 0 && h.needed ?
 			    "-" : "!", h.service, n, all, h.needed ? "" :
 			    ", none is needed");
-		last = h.service;
+		(void)strlcpy(last, h.service, sizeof(last));
 		page_addf(p, "[%s] service %s: %s: %s%s%s%s%s\n", mark,
 		    h.service, h.name, vital_state_name(h.state),
 		    h.since != 0 ? " " : "", health_since(&h),
