@@ -468,6 +468,25 @@ send_stream(struct clamd *c, struct clamd_engine *e, struct clamd_job *job)
 	return 0;
 }
 
+/*
+ * By descriptor where the engine takes them, unless Linux does not: one user's
+ * processes may have so many on their way, unread, as the sender may have open
+ * (ETOOMANYREFS, unix(7)). Nothing of the message was sent then.
+ */
+static int
+send_body(struct clamd *c, struct clamd_engine *e, struct clamd_job *job)
+{
+	int	 sent;
+
+	if (e->mode == CLAMD_FILDES) {
+		sent = send_descriptor(c, e, job);
+		if (sent != -1 || errno != ETOOMANYREFS)
+			return sent;
+		e->id--;
+	}
+	return send_stream(c, e, job);
+}
+
 /* ---- asking ------------------------------------------------------------- */
 
 /*
@@ -638,8 +657,7 @@ engine_ask(struct clamd *c, struct clamd_engine *e, struct clamd_job *job,
 		return 0;
 	}
 	version = clamd_engine_version(e);
-	sent = e->mode == CLAMD_FILDES ? send_descriptor(c, e, job) :
-	    send_stream(c, e, job);
+	sent = send_body(c, e, job);
 	if (sent == -1 && errno != EPIPE && errno != ECONNRESET)
 		return engine_fault(e, CLAMD_SEND, job->deadline, v);
 	len = engine_read(c, e, reply, earlier(job->deadline,

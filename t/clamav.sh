@@ -36,6 +36,7 @@ stream=stream:$tmp/clamd.sock
 	cat <<-'END'
 	listen "127.0.0.1:0" { workers = 210 defer-accept = off }
 	log "-" { form = text }
+	process { files = 32 }
 	END
 	for policy in block pass fail; do
 		name=$policy
@@ -305,6 +306,37 @@ for _ in 1 2 3 4 5; do
 	clean av-stream "$tmp/text"
 	infected av "$tmp/eicar"
 done
+[ "$(count "$tmp/icapd.out" unscanned)" -eq "$before" ] ||
+    fail "bodies were not scanned"
+
+# has_connections N: to the socket of clamd, whether it has accepted them or not
+has_connections() {
+	[ "$(grep -c -F "$tmp/clamd.sock" /proc/net/unix)" -gt "$1" ]
+}
+
+# As many as `files' above: more are not taken while clamd does not read them.
+step "more descriptors on their way than Linux lets a user have"
+kill -STOP "$clamd_pid"
+before=$(count "$tmp/icapd.out" unscanned)
+many=
+while [ "${#many}" -lt 50 ]; do
+	many=x$many
+	start "$many" "$icapc" respmod -f "$tmp/clean" --expect 204 \
+	    "icap://127.0.0.1:$icapd_port/slow"
+	eval "pid_$many=\$started_pid"
+done
+start found "$icapc" respmod -f "$tmp/eicar" \
+    "icap://127.0.0.1:$icapd_port/slow"
+found=$started_pid
+wait_until has_connections 50 || fail "clamd is not asked"
+kill -CONT "$clamd_pid"
+while [ -n "$many" ]; do
+	eval "reap \$pid_$many"
+	[ "$status" -eq 0 ] || fail "not scanned: $(cat "$tmp/$many.out")"
+	many=${many#x}
+done
+reap "$found"
+[ "$status" -eq 3 ] || fail "EICAR: status $status instead of 3"
 [ "$(count "$tmp/icapd.out" unscanned)" -eq "$before" ] ||
     fail "bodies were not scanned"
 
