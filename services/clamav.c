@@ -24,6 +24,9 @@
 /* Bytes that tell what a reader needs to know of gzip: RFC 1952 2.3. */
 #define GZIP_HEAD	4
 
+/* First bytes by which an engine may take it for something else. */
+#define GZIP_BYTES	520
+
 /* Longest value of a header of ours, bytes. */
 #define VALUE_MAX	512
 
@@ -53,7 +56,7 @@ struct scan {
 	bool			 is_typed;	/* it is known what it is */
 	size_t			 nfirst;
 	size_t			 ngzip;
-	unsigned char		 gzip[GZIP_HEAD];	/* its first bytes */
+	unsigned char		 gzip[GZIP_BYTES];	/* its first bytes */
 	uint64_t		 size;		/* of the body */
 	int64_t			 deadline;
 	bool			 has_key;
@@ -107,8 +110,37 @@ static const cfg_opt_t	 clamav_options[] = {
 static void
 note_gzip(struct scan *s, const char *bytes, size_t len)
 {
-	for (; s->ngzip < GZIP_HEAD && len > 0; len--)
-		s->gzip[s->ngzip++] = (unsigned char)*bytes++;
+	if (len > GZIP_BYTES - s->ngzip)
+		len = GZIP_BYTES - s->ngzip;
+	memcpy(s->gzip + s->ngzip, bytes, len);
+	s->ngzip += len;
+}
+
+/*
+ * Does it look like something else to clamd, too, which goes by that then and
+ * does not undo it?  These are those of its types that begin elsewhere than at
+ * the first byte: FEXTRA, FNAME, or a stored block, may hold them.
+ */
+static bool
+is_else(const struct scan *s)
+{
+	static const struct {
+		size_t		 at;
+		const char	*magic;
+		size_t		 len;
+	} type[] = {
+		{ 4, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", 8 },
+		{ 257, "ustar", 5 },
+		{ 512, "EFI PART", 8 },
+	};
+	size_t	 i;
+
+	for (i = 0; i < sizeof(type) / sizeof(type[0]); i++)
+		if (s->ngzip >= type[i].at + type[i].len &&
+		    memcmp(s->gzip + type[i].at, type[i].magic,
+		    type[i].len) == 0)
+			return true;
+	return false;
 }
 
 /*
@@ -126,7 +158,7 @@ is_odd_gzip(const struct scan *s)
 		return false;
 	return s->ncodings > 1 || s->ngzip < GZIP_HEAD ||
 	    memcmp(s->gzip, magic, sizeof(magic)) != 0 ||
-	    (s->gzip[3] & odd) != 0;
+	    (s->gzip[3] & odd) != 0 || is_else(s);
 }
 
 /* ---- verdicts ----------------------------------------------------------- */

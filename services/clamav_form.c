@@ -231,23 +231,41 @@ take_field_value(struct slice s)
 }
 
 /*
- * Is something else to be undone than what means nothing (RFC 2045 6.1)?  The
- * name counts wherever it stands: one too many costs no more than a doubt.
+ * The value of the next field of that name, which counts wherever it stands:
+ * one too many costs no more than a doubt.
  */
+static bool
+next_value(struct slice *head, const char *name, struct slice *value)
+{
+	if (!find_nocase(head, name))
+		return false;
+	(void)cut(head, strlen(name));
+	*value = take_field_value(*head);
+	return true;
+}
+
+/* Is something else to be undone than what means nothing (RFC 2045 6.1)? */
 static bool
 has_coding(struct slice head)
 {
-	static const char	 name[] = "content-transfer-encoding";
-	struct slice		 value;
+	struct slice	 value;
 
-	while (find_nocase(&head, name)) {
-		(void)cut(&head, sizeof(name) - 1);
-		value = take_field_value(head);
+	while (next_value(&head, "content-transfer-encoding", &value))
 		if (value.len > 0 && !slice_is_nocase(value, "binary") &&
 		    !slice_is_nocase(value, "8bit") &&
 		    !slice_is_nocase(value, "7bit"))
 			return true;
-	}
+	return false;
+}
+
+static bool
+has_parts(struct slice head)
+{
+	struct slice	 value;
+
+	while (next_value(&head, "content-type", &value))
+		if (contains_nocase(value, "multipart/"))
+			return true;
 	return false;
 }
 
@@ -257,7 +275,7 @@ note_header(struct clamav_form *f, size_t at, size_t end)
 	struct slice	 head = { f->p + at, end - at };
 
 	f->is_coded = f->is_coded || has_coding(head);
-	f->is_nested = f->is_nested || contains_nocase(head, "multipart/");
+	f->is_nested = f->is_nested || has_parts(head);
 }
 
 /* Behind the header of a part, for readers that insist on CRLF. */

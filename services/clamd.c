@@ -242,12 +242,13 @@ clamd_free(struct clamd *c)
 
 	if (c == NULL)
 		return;
+	/* its thread may still read the name of an engine */
+	lookup_free(c->lookup);
 	for (i = 0; i < c->n; i++) {
 		clamd_engine_close(&c->engine[i]);
 		clamd_engine_fini(&c->engine[i]);
 	}
 	LIST_REMOVE(c, entry);
-	lookup_free(c->lookup);
 	free(c->chunk);
 	free(c);
 }

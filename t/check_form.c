@@ -208,7 +208,9 @@ static const struct {
 	{ "Content-Transfer-Encoding: 8bit\n"
 	    "Content-Transfer-Encoding: base64", "c" },
 	{ "Content-Type: text/plain", "" },
+	{ "Content-Disposition: form-data; filename=\"multipart/x\"", "" },
 	{ "Content-Type: Multipart/mixed; boundary=YY", "n" },
+	{ "A: b\r\nContent-Type : text/x, multipart/mixed", "n" },
 	{ "Content-Type:\r\n multipart/mixed; boundary=YY\r\n"
 	    "Content-Transfer-Encoding: base64", "cn" },
 };

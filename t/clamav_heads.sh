@@ -139,8 +139,8 @@ c 0 codedpass respmod -f "$tmp/clean" -E 'Content-Encoding: br' --preview 100 \
     --expect 204
 
 step "gzip: what the engine does not understand, and others do"
-# flags that are reserved, a checksum of the header that is wrong (which clamd
-# calls clean), no gzip at all, and one in another, whose header nobody sees
+# flags that are reserved, a checksum of the header that is wrong, what looks
+# like something else (clamd calls all of them clean), no gzip at all, and one in another, whose header nobody sees
 {
 	head -c 3 "$tmp/eicar.gz"
 	printf '\040'
@@ -153,8 +153,29 @@ step "gzip: what the engine does not understand, and others do"
 	printf '\001\002'
 	tail -c +11 "$tmp/eicar.gz"
 } >"$tmp/sum.gz"
+# extra AT TEXT: eicar.gz with an extra field that has the text at that place of
+# the file; for clamd it is a tar or a disk then, and no gzip
+gzip -cn "$tmp/eicar" >"$tmp/anon.gz"
+extra() {
+	head -c 3 "$tmp/anon.gz"
+	printf '\004'
+	tail -c +5 "$tmp/anon.gz" | head -c 6
+	printf '\130\002'	# 600
+	head -c $(($1 - 12)) /dev/zero
+	printf %s "$2"
+	head -c $((612 - $1 - ${#2})) /dev/zero
+	tail -c +11 "$tmp/anon.gz"
+}
+extra 257 ustar >"$tmp/tar.gz"
+extra 512 'EFI PART' >"$tmp/disk.gz"
+{
+	head -c 3 "$tmp/anon.gz"
+	printf '\004\320\317\021\340\241\261\032\341'	# 57626 follow
+	head -c 57626 /dev/zero
+	tail -c +11 "$tmp/anon.gz"
+} >"$tmp/office.gz"
 G='Content-Encoding: gzip'
-for file in flags.gz sum.gz clean; do
+for file in flags.gz sum.gz tar.gz disk.gz office.gz clean; do
 	unscanned encoded "$tmp/$file" '' -E "$G"
 	withheld Unscanned.encoded cached "$tmp/$file" -E "$G"
 	withheld Unscanned.encoded av "$tmp/$file" -E "$G" --chunk 1
