@@ -17,12 +17,10 @@
 
 #include "../proto/chars.h"
 #include "clamav.h"
+#include "gunzip.h"
 
 /* First bytes that types are told by; within the preview that is wanted. */
 #define TYPE_BYTES	1024
-
-/* Bytes that tell what a reader needs to know of gzip: RFC 1952 2.3. */
-#define GZIP_HEAD	4
 
 /* First bytes by which an engine may take it for something else. */
 #define GZIP_BYTES	520
@@ -55,6 +53,7 @@ struct scan {
 
 	bool			 is_typed;	/* it is known what it is */
 	size_t			 nfirst;
+	bool			 is_gzip;	/* it is undone as it comes */
 	size_t			 ngzip;
 	unsigned char		 gzip[GZIP_BYTES];	/* its first bytes */
 	uint64_t		 size;		/* of the body */
@@ -107,9 +106,24 @@ static const cfg_opt_t	 clamav_options[] = {
 
 /* ---- gzip --------------------------------------------------------------- */
 
+/* A body begins: is it to be undone, to see how others would? */
+static void
+start_gzip(struct scan *s)
+{
+	if (s->ncodings == 0 || s->is_opaque)
+		return;
+	if (s->av->gunzip == NULL)
+		s->av->gunzip = gunzip_new();
+	if ((s->is_gzip = s->av->gunzip != NULL))
+		gunzip_start(s->av->gunzip);
+}
+
 static void
 note_gzip(struct scan *s, const char *bytes, size_t len)
 {
+	if (!s->is_gzip)
+		return;
+	gunzip_add(s->av->gunzip, bytes, len);
 	if (len > GZIP_BYTES - s->ngzip)
 		len = GZIP_BYTES - s->ngzip;
 	memcpy(s->gzip + s->ngzip, bytes, len);
@@ -145,20 +159,15 @@ is_else(const struct scan *s)
 
 /*
  * May a reader undo it that the engine has not understood, and called clean?
- * Some ignore a header's checksum that is wrong, and flags that are reserved.
- * With one gzip in another nobody sees the header of that.
+ * With one gzip in another nobody looks at that.
  */
 static bool
 is_odd_gzip(const struct scan *s)
 {
-	static const unsigned char	 magic[] = { 0x1f, 0x8b, 8 };
-	static const unsigned char	 odd = 0xe0 | 0x02;
-
 	if (s->ncodings == 0 || s->is_opaque || s->size == 0)
 		return false;
-	return s->ncodings > 1 || s->ngzip < GZIP_HEAD ||
-	    memcmp(s->gzip, magic, sizeof(magic)) != 0 ||
-	    (s->gzip[3] & odd) != 0 || is_else(s);
+	return s->ncodings > 1 || !s->is_gzip ||
+	    !gunzip_is_plain(s->av->gunzip) || is_else(s);
 }
 
 /* ---- verdicts ----------------------------------------------------------- */
@@ -507,6 +516,7 @@ receive(struct scan *s)
 	ssize_t		 n;
 
 	txn_want_fd(s->txn, s->length);
+	start_gzip(s);
 	s->has_key = s->av->cache != NULL &&
 	    clamav_digest_start(s->av->digest) == 0;
 	while ((n = txn_next(s->txn, &bytes)) > 0) {

@@ -32,6 +32,7 @@ struct clamav {
 	struct clamav_types	*types;		/* NULL: all are scanned */
 	struct clamav_cache	*cache;		/* NULL: off */
 	struct clamav_digest	*digest;
+	struct gunzip		*gunzip;	/* NULL before it is needed */
 
 	struct service_counter	*hits;		/* of the cache */
 	struct service_counter	*misses;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "clamav.h"
+#include "gunzip.h"
 
 #define SECOND		INT64_C(1000)
 #define MINUTE		(60 * SECOND)
@@ -342,5 +343,6 @@ clamav_close(void *instance)
 	clamav_types_free(av->types);
 	clamav_cache_free(av->cache);
 	clamav_digest_free(av->digest);
+	gunzip_free(av->gunzip);
 	free(av);
 }

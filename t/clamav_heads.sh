@@ -174,8 +174,22 @@ extra 512 'EFI PART' >"$tmp/disk.gz"
 	head -c 57626 /dev/zero
 	tail -c +11 "$tmp/anon.gz"
 } >"$tmp/office.gz"
+# a second member that others find
+gzip -cn "$tmp/clean" >"$tmp/plain.gz"
+cat "$tmp/plain.gz" "$tmp/flags.gz" >"$tmp/second.gz"
+{
+	cat "$tmp/plain.gz"
+	head -c 16 /dev/zero
+	cat "$tmp/anon.gz"
+} >"$tmp/padded.gz"
+{
+	head -c -8 "$tmp/plain.gz"
+	printf 'checksum'
+	cat "$tmp/anon.gz"
+} >"$tmp/wrong.gz"
 G='Content-Encoding: gzip'
-for file in flags.gz sum.gz tar.gz disk.gz office.gz clean; do
+for file in flags.gz sum.gz tar.gz disk.gz office.gz second.gz \
+    padded.gz wrong.gz clean; do
 	unscanned encoded "$tmp/$file" '' -E "$G"
 	withheld Unscanned.encoded cached "$tmp/$file" -E "$G"
 	withheld Unscanned.encoded av "$tmp/$file" -E "$G" --chunk 1
@@ -193,6 +207,24 @@ for file in clean anon; do
 	clean cached "$tmp/$file.gz" -E 'content-encoding: , X-GZip ,'
 	clean av "$tmp/$file.gz" -E "$G" --chunk 1
 done
+# members one after the other are gzip, and so is what ends too early
+cat "$tmp/plain.gz" "$tmp/clean.gz" "$tmp/plain.gz" >"$tmp/three.gz"
+head -c -20 "$tmp/clean.gz" >"$tmp/short.gz"
+for file in three short; do
+	clean av "$tmp/$file.gz" -E "$G"
+	clean av "$tmp/$file.gz" -E "$G" --chunk 1
+done
+{
+	head -c 30 "$tmp/eicar" | gzip -c
+	tail -c +31 "$tmp/eicar" | gzip -c
+} >"$tmp/two.gz"
+withheld Eicar-Test.UNOFFICIAL av "$tmp/two.gz" -E "$G"
+# a bomb: 64 MiB seventeen times
+head -c 67108864 /dev/zero | gzip -cn >"$tmp/bomb"
+for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17; do
+	cat "$tmp/bomb"
+done >"$tmp/bomb.gz"
+unscanned encoded "$tmp/bomb.gz" '' -E "$G"
 # what is found all the same counts
 withheld Eicar-Test.UNOFFICIAL codedpass "$tmp/eicar" -E "$G"
 withheld Eicar-Test.UNOFFICIAL pass "$tmp/eicar.gz" -E "$G, gzip"
