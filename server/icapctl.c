@@ -1101,8 +1101,23 @@ find_beside(char *dst, size_t size)
 }
 
 /*
- * The configuration of the running daemon is in the title of its process, "
- * icapd: master FILE".  A title may have been cut: then the board says more.
+ * libbsd ends a title with a space where it is just as long as the name that
+ * the program was started by.
+ */
+static void
+cut_space(char *file, const char *is)
+{
+	size_t	 len = strlen(file);
+
+	if (len == 0 || file[len - 1] != ' ')
+		return;
+	if (is != NULL ? strcmp(file, is) != 0 : access(file, F_OK) == -1)
+		file[len - 1] = '\0';
+}
+
+/*
+ * The configuration of the running daemon is in the title of its process,
+ * "icapd: master FILE".  A title may have been cut: then the board says more.
  */
 static int
 find_file(const struct ctl *c, char *dst, size_t size)
@@ -1125,9 +1140,11 @@ find_file(const struct ctl *c, char *dst, size_t size)
 	file += sizeof(mark) - 1;
 	if (c->board != NULL) {
 		board_copy_head(c->board, &head);
+		cut_space(file, head.conf_file);
 		if (strcmp(file, head.conf_file) != 0)
 			return -1;
-	}
+	} else
+		cut_space(file, NULL);
 	(void)memmove(dst, file, strlen(file) + 1);
 	return 0;
 }

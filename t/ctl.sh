@@ -332,6 +332,11 @@ while [ "$n" -lt 70 ]; do
 	n=$((n + 1))
 	echo "service \"/s$n\" { run = {echo} }"
 done >>"$tmp/info.conf"
+# a name as long as "icapd: master $tmp/info.conf", which libbsd then ends with
+# a space
+mkdir "$tmp/as-long-as-titles"
+ln -s "$ICAPD" "$tmp/as-long-as-titles/icapd"
+ICAPD=$tmp/as-long-as-titles/icapd
 icapd_launch -d -f "$tmp/info.conf"
 # info URL [OPTION...]: the HTTP response into $tmp/info.out
 info() {
