@@ -17,9 +17,12 @@
 
 #include "folder.h"
 
-/* Makes those above the last one. */
+/*
+ * Makes those above the last one.  Our user has to pass through them, whatever
+ * the umask of who starts us says.
+ */
 static int
-make_parents(const char *path)
+make_parents(const char *path, const struct priv *priv)
 {
 	char	 part[PATH_MAX];
 	size_t	 i;
@@ -33,7 +36,10 @@ make_parents(const char *path)
 		    strlen(part + i))
 			continue;
 		part[i] = '\0';
-		if (mkdir(part, 0755) == -1 && errno != EEXIST)
+		if (mkdir(part, 0755) == 0) {
+			if (priv->is_drop && chmod(part, 0755) == -1)
+				return -1;
+		} else if (errno != EEXIST)
 			return -1;
 		part[i] = '/';
 	}
@@ -99,7 +105,7 @@ folder_open(const char *path, const struct priv *priv, const char **why)
 	int		 fd, result = -1, saved;
 
 	*why = NULL;
-	if (make_parents(path) == -1 ||
+	if (make_parents(path, priv) == -1 ||
 	    (mkdir(path, 0750) == -1 && errno != EEXIST))
 		return -1;
 	if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode)) {

@@ -87,6 +87,16 @@ blocks ads http://new.example/
 [ "$(stat -c %i "$db")" = "$before" ] || fail "it was made anew"
 icapd_stop TERM
 
+step "its user passes through the folders above, whatever the umask"
+sed "s,/cache,/made/below/cache," "$tmp/icapd.conf" >"$tmp/below.conf"
+(umask 077 && "$ICAPD" -n -f "$tmp/below.conf") >"$tmp/below.out" 2>&1 ||
+    fail "icapd -n: $(cat "$tmp/below.out")"
+mode=$(stat -c %a "$tmp/made/below")
+case $user,$mode in
+"$(id -un)",700 | *,755) ;;
+*) fail "$tmp/made/below is $mode" ;;
+esac
+
 step "a folder that others can write to is refused"
 chmod 770 "$tmp/cache"
 refused "others can write to it"
