@@ -209,7 +209,8 @@ engine_addresses(const struct clamd_engine *e, struct clamd_address *dst)
 		    sizeof(sh->half[0].address));
 		atomic_thread_fence(memory_order_acquire);
 	} while (atomic_load(&sh->turn) != turn);
-	return n;
+	/* a worker that was taken over may have written anything there */
+	return n < CLAMD_ADDRESSES_MAX ? n : CLAMD_ADDRESSES_MAX;
 }
 
 bool

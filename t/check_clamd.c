@@ -275,6 +275,7 @@ static void
 start_fake(void)
 {
 	struct sockaddr_un	 sun = { .sun_family = AF_UNIX };
+	const char		*parent_dir = getenv("TMPDIR");
 	pid_t			 parent = getpid();
 	int			 l, s;
 
@@ -283,8 +284,10 @@ start_fake(void)
 	ck_assert(orders != MAP_FAILED);
 	(void)strlcpy(orders->version, "ClamAV 1.4.6/1/now",
 	    sizeof(orders->version));
-	(void)snprintf(dir, sizeof(dir), "%s/check_clamd.XXXXXX",
-	    getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp");
+	/* a socket's address has 107 bytes */
+	if (parent_dir == NULL || strlen(parent_dir) > 40)
+		parent_dir = "/tmp";
+	(void)snprintf(dir, sizeof(dir), "%s/check_clamd.XXXXXX", parent_dir);
 	ck_assert(mkdtemp(dir) != NULL);
 	(void)snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/s", dir);
 	(void)snprintf(address, sizeof(address), "unix:%s/s", dir);
@@ -1059,6 +1062,21 @@ count_waits(void *arg)
 	return 60000;
 }
 
+/* A worker that was taken over may write anything into what all share. */
+START_TEST(addresses_are_bounded)
+{
+	const struct clamd_wait	 wait = { NULL, NULL };
+	struct clamd_engine	 e;
+
+	ck_assert_int_eq(clamd_engine_init(&e, "two.example:3310"), 0);
+	memset(e.shared, 0x7f, 4096);
+	ck_assert(clamd_engine_has_address(&e));
+	ck_assert_int_eq(clamd_engine_connect(&e, &wait, NULL,
+	    clamd_now() + 100), -1);
+	clamd_engine_fini(&e);
+}
+END_TEST
+
 /* A name with two addresses; the first says nothing. */
 START_TEST(addresses_share_the_time)
 {
@@ -1305,6 +1323,7 @@ add(TCase *tc)
 	tcase_add_test(tc, dead_name_holds_up_nobody);
 	tcase_add_test(tc, silent_engine_is_left_alone);
 	tcase_add_test(tc, stopped_engine_is_left_alone);
+	tcase_add_test(tc, addresses_are_bounded);
 	tcase_add_test(tc, addresses_share_the_time);
 	tcase_add_test(tc, socket_below_a_long_root);
 	unit_add_rows(tc, address_is_checked, addresses);
