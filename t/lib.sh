@@ -7,7 +7,7 @@
 # `make check`, or by hand in the build folder.
 #
 # The environment may name the daemon (ICAPD) and the folder for temporary
-# files (TMPDIR).  KEEP=1 keeps the test's folder.  Nothing here may end a
+# files (TMPDIR, unless it is too long for the address of a socket).  KEEP=1 keeps the test's folder.  Nothing here may end a
 # process that the test did not start, nor leave one that it did.
 
 # Polls of wait_until, and the pause between two: two minutes in all.  It
@@ -58,7 +58,12 @@ setup() {
 	/*) ;;
 	*) ICAPD=$PWD/$ICAPD ;;
 	esac
-	tmp=$(mktemp -d "${TMPDIR:-/tmp}/icapd-$test_name.XXXXXX") ||
+	# What a test says of modes is not the business of the user's mask.
+	umask 022
+	# A socket's address has 107 bytes; 40 are for what is in TMPDIR.
+	t_dir=${TMPDIR:-/tmp}
+	[ ${#t_dir} -le 40 ] || t_dir=/tmp
+	tmp=$(mktemp -d "$t_dir/icapd-$test_name.XXXXXX") ||
 	    fail "mktemp"
 	trap cleanup EXIT
 	trap 'exit 129' HUP

@@ -52,7 +52,7 @@ flags() {
 }
 
 step "the example builds with one line"
-cp "$top_srcdir/examples/upper.c" "$tmp/run.c"
+cat "$top_srcdir/examples/upper.c" >"$tmp/run.c"
 # shellcheck disable=SC2046,SC2086 # lists of words
 (cd "$tmp" && $LIBRARY_CC -Wall -Wextra -Werror -o upper run.c \
     $(flags --cflags --libs)) || fail "the example does not build"
