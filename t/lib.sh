@@ -7,8 +7,9 @@
 # `make check`, or by hand in the build folder.
 #
 # The environment may name the daemon (ICAPD) and the folder for temporary
-# files (TMPDIR, unless it is too long for the address of a socket).  KEEP=1 keeps the test's folder.  Nothing here may end a
-# process that the test did not start, nor leave one that it did.
+# files (TMPDIR, unless it is too long for the address of a socket).  KEEP=1
+# keeps the test's folder.  Nothing here may end a process that the test did
+# not start, nor leave one that it did.
 
 # Polls of wait_until, and the pause between two: two minutes in all.  It
 # only bounds how long a failing test takes; no test depends on it.
