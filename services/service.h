@@ -362,6 +362,15 @@ int	 txn_body_fd(struct txn *txn, uint64_t *size);
 int	 txn_part_fd(struct txn *txn, uint64_t offset, uint64_t len);
 
 /*
+ * The same for bytes that a service makes: a descriptor of a file with all
+ * that make() gives, piece by piece, until it returns 0 (or -1 with errno);
+ * `expected` is about how many.  *size is their number.
+ */
+int	 txn_made_fd(struct txn *txn, uint64_t expected,
+	    ssize_t (*make)(void *arg, const char **bytes), void *arg,
+	    uint64_t *size);
+
+/*
  * The end of a body, so many bytes, is never released before the verdict.
  */
 #define SERVICE_HOLD_BACK	16384
