@@ -371,7 +371,7 @@ is_start_line(struct slice line, size_t *end)
 	if (slice_begins_nocase(line, version))
 		return true;
 	n = chars_span(line.p, line.len, CHARS_TOKEN);
-	return n > 0 && line.p[n] == ' ' && line.len > n + len &&
+	return n > 0 && line.len > n + len && line.p[n] == ' ' &&
 	    line.p[line.len - len - 1] == ' ' &&
 	    strncasecmp(line.p + line.len - len, version, len - 1) == 0;
 }

@@ -19,6 +19,7 @@ need base64 coreutils
 setup
 clamd_setup
 
+mkdir "$tmp/spool"
 unix=unix:$tmp/clamd.sock
 {
 	cat <<-'END'
@@ -32,7 +33,7 @@ unix=unix:$tmp/clamd.sock
 	section few block "$unix" "max-parts = 4"
 	section codedpass block "$unix" 'on-reason = {"encoded=pass"}'
 	# so that files are in memory, and in the folder
-	echo 'spool { memory = 64k }'
+	echo "spool { memory = 64k directory = \"$tmp/spool\" }"
 } >"$tmp/icapd.conf"
 
 "$origin" -g 5000 3 >"$tmp/clean"
@@ -298,6 +299,18 @@ withheld Unscanned.encoded av "$tmp/way.nested" -E "$T" -E "$base64"
 gzip -c "$tmp/b64" >"$tmp/b64.gz"
 withheld Unscanned.encoded av "$tmp/b64.gz" -E "$base64" \
     -E 'Content-Encoding: gzip'
+
+step "no room for what is decoded"
+# it is larger than memory may be when its lines end in CR LF
+{
+	printf -- '--BB\n%s\n\n' "$quoted"
+	yes | head -n 30000
+	printf -- '--BB--\n'
+} >"$tmp/form"
+clean av "$tmp/form" -E "$T"
+rmdir "$tmp/spool"
+unscanned error "$tmp/form" '' -E "$T"
+mkdir "$tmp/spool"
 
 step "the end"
 end "$clamd_pid"
