@@ -322,6 +322,8 @@ take_loose(struct clamav_form *f, const struct clamav_delimiter *d,
 
 	if (start != strict)
 		note_header(f, d->end, strict);
+	if (start == d->end)		/* it may end at what is no field */
+		note_header(f, d->end, end > start ? end : start);
 	if ((is_known && start == strict) || start >= end)
 		return false;		/* the first way had it, or nothing */
 	set_part(part, f, d->end, start, end);

@@ -270,9 +270,9 @@ withheld Unscanned.form av "$tmp/deeper" \
     -E 'Content-Type: multipart/mixed; boundary=L0'
 ways "$tmp/clean"
 clean few "$tmp/way.nested" -E "$T"
-in_part CC "$tmp/way.nested" "$T" >"$tmp/form"
+in_part DD "$tmp/way.nested" "$T" >"$tmp/form"
 withheld Unscanned.limit few "$tmp/form" \
-    -E 'Content-Type: multipart/mixed; boundary=CC'
+    -E 'Content-Type: multipart/mixed; boundary=DD'
 
 step "a coding in the head of the message"
 for file in eicar:Eicar-Test secret:Secret-Test large:Large-Test; do
