@@ -419,23 +419,27 @@ logger_recover(struct logger *lg, unsigned int o)
 	}
 }
 
-/* Opens the logs that were added since the last look. */
+/*
+ * Opens the logs that are there, or wanted again, since the last look.  Those
+ * that were added after the master forked us are our successor's.
+ */
 static void
 logger_add(struct logger *lg)
 {
-	struct ring_log	*log;
-	struct output	*out;
-	unsigned int	 o;
+	const struct ring_name	*name;
+	struct ring_log		*log;
+	struct output		*out;
+	unsigned int		 o;
 
 	lg->nout = rings_logs(lg->rs);
 	for (o = 0; o < lg->nout; o++) {
 		out = &lg->out[o];
 		log = rings_log(lg->rs, o);
-		if (!ring_log_is_used(log) || out->serial == log->serial)
+		name = rings_name(lg->rs, o);
+		if (out->serial != 0 || name->serial == 0 ||
+		    log->serial != name->serial || !ring_log_is_used(log))
 			continue;
-		if (out->serial != 0)
-			output_fini(out);
-		output_init(out, log);
+		output_init(out, log, name);
 		if (output_open(out) == 0)
 			logger_recover(lg, o);
 	}
@@ -451,8 +455,8 @@ logger_reopen_all(struct logger *lg)
 	logger_reopen = 0;
 	for (o = 0; o < lg->nout; o++) {
 		out = &lg->out[o];
-		if (out->kind == OUTPUT_STDOUT || rings_log(lg->rs,
-		    o)->state != RING_LOG_USED)
+		if (out->serial == 0 || out->kind == OUTPUT_STDOUT ||
+		    rings_log(lg->rs, o)->state != RING_LOG_USED)
 			continue;
 		output_close(out);
 		if (output_open(out) == 0 && output_takes(out))

@@ -257,6 +257,24 @@ master_tell_all(struct master *m, int signo, bool aux)
 			master_tell(m, i, signo);
 }
 
+/* Tells auxiliary processes; returns how many of them run. */
+static unsigned int
+master_tell_helpers(struct master *m, int signo, bool last)
+{
+	const struct place	*p;
+	unsigned int		 i, n = 0;
+
+	for (i = 0; i < m->roster.n; i++) {
+		p = &m->roster.place[i];
+		if (p->pid == 0 || p->aux == NULL || p->aux->is_last != last)
+			continue;
+		if (signo != 0)
+			master_tell(m, i, signo);
+		n++;
+	}
+	return n;
+}
+
 /* Adds n processes of one kind to a generation; they are due at once. */
 static int
 master_want(struct master *m, struct generation *gen, unsigned int n,
@@ -518,6 +536,9 @@ master_reload(struct master *m)
 	if (m->setup->compare != NULL)
 		m->setup->compare(m->gen->conf, conf, m->changes,
 		    sizeof(m->changes));
+	/* the last of all is the logger; another one knows the new logs */
+	if (view_has_added(view_get()))
+		(void)master_tell_helpers(m, WORKER_LEAVE, true);
 	m->next = master_new_generation(m, conf);
 }
 
@@ -1146,24 +1167,6 @@ master_tick(struct master *m)
 		m->upgrade_until = 0;
 		(void)kill(m->upgrade, SIGKILL);
 	}
-}
-
-/* Tells auxiliary processes; returns how many of them run. */
-static unsigned int
-master_tell_helpers(struct master *m, int signo, bool last)
-{
-	const struct place	*p;
-	unsigned int		 i, n = 0;
-
-	for (i = 0; i < m->roster.n; i++) {
-		p = &m->roster.place[i];
-		if (p->pid == 0 || p->aux == NULL || p->aux->is_last != last)
-			continue;
-		if (signo != 0)
-			master_tell(m, i, signo);
-		n++;
-	}
-	return n;
 }
 
 /* The workers have gone: now those who served them. */

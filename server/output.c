@@ -20,7 +20,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../proto/chars.h"
 #include "../proto/stream.h"
 #include "devlog.h"
 #include "log.h"
@@ -32,15 +31,14 @@
 #define LOG_MODE	0640
 
 void
-output_init(struct output *out, struct ring_log *log)
+output_init(struct output *out, struct ring_log *log,
+    const struct ring_name *name)
 {
 	memset(out, 0, offsetof(struct output, rest));
 	out->log = log;
-	out->serial = log->serial;
+	out->serial = name->serial;
 	out->fd = -1;
-	/* a copy: workers could write to the log's */
-	memcpy(out->path, log->path, sizeof(out->path));
-	chars_clean(out->path, sizeof(out->path), '\0');
+	(void)strlcpy(out->path, name->path, sizeof(out->path));
 	out->kind = strcmp(out->path, LOGGER_STDOUT) == 0 ? OUTPUT_STDOUT :
 	    devlog_find_path(out->path) != NULL ? OUTPUT_SYSLOG : OUTPUT_FILE;
 }

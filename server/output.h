@@ -35,8 +35,9 @@ struct output {
 	char		 rest[RING_LINE_MAX];
 };
 
-/* The output of a log, closed; and an end to it. */
-void	 output_init(struct output *out, struct ring_log *log);
+/* The output of a log of that name, closed; and an end to it. */
+void	 output_init(struct output *out, struct ring_log *log,
+	    const struct ring_name *name);
 void	 output_fini(struct output *out);
 
 /* Opens it: 0, or -1 and it has failed. */
