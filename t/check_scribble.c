@@ -470,6 +470,24 @@ START_TEST(the_logger_keeps_what_is_in_a_file)
 }
 END_TEST
 
+/* Nor what somebody calls the beginning of a line, and it is lines. */
+START_TEST(the_logger_cuts_off_no_lines)
+{
+	static char	 text[1001];
+	struct ring_line line = { .log = 0, .p = text, .len = sizeof(text) };
+	int		 fd = announce(1024 * 1024 - 1000, sizeof(text));
+
+	memset(text, '\n', sizeof(text));
+	ring_take(rings, RING_WORKER, getpid());
+	ck_assert_int_eq(ring_put(rings, RING_WORKER, &line, 1, false, false),
+	    0);
+	ring_cursor(rings, RING_WORKER, 0)->next = ring_head(rings,
+	    RING_WORKER);
+	ring_leave(rings, RING_WORKER, getpid());
+	ck_assert_uint_eq(finish(fd), 1024 * 1024 + sizeof(text));
+}
+END_TEST
+
 /* More was announced than is ever written at once, and is there. */
 START_TEST(the_logger_gathers_what_it_has_room_for)
 {
@@ -504,6 +522,7 @@ add(TCase *tc)
 	tcase_add_test(tc, the_logger_stays_within_bounds_and_ends);
 	tcase_add_test(tc, no_worker_chooses_the_file_of_a_log);
 	tcase_add_test(tc, the_logger_keeps_what_is_in_a_file);
+	tcase_add_test(tc, the_logger_cuts_off_no_lines);
 	tcase_add_test(tc, the_logger_gathers_what_it_has_room_for);
 }
 
