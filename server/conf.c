@@ -46,6 +46,8 @@ conf_load(const struct conf_args *args)
 		conf_build(&l);
 		conf_check(&l, args->check_listeners);
 	}
+	if (args->drop == NULL || args->drop(l.conf) == 0)
+		conf_build_load(&l);
 	if (l.errors.n > 0) {
 		conf_error_report(&l.errors, args->report);
 		conf_free(l.conf);

@@ -167,6 +167,13 @@ struct conf_args {
 	 */
 	bool		 check_listeners;
 
+	/*
+	 * Gives up privileges, when all is open, before anything is read that
+	 * others may have written.  Returns 0, or -1 and nothing is.  NULL:
+	 * they are kept.
+	 */
+	int		(*drop)(const struct conf *conf);
+
 	/* Gets each error: `file:line: what`, in order. */
 	void		(*report)(const char *message);
 };

@@ -228,11 +228,13 @@ show(const struct conf *conf, const struct arguments *args)
 
 /* SIGHUP: the same configuration, read again. */
 static int
-reload(void *arg, struct conf **next, char *why, size_t size)
+reload(void *arg, int (*drop)(const struct conf *), struct conf **next,
+    char *why, size_t size)
 {
 	struct arguments	*args = arg;
 
 	args->conf.check_listeners = false;
+	args->conf.drop = drop;
 	reload_why[0] = '\0';
 	args->conf.report = report_reload;
 	if ((*next = conf_load(&args->conf)) != NULL) {

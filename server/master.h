@@ -68,6 +68,13 @@ struct master_setup {
 			    size_t size);
 
 	/*
+	 * The same in a child (rehearse.h), which ends then; reload() is
+	 * called when it has ended well.  It gives up its privileges on the
+	 * way.
+	 */
+	int		(*rehearse)(void *arg, char *why, size_t size);
+
+	/*
 	 * Says what the new one changes, before it is tried, and writes the
 	 * same to changes, by line.  May be NULL.
 	 */

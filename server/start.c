@@ -34,6 +34,7 @@
 #include "master.h"
 #include "notify.h"
 #include "priv.h"
+#include "rehearse.h"
 #include "sandbox.h"
 #include "start.h"
 #include "status.h"
@@ -453,7 +454,7 @@ start_reload(void *arg, struct conf **next, char *why, size_t size)
 {
 	struct starting	*st = arg;
 
-	if (st->start->reload(st->start->arg, next, why, size) == -1)
+	if (st->start->reload(st->start->arg, NULL, next, why, size) == -1)
 		return -1;
 	if (start_check_listeners(st, *next, why, size) == -1 ||
 	    start_check(*next, why, size) == -1 ||
@@ -463,6 +464,17 @@ start_reload(void *arg, struct conf **next, char *why, size_t size)
 		return -1;
 	}
 	return 0;
+}
+
+/* In a child: what is loaded goes with it. */
+static int
+start_rehearse(void *arg, char *why, size_t size)
+{
+	struct starting	*st = arg;
+	struct conf	*next;
+
+	return st->start->reload(st->start->arg, rehearse_drop, &next, why,
+	    size);
 }
 
 static void
@@ -677,8 +689,10 @@ start_master(struct starting *st)
 	setup.is_successor = st->is_successor;
 	setup.unlisten = start_unlisten;
 	setup.ready = start_ready;
-	if (st->start->reload != NULL)
+	if (st->start->reload != NULL) {
 		setup.reload = start_reload;
+		setup.rehearse = start_rehearse;
+	}
 	setup.compare = st->start->compare;
 	setup.release = start_release;
 	setup.upgrade = start_upgrade;

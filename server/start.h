@@ -8,8 +8,9 @@
 struct start {
 	char		**argv;		/* to be executed on an upgrade */
 	struct conf	*conf;
-	int		(*reload)(void *arg, struct conf **next, char *why,
-			    size_t size);	/* or NULL */
+	/* drop is for conf_args.  NULL: it cannot be reloaded. */
+	int		(*reload)(void *arg, int (*drop)(const struct conf *),
+			    struct conf **next, char *why, size_t size);
 	void		(*compare)(const struct conf *old,
 			    const struct conf *next, char *changes,
 			    size_t size);

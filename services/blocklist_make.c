@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Compiles lists into a database.  Called by blocklist_store.c when a source
- * has changed, in the master at the start and in the process that watches
- * later; never in a worker.  All entries are collected in memory first, as one
- * that is in several lists becomes one record, and as repetitions would make
- * look-ups slow.
+ * has changed, in the master at the start, later in the child that does a
+ * reload and in the process that watches; never in a worker.  All entries are
+ * collected in memory first, as one that is in several lists becomes one
+ * record, and as repetitions would make look-ups slow.
  */
 #include <sys/mman.h>
 #include <sys/stat.h>

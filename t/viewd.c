@@ -213,12 +213,15 @@ setting_read(const char *path, char *why, size_t size)
 }
 
 static int
-reload(void *arg, struct conf **next, char *why, size_t size)
+reload(void *arg, int (*drop)(const struct conf *), struct conf **next,
+    char *why, size_t size)
 {
 	struct setting	*s = setting_read(arg, why, size);
 
 	if (s == NULL)
 		return -1;
+	if (drop != NULL)
+		(void)drop(&s->conf);
 	*next = &s->conf;
 	return 0;
 }
