@@ -471,6 +471,7 @@ setup_init(struct setup *setup, struct conf_load *l,
 	setup->public.section = s != NULL ? s->cfg : NULL;
 	setup->public.name = s != NULL ? s->title : "";
 	setup->public.root = l->conf->priv.chroot;
+	setup->public.rehearsed = l->is_rehearsed;
 	setup->public.patience = l->conf->timeouts.transaction;
 	setup->public.error = setup_error;
 	setup->public.error_at = setup_error_at;

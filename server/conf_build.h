@@ -14,6 +14,7 @@ struct conf_load {
 	struct conf_text		 text;
 	struct conf_errors		 errors;
 	struct conf_listen		*listen;	/* conf->listen */
+	bool				 is_rehearsed;	/* of conf_args */
 };
 
 /* Turns the text into l->conf and opens the services. */

@@ -501,12 +501,13 @@ master_fail_reload(struct master *m, const char *why)
 
 /* What was rehearsed is done. */
 static void
-master_load(struct master *m)
+master_load(struct master *m, uint64_t tag)
 {
 	struct conf	*conf;
 	char		 why[256] = "bad configuration";
 
-	if (m->setup->reload(m->setup->arg, &conf, why, sizeof(why)) == -1) {
+	if (m->setup->reload(m->setup->arg, tag, &conf, why,
+	    sizeof(why)) == -1) {
 		master_fail_reload(m, why);
 		return;
 	}
@@ -550,27 +551,30 @@ master_rehearse(struct master *m)
 static void
 master_bury_rehearsal(struct master *m, int status)
 {
-	char	 why[REHEARSE_WHY_MAX] = "";
-	long	 pid = m->rehearsal;
+	struct rehearsal	 told;
+	char			*why = told.why;
+	long			 pid = m->rehearsal;
 
-	/* whatever it has written: the last byte stays NUL */
-	(void)!read(m->rehearsal_fd, why, sizeof(why) - 1);
+	memset(&told, 0, sizeof(told));
+	(void)!read(m->rehearsal_fd, &told, sizeof(told));
+	told.why[sizeof(told.why) - 1] = '\0';
 	(void)close(m->rehearsal_fd);
 	m->rehearsal = 0;
 	if (m->state != MASTER_SERVING)
 		return;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
-		master_load(m);
+		master_load(m, told.tag);
 		return;
 	}
 	if (WIFSIGNALED(status))
-		(void)snprintf(why, sizeof(why), "the process that reads the "
-		    "new configuration (pid %ld) was killed by signal %d (%s)",
-		    pid, WTERMSIG(status), strsignal(WTERMSIG(status)));
+		(void)snprintf(why, sizeof(told.why), "the process that reads "
+		    "the new configuration (pid %ld) was killed by signal %d "
+		    "(%s)", pid, WTERMSIG(status),
+		    strsignal(WTERMSIG(status)));
 	else if (why[0] == '\0')
-		(void)snprintf(why, sizeof(why), "the process that reads the "
-		    "new configuration (pid %ld) exited with status %d", pid,
-		    WEXITSTATUS(status));
+		(void)snprintf(why, sizeof(told.why), "the process that reads "
+		    "the new configuration (pid %ld) exited with status %d",
+		    pid, WEXITSTATUS(status));
 	master_fail_reload(m, why);
 }
 

@@ -54,12 +54,13 @@ rehearse_drop(const struct conf *conf)
 }
 
 void
-rehearse_run(int (*load)(void *arg, char *why, size_t size), void *arg,
-    const struct conf *conf, pid_t master, int fd)
+rehearse_run(int (*load)(void *arg, uint64_t *tag, char *why, size_t size),
+    void *arg, const struct conf *conf, pid_t master, int fd)
 {
-	char	 why[REHEARSE_WHY_MAX] = "";
-	int	 keep[1] = { fd };
+	struct rehearsal	 told;
+	int			 keep[1] = { fd }, result;
 
+	memset(&told, 0, sizeof(told));
 	log_role("reload");
 	priv_title("reload [compiling]");
 	rehearse_start_signals();
@@ -69,8 +70,8 @@ rehearse_run(int (*load)(void *arg, char *why, size_t size), void *arg,
 	if (priv_close_others(keep, 1) == -1)
 		fatal(EXIT_SICK, "closing descriptors");
 	view_use(view_get(), RING_RELOAD, conf);
-	if (load(arg, why, sizeof(why)) == 0)
-		exit(0);
-	(void)!write(fd, why, strlen(why) + 1);
-	exit(EXIT_CONFIG);
+	result = load(arg, &told.tag, told.why, sizeof(told.why));
+	if (write(fd, &told, sizeof(told)) != (ssize_t)sizeof(told))
+		fatal(EXIT_SICK, "telling the master");
+	exit(result == 0 ? 0 : EXIT_CONFIG);
 }

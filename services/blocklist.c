@@ -464,8 +464,10 @@ blocklist_load(const struct service_setup *setup, void *instance)
 
 	if (b->sources.nlists == 0)
 		return 0;
+	b->sources.is_rehearsed = setup->rehearsed;
 	fd = blocklist_store_open(&b->sources, b->cache, NULL, &b->db,
 	    b->stamp, &fault);
+	b->sources.is_rehearsed = false;
 	if (fd == -1) {
 		cfg = cfg_getnsec(setup->section, "list", fault.list);
 		setup->error_at(setup, cfg, "path", fault.path,

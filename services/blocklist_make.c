@@ -126,6 +126,26 @@ blocklist_make_stamp(const struct blocklist_sources *s, unsigned char *stamp,
 	return 0;
 }
 
+void
+blocklist_make_names(const struct blocklist_sources *s, unsigned char *names)
+{
+	SHA2_CTX	 ctx;
+	const char	*path;
+	unsigned int	 i, k;
+
+	begin_digest(&ctx);
+	for (i = 0; i < s->nlists; i++) {
+		for (k = 0; k < s->list[i].npaths; k++) {
+			path = s->list[i].path[k];
+			SHA256Update(&ctx, (const unsigned char *)path,
+			    strlen(path) + 1);
+		}
+		/* no path is empty */
+		SHA256Update(&ctx, (const unsigned char *)"", 1);
+	}
+	SHA256Final(names, &ctx);
+}
+
 /* Reads all sources; with m what they hold goes there. */
 static int
 read_lists(const struct blocklist_sources *s, struct maker *m,
@@ -600,6 +620,7 @@ blocklist_make(const struct blocklist_sources *s, int fd,
 	r->arg = m;
 	fault->why[0] = '\0';
 	memcpy(m->trailer.stamp, stamp, BLOCKLIST_DIGEST_LEN);
+	blocklist_make_names(s, m->trailer.names);
 	if ((is_begun = cdb_make_start(&m->cdb, fd) == 0) &&
 	    read_lists(s, m, r, m->trailer.digest, fault) == 0 &&
 	    write_entries(m) == 0 &&

@@ -65,6 +65,7 @@ struct service_setup {
 	const char	*name;		/* its title, "ads" */
 	const char	*root;		/* of workers, or NULL; see poll */
 	int64_t		 patience;	/* ms that a transaction may take */
+	int		 rehearsed;	/* a child has just done the same */
 
 	/*
 	 * Reports an error in the section: what is wrong, and what was
@@ -162,8 +163,10 @@ struct service {
 	 * reads what others write and the configuration only names, such as
 	 * lists.  In the child that rehearses privileges are gone, and what
 	 * takes long or may fail had better leave its result in a folder
-	 * (setup->folder), for the master to find.  Returns 0, or -1 after
-	 * setup->error().
+	 * (setup->folder), from which the master takes it as it is where
+	 * setup->rehearsed.  If version() is another then than it was in the
+	 * child, all is opened and loaded once more without that.  Returns 0,
+	 * or -1 after setup->error().
 	 */
 	int		 (*load)(const struct service_setup *setup,
 			    void *instance);

@@ -187,6 +187,18 @@ mkdir "$tmp/cache"
 echo precious >"$tmp/cache/file"
 made_anew 'compiled 2 entries'
 [ "$(stat -c %U "$tmp/cache")" = root ] || fail "it was given away"
+
+step "root: and a reload, whose child cannot write there, is not misled by it"
+icapd_configured
+passes ads http://unkept.example/
+add_entry unkept.example
+"$icapctl" -r "$tmp/board" reload >"$tmp/reload.out" 2>&1 ||
+    fail "icapctl: $(cat "$tmp/reload.out")"
+blocks ads http://unkept.example/
+# the process that watches may have been as fast
+[ "$(count "$tmp/icapd.err" 'master: info: .*"ads": compiled 3 entries')" \
+    -eq 1 ] || fail "the master has taken the old one for the new one"
+icapd_stop TERM
 rm -rf "$tmp/cache"
 
 step "root: lists are read anew without privileges, outside a chroot"

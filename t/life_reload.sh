@@ -92,10 +92,12 @@ open_files | grep -v -x -e "$tmp/hold" -e 'pipe:.*' >"$tmp/open"
 [ ! -s "$tmp/open" ] || fail "it has $(cat "$tmp/open")"
 status_has 'last reload  *under way'
 
-step "workers are replaced meanwhile, and the log is reopened"
+step "workers are replaced meanwhile; what is sent to all is not for it"
 first=$child
 kill_worker
-kill -USR1 "$icapd_pid"
+for signal in HUP INT USR1 USR2; do
+	kill -"$signal" "$child"
+done
 kill_worker
 is_held || fail "the child has gone"
 [ "$child" = "$first" ] || fail "it is another child"

@@ -28,6 +28,7 @@
 
 #include "../services/list.h"
 #include "../server/conf_key.h"
+#include "../server/rehearse.h"
 #include "../server/start.h"
 
 #define PLANS	(sizeof(services) / sizeof(services[0]))
@@ -291,8 +292,8 @@ wait_at_hold(void)
 }
 
 static int
-setting_load(void *arg, int (*drop)(const struct conf *), struct conf **next,
-    char *why, size_t size)
+setting_load(void *arg, enum start_turn turn, struct conf **next, char *why,
+    size_t size)
 {
 	const char	*path = arg;
 	struct setting	*s;
@@ -339,7 +340,7 @@ setting_load(void *arg, int (*drop)(const struct conf *), struct conf **next,
 		}
 	}
 	(void)fclose(fp);
-	if (drop != NULL && drop(&s->conf) == 0)
+	if (turn == START_REHEARSAL && rehearse_drop(&s->conf) == 0)
 		wait_at_hold();
 	if (result == -1)
 		free(s);
@@ -371,7 +372,8 @@ main(int argc, char *argv[])
 	start.arg = argv[1];
 	start.reload = setting_load;
 	start.release = setting_release;
-	if (setting_load(start.arg, NULL, &start.conf, why, sizeof(why)) == -1)
+	if (setting_load(start.arg, START_ALONE, &start.conf, why,
+	    sizeof(why)) == -1)
 		errx(1, "%s", why);
 	return start_run(&start);
 }
