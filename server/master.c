@@ -554,15 +554,17 @@ master_bury_rehearsal(struct master *m, int status)
 	struct rehearsal	 told;
 	char			*why = told.why;
 	long			 pid = m->rehearsal;
+	bool			 is_told;
 
 	memset(&told, 0, sizeof(told));
-	(void)!read(m->rehearsal_fd, &told, sizeof(told));
+	is_told = read(m->rehearsal_fd, &told, sizeof(told)) ==
+	    (ssize_t)sizeof(told);
 	told.why[sizeof(told.why) - 1] = '\0';
 	(void)close(m->rehearsal_fd);
 	m->rehearsal = 0;
 	if (m->state != MASTER_SERVING)
 		return;
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+	if (is_told && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
 		master_load(m, told.tag);
 		return;
 	}

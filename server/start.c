@@ -494,7 +494,6 @@ start_reload(void *arg, uint64_t tag, struct conf **next, char *why,
 	return 0;
 }
 
-/* In a child: what is loaded goes with it. */
 static int
 start_rehearse(void *arg, uint64_t *tag, char *why, size_t size)
 {
@@ -505,6 +504,7 @@ start_rehearse(void *arg, uint64_t *tag, char *why, size_t size)
 	    size) == -1)
 		return -1;
 	*tag = conf_get_tag(next);
+	start_forget(st, next);
 	return 0;
 }
 
