@@ -23,7 +23,7 @@
 
 /* Rings before those of the workers, that of place i is RING_WORKER + i. */
 enum ring_extra { RING_MASTER, RING_LOGGER, RING_STATUS, RING_WATCH,
-    RING_WORKER };
+    RING_RELOAD, RING_WORKER };
 
 /* A line on its way; p ends with a newline. */
 struct ring_line {
