@@ -35,6 +35,7 @@ conf_load(const struct conf_args *args)
 	memset(&l, 0, sizeof(l));
 	l.arena = arena_new();
 	l.errors.arena = l.arena;
+	l.is_rehearsed = args->is_rehearsed;
 	l.conf = arena_alloc(l.arena, 1, sizeof(*l.conf));
 	conf_key_init(l.conf);
 	l.conf->arena = l.arena;
@@ -46,6 +47,8 @@ conf_load(const struct conf_args *args)
 		conf_build(&l);
 		conf_check(&l, args->check_listeners);
 	}
+	if (args->drop == NULL || args->drop(l.conf) == 0)
+		conf_build_load(&l);
 	if (l.errors.n > 0) {
 		conf_error_report(&l.errors, args->report);
 		conf_free(l.conf);
@@ -154,6 +157,12 @@ conf_make_istag(const struct conf *conf)
 		changed = set_tag(&conf->tag[i], hash) || changed;
 	}
 	return set_tag(&conf->tag[conf->nplans], all) || changed;
+}
+
+uint64_t
+conf_get_tag(const struct conf *conf)
+{
+	return __atomic_load_n(&conf->tag[conf->nplans], __ATOMIC_RELAXED);
 }
 
 const char *

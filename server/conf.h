@@ -167,6 +167,16 @@ struct conf_args {
 	 */
 	bool		 check_listeners;
 
+	/*
+	 * Gives up privileges, when all is open, before anything is read that
+	 * others may have written.  Returns 0, or -1 and nothing is.  NULL:
+	 * they are kept.
+	 */
+	int		(*drop)(const struct conf *conf);
+
+	/* A child has just loaded the same, and what it has left is taken. */
+	bool		is_rehearsed;
+
 	/* Gets each error: `file:line: what`, in order. */
 	void		(*report)(const char *message);
 };
@@ -217,6 +227,12 @@ const struct conf_listen *conf_listen_of(const struct conf *conf,
 /* What runs at that path (as uri_decode_path() gives it), or NULL. */
 const struct txn_plan *conf_find_plan(const struct conf *conf,
 	    const char *path);
+
+/*
+ * A number that is another one when anything is that a verdict depends on:
+ * what all ISTags are made of.
+ */
+uint64_t conf_get_tag(const struct conf *conf);
 
 /* The ISTag of one of its plans; of all of it for plan NULL. */
 const char *conf_get_istag(const struct conf *conf,

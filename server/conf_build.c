@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * From sections and values to struct conf: converts the values, opens the
- * services, makes the plans.  Called by conf.c.  Each error is added to the
- * list with its place and the work goes on, so that all of them come out at
- * once.  It looks at nothing but the text; conf_check.c asks the system.
+ * services, has them read what it names, makes the plans.  Called by conf.c.
+ * Each error is added to the list with its place and the work goes on, so that
+ * all of them come out at once.  It looks at nothing but the text;
+ * conf_check.c asks the system.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -470,6 +471,7 @@ setup_init(struct setup *setup, struct conf_load *l,
 	setup->public.section = s != NULL ? s->cfg : NULL;
 	setup->public.name = s != NULL ? s->title : "";
 	setup->public.root = l->conf->priv.chroot;
+	setup->public.rehearsed = l->is_rehearsed;
 	setup->public.patience = l->conf->timeouts.transaction;
 	setup->public.error = setup_error;
 	setup->public.error_at = setup_error_at;
@@ -511,6 +513,14 @@ find_instance(const struct conf *conf, const char *name)
 	return -1;
 }
 
+/* A service has failed and not said why. */
+static void
+refuse_instance(struct conf_load *l, const struct conf_section *s)
+{
+	conf_error(&l->errors, s->where, "%s \"%s\" does not start: expected "
+	    "it to", s->type, s->title);
+}
+
 static void
 build_instance(struct conf_load *l, const struct conf_section *s)
 {
@@ -545,8 +555,7 @@ build_instance(struct conf_load *l, const struct conf_section *s)
 	if (new->service->open(&setup.public, &new->instance) == 0)
 		new->is_open = true;
 	else if (l->errors.n == before)
-		conf_error(&l->errors, s->where, "%s \"%s\" does not start: "
-		    "expected it to", s->type, s->title);
+		refuse_instance(l, s);
 }
 
 /* A service that is run without a section of its own, by its own name. */
@@ -905,4 +914,25 @@ conf_build_name(struct conf_load *l, const struct conf_args *args)
 	l->conf->print_requests = true;
 	/* leaves no file behind */
 	l->conf->run_dir = NULL;
+}
+
+void
+conf_build_load(struct conf_load *l)
+{
+	const struct conf_instance	*instance;
+	const struct conf_section	*s;
+	struct setup			 setup;
+	unsigned int			 i, before;
+
+	for (i = 0; i < l->conf->ninstances; i++) {
+		instance = &l->conf->instance[i];
+		if (!instance->is_open || instance->service->load == NULL ||
+		    (s = conf_text_find(&l->text, instance->section)) == NULL)
+			continue;
+		before = l->errors.n;
+		setup_init(&setup, l, s, s->where);
+		if (instance->service->load(&setup.public,
+		    instance->instance) == -1 && l->errors.n == before)
+			refuse_instance(l, s);
+	}
 }

@@ -14,6 +14,7 @@ struct conf_load {
 	struct conf_text		 text;
 	struct conf_errors		 errors;
 	struct conf_listen		*listen;	/* conf->listen */
+	bool				 is_rehearsed;	/* of conf_args */
 };
 
 /* Turns the text into l->conf and opens the services. */
@@ -21,6 +22,9 @@ void	 conf_build(struct conf_load *l);
 
 /* The same for args->name: echo there, requests on standard output. */
 void	 conf_build_name(struct conf_load *l, const struct conf_args *args);
+
+/* Has the services that are open read what the configuration names. */
+void	 conf_build_load(struct conf_load *l);
 
 /*
  * Checks users, folders and files; with check_listeners also that the

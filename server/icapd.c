@@ -19,6 +19,7 @@
 #include "conf.h"
 #include "conf_diff.h"
 #include "log.h"
+#include "rehearse.h"
 #include "start.h"
 #include "watch.h"
 
@@ -228,11 +229,14 @@ show(const struct conf *conf, const struct arguments *args)
 
 /* SIGHUP: the same configuration, read again. */
 static int
-reload(void *arg, struct conf **next, char *why, size_t size)
+reload(void *arg, enum start_turn turn, struct conf **next, char *why,
+    size_t size)
 {
 	struct arguments	*args = arg;
 
 	args->conf.check_listeners = false;
+	args->conf.drop = turn == START_REHEARSAL ? rehearse_drop : NULL;
+	args->conf.is_rehearsed = turn == START_REHEARSED;
 	reload_why[0] = '\0';
 	args->conf.report = report_reload;
 	if ((*next = conf_load(&args->conf)) != NULL) {

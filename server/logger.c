@@ -8,7 +8,9 @@
  * Exactly once, whoever is killed when: a write to a file of ours is announced
  * in shared memory (file, its length before, bytes, and how far each ring will
  * be emptied), then done, then the rings are emptied.  A new logger that finds
- * an announced write asks the file's length how much of it has happened.
+ * an announced write looks in the file how much of it has happened.  All this
+ * under a lock, which the logger of another daemon waits for (output.c): so
+ * what is there is ours, or it is not what we were about to write.
  *
  * A stream cannot be asked, no more than a file that was renamed in that very
  * moment: with a killed logger the last write may come twice.  It is whole
@@ -179,7 +181,8 @@ logger_commit(struct logger *lg, unsigned int o, size_t len, uint64_t lines)
 
 /*
  * A write ended after `done` of the bytes that begin at `offset` in the file.
- * Keeps the whole lines among them, and cuts off the rest.
+ * Keeps the whole lines among them, and cuts off the rest, unless somebody has
+ * written behind it: that is a line of its own then.
  */
 static void
 logger_settle(struct logger *lg, unsigned int o, off_t offset, size_t done)
@@ -188,8 +191,10 @@ logger_settle(struct logger *lg, unsigned int o, off_t offset, size_t done)
 	size_t		 n;
 
 	n = logger_gather(lg, o, done, true, &lines);
-	if (ftruncate(lg->out[o].fd, offset + (off_t)n) == -1)
-		log_debug("log: ftruncate: %s", strerror(errno));
+	/* if there is no end of a line in it, which could be anybody's */
+	if (n < done && memchr(lg->buf + n, '\n', done - n) == NULL)
+		output_cut(&lg->out[o], offset + (off_t)n, offset +
+		    (off_t)done);
 	logger_commit(lg, o, n, lines);
 }
 
@@ -294,16 +299,14 @@ logger_write_file(struct logger *lg, unsigned int o)
 	struct output	*out = &lg->out[o];
 	struct stat	 st;
 	uint64_t	 lines;
-	size_t		 len, done;
+	size_t		 len, done = 0;
 
 	if ((len = logger_gather(lg, o, BATCH, false, &lines)) == 0) {
 		logger_advance(lg, o);
 		return 0;
 	}
-	if (fstat(out->fd, &st) == -1) {
-		output_failed(out, "fstat");
+	if (output_lock(out, &st) == -1)
 		return 0;
-	}
 	if (st.st_nlink == 0) {
 		/* removed: nobody would ever see the lines */
 		output_close(out);
@@ -312,13 +315,15 @@ logger_write_file(struct logger *lg, unsigned int o)
 		return out->regular ? logger_write_file(lg, o) :
 		    logger_write_stream(lg, o);
 	}
-	logger_announce(log, &st, len);
-	if ((done = output_write(out, lg->buf, len)) == len) {
-		logger_commit(lg, o, len, lines);
-		return len;
+	if (output_end_line(out, &st) == 0) {
+		logger_announce(log, &st, len);
+		if ((done = output_write(out, lg->buf, len)) == len)
+			logger_commit(lg, o, len, lines);
+		else
+			logger_settle(lg, o, st.st_size, done);
 	}
-	logger_settle(lg, o, st.st_size, done);
-	return 0;
+	output_unlock(out);
+	return done == len ? len : 0;
 }
 
 /* Log o cannot be written.  Nobody shall have to wait for that. */
@@ -381,63 +386,65 @@ logger_keep_recent(struct logger *lg)
 	}
 }
 
-/* A predecessor was killed between announcing a write and its end. */
-static void
+/*
+ * A predecessor may have been killed between announcing a write and its end.
+ * Returns -1 if that cannot be found out now: then the output is closed.
+ */
+static int
 logger_recover(struct logger *lg, unsigned int o)
 {
 	struct ring_log	*log = rings_log(lg->rs, o), was;
+	struct output	*out = &lg->out[o];
 	struct stat	 st;
-	uint64_t	 written = 0, lines;
-	size_t		 n;
+	uint64_t	 lines;
+	size_t		 len, written = 0;
 
 	if (log->phase == RING_WRITTEN)
 		logger_complete(lg, o);
 	if (log->phase == RING_IDLE)
-		return;
+		return 0;
+	if (out->regular && output_lock(out, &st) == -1) {
+		output_close(out);
+		return -1;
+	}
 	/* a copy: workers could write to it */
 	memcpy(&was, log, sizeof(was));
 	if (was.len > BATCH)
 		was.len = 0;			/* we announce no such thing */
-	if (lg->out[o].regular && fstat(lg->out[o].fd, &st) == 0 &&
-	    (uint64_t)st.st_dev == was.dev && (uint64_t)st.st_ino ==
-	    was.ino && (uint64_t)st.st_size > was.offset) {
-		written = (uint64_t)st.st_size - was.offset;
-		if (written > was.len)
-			written = was.len;
-	}
-	log_info("log %s: %llu of %llu bytes were written before the logger "
-	    "died", lg->out[o].path, (unsigned long long)written,
-	    (unsigned long long)was.len);
-	if (written == 0)
-		log->phase = RING_IDLE;
-	else if (written < was.len)
-		logger_settle(lg, o, (off_t)was.offset, written);
-	else {
-		/* nothing is cut off: others may have appended to it */
-		n = logger_gather(lg, o, written, true, &lines);
-		logger_commit(lg, o, n, lines);
-	}
+	len = logger_gather(lg, o, was.len, true, &lines);
+	if (out->regular && (uint64_t)st.st_dev == was.dev &&
+	    (uint64_t)st.st_ino == was.ino)
+		written = output_compare(out, (off_t)was.offset, lg->buf, len);
+	log_info("log %s: %zu of %zu bytes were written before the logger "
+	    "died", out->path, written, len);
+	logger_settle(lg, o, (off_t)was.offset, written);
+	output_unlock(out);
+	return 0;
 }
 
-/* Opens the logs that were added since the last look. */
+/*
+ * Opens the logs that are there, or wanted again, since the last look.  Those
+ * that were added after the master forked us are our successor's.
+ */
 static void
 logger_add(struct logger *lg)
 {
-	struct ring_log	*log;
-	struct output	*out;
-	unsigned int	 o;
+	const struct ring_name	*name;
+	struct ring_log		*log;
+	struct output		*out;
+	unsigned int		 o;
 
 	lg->nout = rings_logs(lg->rs);
 	for (o = 0; o < lg->nout; o++) {
 		out = &lg->out[o];
 		log = rings_log(lg->rs, o);
-		if (!ring_log_is_used(log) || out->serial == log->serial)
+		name = rings_name(lg->rs, o);
+		if (out->serial != 0 || name->serial == 0 ||
+		    log->serial != name->serial || !ring_log_is_used(log))
 			continue;
-		if (out->serial != 0)
-			output_fini(out);
-		output_init(out, log);
+		output_init(out, log, name);
 		if (output_open(out) == 0)
-			logger_recover(lg, o);
+			(void)logger_recover(lg, o);
 	}
 }
 
@@ -451,8 +458,8 @@ logger_reopen_all(struct logger *lg)
 	logger_reopen = 0;
 	for (o = 0; o < lg->nout; o++) {
 		out = &lg->out[o];
-		if (out->kind == OUTPUT_STDOUT || rings_log(lg->rs,
-		    o)->state != RING_LOG_USED)
+		if (out->serial == 0 || out->kind == OUTPUT_STDOUT ||
+		    rings_log(lg->rs, o)->state != RING_LOG_USED)
 			continue;
 		output_close(out);
 		if (output_open(out) == 0 && output_takes(out))
@@ -472,9 +479,8 @@ logger_drain_log(struct logger *lg, unsigned int o)
 		return 0;
 	}
 	if (out->fd == -1) {
-		if (output_open(out) == -1)
+		if (output_open(out) == -1 || logger_recover(lg, o) == -1)
 			return 0;
-		logger_recover(lg, o);
 		if (output_takes(out))
 			output_works(out);
 	}

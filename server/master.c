@@ -36,6 +36,7 @@
 #include "notify.h"
 #include "priv.h"
 #include "queue.h"
+#include "rehearse.h"
 #include "respawn.h"
 #include "roster.h"
 #include "view.h"
@@ -108,6 +109,10 @@ struct master {
 	bool			 reload_again;
 	char			 changes[2048];	/* of the reload under way */
 
+	pid_t			 rehearsal;	/* of a reload, or 0 */
+	int			 rehearsal_fd;	/* why it failed */
+
+	bool			 upgrade_later;	/* one was asked for */
 	pid_t			 upgrade;	/* the new binary, or 0 */
 	int			 upgrade_fd;
 	int64_t			 upgrade_until;
@@ -255,6 +260,24 @@ master_tell_all(struct master *m, int signo, bool aux)
 	for (i = 0; i < m->roster.n; i++)
 		if ((m->roster.place[i].aux != NULL) == aux)
 			master_tell(m, i, signo);
+}
+
+/* Tells auxiliary processes; returns how many of them run. */
+static unsigned int
+master_tell_helpers(struct master *m, int signo, bool last)
+{
+	const struct place	*p;
+	unsigned int		 i, n = 0;
+
+	for (i = 0; i < m->roster.n; i++) {
+		p = &m->roster.place[i];
+		if (p->pid == 0 || p->aux == NULL || p->aux->is_last != last)
+			continue;
+		if (signo != 0)
+			master_tell(m, i, signo);
+		n++;
+	}
+	return n;
 }
 
 /* Adds n processes of one kind to a generation; they are due at once. */
@@ -485,12 +508,102 @@ master_abort(struct master *m, const char *why)
 	master_release(m, bad);
 }
 
+/* Nothing of the new configuration is there yet. */
 static void
-master_reload(struct master *m)
+master_fail_reload(struct master *m, const char *why)
+{
+	log_errorx("reload failed: %s; generation %u goes on serving", why,
+	    m->gen->number);
+	master_say_reload(m, BOARD_RELOAD_BAD, why);
+}
+
+/* What was rehearsed is done. */
+static void
+master_load(struct master *m, uint64_t tag)
 {
 	struct conf	*conf;
 	char		 why[256] = "bad configuration";
 
+	if (m->setup->reload(m->setup->arg, tag, &conf, why,
+	    sizeof(why)) == -1) {
+		master_fail_reload(m, why);
+		return;
+	}
+	m->changes[0] = '\0';
+	if (m->setup->compare != NULL)
+		m->setup->compare(m->gen->conf, conf, m->changes,
+		    sizeof(m->changes));
+	/* the last of all is the logger; another one knows the new logs */
+	if (view_has_added(view_get()))
+		(void)master_tell_helpers(m, WORKER_LEAVE, true);
+	m->next = master_new_generation(m, conf);
+}
+
+/*
+ * A child loads the new configuration first: what that takes, or breaks, is
+ * not the master's.
+ */
+static void
+master_rehearse(struct master *m)
+{
+	pid_t	 master = getpid(), pid;
+	int	 fd[2];
+
+	if (pipe2(fd, O_CLOEXEC | O_NONBLOCK) == -1) {
+		master_fail_reload(m, strerror(errno));
+		return;
+	}
+	switch (pid = fork()) {
+	case -1:
+		master_fail_reload(m, strerror(errno));
+		(void)close(fd[0]);
+		(void)close(fd[1]);
+		return;
+	case 0:
+		rehearse_run(m->setup->rehearse, m->setup->arg, m->gen->conf,
+		    master, fd[1]);
+	}
+	(void)close(fd[1]);
+	m->rehearsal = pid;
+	m->rehearsal_fd = fd[0];
+}
+
+/* That child has ended, and has said in the log what is wrong. */
+static void
+master_bury_rehearsal(struct master *m, int status)
+{
+	struct rehearsal	 told;
+	char			*why = told.why;
+	long			 pid = m->rehearsal;
+	bool			 is_told;
+
+	memset(&told, 0, sizeof(told));
+	is_told = read(m->rehearsal_fd, &told, sizeof(told)) ==
+	    (ssize_t)sizeof(told);
+	told.why[sizeof(told.why) - 1] = '\0';
+	(void)close(m->rehearsal_fd);
+	m->rehearsal = 0;
+	if (m->state != MASTER_SERVING)
+		return;
+	if (is_told && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+		master_load(m, told.tag);
+		return;
+	}
+	if (WIFSIGNALED(status))
+		(void)snprintf(why, sizeof(told.why), "the process that reads "
+		    "the new configuration (pid %ld) was killed by signal %d "
+		    "(%s)", pid, WTERMSIG(status),
+		    strsignal(WTERMSIG(status)));
+	else if (why[0] == '\0')
+		(void)snprintf(why, sizeof(told.why), "the process that reads "
+		    "the new configuration (pid %ld) exited with status %d",
+		    pid, WEXITSTATUS(status));
+	master_fail_reload(m, why);
+}
+
+static void
+master_reload(struct master *m)
+{
 	if (m->state != MASTER_SERVING)
 		return;
 	if (m->setup->reload == NULL) {
@@ -501,24 +614,14 @@ master_reload(struct master *m)
 		return;
 	}
 	/* one at a time; who comes meanwhile wants what is there then */
-	if (m->next != NULL || !m->announced) {
+	if (m->rehearsal != 0 || m->next != NULL || !m->announced) {
 		m->reload_again = true;
 		return;
 	}
 	m->reload_again = false;
 	log_info("reloading");
 	master_say_reload(m, BOARD_RELOAD_RUNNING, "");
-	if (m->setup->reload(m->setup->arg, &conf, why, sizeof(why)) == -1) {
-		log_errorx("reload failed: %s; generation %u goes on serving",
-		    why, m->gen->number);
-		master_say_reload(m, BOARD_RELOAD_BAD, why);
-		return;
-	}
-	m->changes[0] = '\0';
-	if (m->setup->compare != NULL)
-		m->setup->compare(m->gen->conf, conf, m->changes,
-		    sizeof(m->changes));
-	m->next = master_new_generation(m, conf);
+	master_rehearse(m);
 }
 
 /*
@@ -751,6 +854,8 @@ master_reap(struct master *m)
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (pid == m->upgrade)
 			master_bury_upgrade(m, status);
+		else if (pid == m->rehearsal)
+			master_bury_rehearsal(m, status);
 		else if ((i = roster_find(&m->roster, pid)) != -1)
 			master_bury(m, (unsigned int)i, status, stream_now());
 		else
@@ -778,6 +883,9 @@ master_stop(struct master *m, int signo)
 		m->deadline = 0;
 		master_tell_all(m, SIGKILL, false);
 	}
+	/* it has nothing to finish, and may stand still */
+	if (m->rehearsal != 0)
+		(void)kill(m->rehearsal, SIGKILL);
 	if (m->setup->unlisten != NULL && m->end != MASTER_REPLACED)
 		m->setup->unlisten(m->setup->arg);
 	/* nobody else shall connect to a queue that is not served */
@@ -799,6 +907,10 @@ master_start_upgrade(struct master *m)
 		log_warnx("an upgrade is under way already");
 		return;
 	}
+	/* the outcome of a reload comes first */
+	m->upgrade_later = m->rehearsal != 0;
+	if (m->upgrade_later)
+		return;
 	if (m->state != MASTER_SERVING || !m->announced ||
 	    m->setup->upgrade == NULL) {
 		master_fail_upgrade(m, "this program %s", !m->announced ?
@@ -1132,7 +1244,10 @@ master_tick(struct master *m)
 	int64_t	 now = stream_now();
 
 	master_watch(m, now);
-	if (m->reload_again && m->announced && m->next == NULL)
+	if (m->upgrade_later && m->rehearsal == 0)
+		master_start_upgrade(m);
+	if (m->reload_again && m->announced && m->next == NULL &&
+	    m->rehearsal == 0)
 		master_reload(m);
 	if (m->state == MASTER_DRAINING && now >= m->deadline) {
 		log_warnx("%u workers did not finish in time",
@@ -1146,24 +1261,6 @@ master_tick(struct master *m)
 		m->upgrade_until = 0;
 		(void)kill(m->upgrade, SIGKILL);
 	}
-}
-
-/* Tells auxiliary processes; returns how many of them run. */
-static unsigned int
-master_tell_helpers(struct master *m, int signo, bool last)
-{
-	const struct place	*p;
-	unsigned int		 i, n = 0;
-
-	for (i = 0; i < m->roster.n; i++) {
-		p = &m->roster.place[i];
-		if (p->pid == 0 || p->aux == NULL || p->aux->is_last != last)
-			continue;
-		if (signo != 0)
-			master_tell(m, i, signo);
-		n++;
-	}
-	return n;
 }
 
 /* The workers have gone: now those who served them. */

@@ -63,8 +63,13 @@ struct master_setup {
 	 * SIGHUP: loads and checks a new configuration.  Returns 0 and the
 	 * new one, or -1 after having logged what is wrong with it, and
 	 * leaves a line about it in why.  NULL: it cannot be reloaded.
+	 * Before that rehearse() has done the same in a child (rehearse.h),
+	 * gave up its privileges on the way, and has returned 0 and that tag
+	 * (conf_get_tag()), or -1; then reload() is not called.
 	 */
-	int		(*reload)(void *arg, struct conf **next, char *why,
+	int		(*reload)(void *arg, uint64_t tag, struct conf **next,
+			    char *why, size_t size);
+	int		(*rehearse)(void *arg, uint64_t *tag, char *why,
 			    size_t size);
 
 	/*

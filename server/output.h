@@ -2,6 +2,7 @@
 #ifndef SERVER_OUTPUT_H
 #define SERVER_OUTPUT_H
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <stdbool.h>
@@ -29,14 +30,17 @@ struct output {
 	bool		 regular;	/* a file of ours, else a stream */
 	bool		 blocks;	/* a write to it may */
 	bool		 emptied;	/* the logger's: no lines are left */
+	bool		 is_locked;	/* by output_lock() */
+	off_t		 end;		/* of our last write; 0: not known */
 	int64_t		 retry;		/* when to try again; 0: works */
 	int64_t		 stalled;	/* since when a stream takes nothing */
 	size_t		 nrest;		/* of what it has taken a part of */
 	char		 rest[RING_LINE_MAX];
 };
 
-/* The output of a log, closed; and an end to it. */
-void	 output_init(struct output *out, struct ring_log *log);
+/* The output of a log of that name, closed; and an end to it. */
+void	 output_init(struct output *out, struct ring_log *log,
+	    const struct ring_name *name);
 void	 output_fini(struct output *out);
 
 /* Opens it: 0, or -1 and it has failed. */
@@ -44,10 +48,35 @@ int	 output_open(struct output *out);
 void	 output_close(struct output *out);
 
 /*
+ * Who writes to a file of ours has locked it: while two daemons run, as they
+ * do during an upgrade, the loggers of both do so.  Returns 0 and what the
+ * file is; or -1 and it has failed, for another has it for too long.  Where
+ * locks are not to be had it goes without, and nothing is cut off.
+ */
+int	 output_lock(struct output *out, struct stat *st);
+void	 output_unlock(struct output *out);
+
+/*
+ * Ends a line that somebody else has left unfinished, so that ours does not
+ * become a part of it.  Returns 0, or -1 and it has failed.
+ */
+int	 output_end_line(struct output *out, struct stat *st);
+
+/*
  * Writes to a file of ours.  Returns the bytes written, which are fewer than
  * len if it has failed.
  */
 size_t	 output_write(struct output *out, const char *p, size_t len);
+
+/*
+ * How many of these bytes are in the file, from that offset on?  0 if it may
+ * not be read.
+ */
+size_t	 output_compare(const struct output *out, off_t offset, const char *p,
+	    size_t len);
+
+/* Cuts off what is from `from` to `to`, if the file is ours and ends there. */
+void	 output_cut(struct output *out, off_t from, off_t to);
 
 /*
  * Offers whole lines, len bytes of at most PIPE_BUF or a single line, to a

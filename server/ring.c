@@ -17,7 +17,8 @@
  * A worker that was taken over can write anything anywhere here.  So positions
  * are cut to the size of a ring wherever they are used, how many there are of
  * something is known to each process or bounded, and a ring that claims to
- * hold more than it can holds nothing.
+ * hold more than it can holds nothing.  Where the logs go is not here at all:
+ * that each process has from the master, by the fork.
  */
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -98,6 +99,7 @@ struct rings {
 	size_t			 size;		/* of one ring */
 	size_t			 mapped;
 	unsigned int		 n;		/* rings */
+	struct ring_name	 name[RING_LOGS];
 };
 
 #define INTENT_SIZE	1024
@@ -176,12 +178,6 @@ ring_data(const struct rings *rs, unsigned int i)
 	return rs->data + i * rs->size;
 }
 
-static uint32_t
-log_state(const struct ring_log *log)
-{
-	return __atomic_load_n(&log->state, __ATOMIC_ACQUIRE);
-}
-
 static bool
 log_set_state(struct ring_log *log, uint32_t from, uint32_t to)
 {
@@ -189,52 +185,62 @@ log_set_state(struct ring_log *log, uint32_t from, uint32_t to)
 	    __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
+/* Of the master: what others write makes no place free that is not. */
+static bool
+rings_is_free(const struct rings *rs, unsigned int log)
+{
+	return !rs->name[log].is_wanted &&
+	    !ring_log_is_used(&rs->pub->log[log]);
+}
+
 int
 rings_find_log(const struct rings *rs, const char *path)
 {
-	const struct ring_log	*log;
-	unsigned int		 i;
+	unsigned int	 i;
 
-	for (i = 0; i < rings_logs(rs); i++) {
-		log = &rs->pub->log[i];
-		if (log_state(log) != RING_LOG_FREE &&
-		    strncmp(log->path, path, sizeof(log->path)) == 0)
+	for (i = 0; i < RING_LOGS; i++)
+		if (!rings_is_free(rs, i) &&
+		    strcmp(rs->name[i].path, path) == 0)
 			return (int)i;
-	}
 	return -1;
 }
 
 int
 rings_add_log(struct rings *rs, const char *path)
 {
-	struct ring_log	*log;
-	uint32_t	 serial;
-	unsigned int	 i;
-	int		 found = rings_find_log(rs, path);
+	struct ring_log	 *log;
+	struct ring_name *name;
+	unsigned int	  i;
+	int		  found = rings_find_log(rs, path);
 
 	if (found != -1) {
-		log = &rs->pub->log[found];
-		if (log_state(log) == RING_LOG_USED ||
-		    log_set_state(log, RING_LOG_ENDING, RING_LOG_USED))
+		name = &rs->name[found];
+		if (name->is_wanted || log_set_state(&rs->pub->log[found],
+		    RING_LOG_ENDING, RING_LOG_USED)) {
+			name->is_wanted = true;
 			return found;
+		}
 		/* freed just now */
 	}
 	for (i = 0; i < RING_LOGS; i++)
-		if (log_state(&rs->pub->log[i]) == RING_LOG_FREE)
+		if (rings_is_free(rs, i))
 			break;
 	if (i == RING_LOGS) {
 		errno = ENOSPC;
 		return -1;
 	}
 	log = &rs->pub->log[i];
-	if (strlen(path) >= sizeof(log->path)) {
+	name = &rs->name[i];
+	if (strlen(path) >= sizeof(name->path)) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	serial = log->serial + 1;
+	(void)strlcpy(name->path, path, sizeof(name->path));
+	name->serial++;
+	name->is_wanted = true;
 	memset(log, 0, sizeof(*log));
 	(void)strlcpy(log->path, path, sizeof(log->path));
-	log->serial = serial;
+	log->serial = name->serial;
 	__atomic_store_n(&log->state, RING_LOG_USED, __ATOMIC_RELEASE);
 	if (i >= rs->pub->nlogs)
 		__atomic_store_n(&rs->pub->nlogs, i + 1, __ATOMIC_RELEASE);
@@ -244,6 +250,7 @@ rings_add_log(struct rings *rs, const char *path)
 void
 rings_end_log(struct rings *rs, unsigned int log)
 {
+	rs->name[log].is_wanted = false;
 	(void)log_set_state(rings_log(rs, log), RING_LOG_USED,
 	    RING_LOG_ENDING);
 	rings_alarm(rs);
@@ -291,6 +298,13 @@ rings_log(struct rings *rs, unsigned int log)
 {
 	assert(log < RING_LOGS);
 	return &rs->pub->log[log];
+}
+
+const struct ring_name *
+rings_name(const struct rings *rs, unsigned int log)
+{
+	assert(log < RING_LOGS);
+	return &rs->name[log];
 }
 
 struct ring_recent *

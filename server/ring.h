@@ -23,7 +23,7 @@
 
 /* Rings before those of the workers, that of place i is RING_WORKER + i. */
 enum ring_extra { RING_MASTER, RING_LOGGER, RING_STATUS, RING_WATCH,
-    RING_WORKER };
+    RING_RELOAD, RING_WORKER };
 
 /* A line on its way; p ends with a newline. */
 struct ring_line {
@@ -58,9 +58,9 @@ enum ring_phase { RING_IDLE, RING_ANNOUNCED, RING_WRITTEN };
 #define RING_PATH_MAX	255
 
 /*
- * Where a log goes and what became of it.  The master writes path, serial and
- * state, and zeroes the rest while the place is free; the rest is the
- * logger's.
+ * A log and what became of it.  The master writes path, serial and state, and
+ * zeroes the rest while the place is free; the rest is the logger's.  The path
+ * is to be shown, and nothing else: see struct ring_name.
  */
 struct ring_log {
 	char		 path[RING_PATH_MAX + 1];
@@ -81,6 +81,17 @@ struct ring_log {
 	uint64_t	 bytes_then;
 	uint32_t	 first;		/* the ring the next one begins at */
 	uint32_t	 reserved;
+};
+
+/*
+ * Which log has a place, and where it goes.  Each process has these in memory
+ * of its own, as the master had them when it forked it, so that no worker can
+ * change them.  A place whose log has another serial now was taken later.
+ */
+struct ring_name {
+	uint32_t	 serial;
+	bool		 is_wanted;	/* by a configuration */
+	char		 path[RING_PATH_MAX + 1];
 };
 
 /* How far a log has got in a ring; the logger's. */
@@ -120,9 +131,10 @@ void	 rings_close(struct rings *rs);
 
 /*
  * For the master: finds or adds a log.  Returns its number, or -1 with errno:
- * ENOSPC when there is no place left, ENAMETOOLONG.  rings_end_log(): nobody
- * puts lines for it any more.  What is in the rings is written, then its
- * place is free.
+ * ENOSPC when there is no place left, ENAMETOOLONG.  One that was added is
+ * known to loggers that are forked from now on; for others its lines stay in
+ * the rings.  rings_end_log(): nobody puts lines for it any more.  What is in
+ * the rings is written, then its place is free.
  */
 int	 rings_add_log(struct rings *rs, const char *path);
 void	 rings_end_log(struct rings *rs, unsigned int log);
@@ -141,6 +153,7 @@ ring_log_is_used(const struct ring_log *log)
 }
 
 struct ring_log *rings_log(struct rings *rs, unsigned int log);
+const struct ring_name *rings_name(const struct rings *rs, unsigned int log);
 struct ring_recent *rings_recent(struct rings *rs);	/* RING_RECENTS */
 
 /*

@@ -433,6 +433,14 @@ start_check_listeners(const struct starting *st, const struct conf *next,
 	return -1;
 }
 
+/* Nobody has used it yet. */
+static void
+start_forget(struct starting *st, struct conf *conf)
+{
+	if (st->start->release != NULL)
+		st->start->release(st->start->arg, conf);
+}
+
 /* The last check: it takes places for the logs. */
 static int
 start_check_logs(struct conf *next, char *why, size_t size)
@@ -449,19 +457,54 @@ start_check_logs(struct conf *next, char *why, size_t size)
 }
 
 static int
-start_reload(void *arg, struct conf **next, char *why, size_t size)
+start_load(struct starting *st, enum start_turn turn, struct conf **next,
+    char *why, size_t size)
+{
+	if (st->start->reload(st->start->arg, turn, next, why, size) == -1)
+		return -1;
+	if (start_check_listeners(st, *next, why, size) == -1 ||
+	    start_check(*next, why, size) == -1) {
+		start_forget(st, *next);
+		return -1;
+	}
+	return 0;
+}
+
+/*
+ * What the child has left may be gone or replaced by now, or it could not
+ * leave it: then its work was in vain.
+ */
+static int
+start_reload(void *arg, uint64_t tag, struct conf **next, char *why,
+    size_t size)
 {
 	struct starting	*st = arg;
 
-	if (st->start->reload(st->start->arg, next, why, size) == -1)
+	if (start_load(st, START_REHEARSED, next, why, size) == -1)
 		return -1;
-	if (start_check_listeners(st, *next, why, size) == -1 ||
-	    start_check(*next, why, size) == -1 ||
-	    start_check_logs(*next, why, size) == -1) {
-		if (st->start->release != NULL)
-			st->start->release(st->start->arg, *next);
+	if (conf_get_tag(*next) != tag) {
+		start_forget(st, *next);
+		if (start_load(st, START_ALONE, next, why, size) == -1)
+			return -1;
+	}
+	if (start_check_logs(*next, why, size) == -1) {
+		start_forget(st, *next);
 		return -1;
 	}
+	return 0;
+}
+
+static int
+start_rehearse(void *arg, uint64_t *tag, char *why, size_t size)
+{
+	struct starting	*st = arg;
+	struct conf	*next;
+
+	if (st->start->reload(st->start->arg, START_REHEARSAL, &next, why,
+	    size) == -1)
+		return -1;
+	*tag = conf_get_tag(next);
+	start_forget(st, next);
 	return 0;
 }
 
@@ -471,8 +514,7 @@ start_release(void *arg, struct conf *conf)
 	struct starting	*st = arg;
 
 	view_del(view_get(), conf);
-	if (st->start->release != NULL)
-		st->start->release(st->start->arg, conf);
+	start_forget(st, conf);
 }
 
 static void
@@ -677,8 +719,10 @@ start_master(struct starting *st)
 	setup.is_successor = st->is_successor;
 	setup.unlisten = start_unlisten;
 	setup.ready = start_ready;
-	if (st->start->reload != NULL)
+	if (st->start->reload != NULL) {
 		setup.reload = start_reload;
+		setup.rehearse = start_rehearse;
+	}
 	setup.compare = st->start->compare;
 	setup.release = start_release;
 	setup.upgrade = start_upgrade;

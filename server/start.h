@@ -4,12 +4,20 @@
 
 #include "conf.h"
 
+/* A reload is done twice, see rehearse.h. */
+enum start_turn {
+	START_REHEARSAL,	/* in a child: conf_args.drop is wanted */
+	START_REHEARSED,	/* conf_args.is_rehearsed */
+	START_ALONE		/* that was in vain */
+};
+
 /* What main() knows; see master.h for the functions. */
 struct start {
 	char		**argv;		/* to be executed on an upgrade */
 	struct conf	*conf;
-	int		(*reload)(void *arg, struct conf **next, char *why,
-			    size_t size);	/* or NULL */
+	/* See master.h.  NULL: it cannot be reloaded. */
+	int		(*reload)(void *arg, enum start_turn turn,
+			    struct conf **next, char *why, size_t size);
 	void		(*compare)(const struct conf *old,
 			    const struct conf *next, char *changes,
 			    size_t size);

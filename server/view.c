@@ -22,6 +22,7 @@ struct view {
 
 	/* the master's: configurations that have a log */
 	unsigned int		 users[RING_LOGS];
+	bool			 has_added;	/* view_has_added() */
 
 	/* of this process */
 	struct log_target	 target[CONF_LOGS_MAX + 1];
@@ -116,7 +117,8 @@ view_add(struct view *v, struct conf *conf)
 			view_del_logs(v, path, i);
 			return -1;
 		}
-		v->users[log]++;
+		if (v->users[log]++ == 0)
+			v->has_added = true;
 	}
 	for (i = 0; i < conf->nplans; i++)
 		(void)tally_add_service(v->tally, conf->plan[i].path);
@@ -124,6 +126,12 @@ view_add(struct view *v, struct conf *conf)
 		log_warnx("too many different back-ends and numbers of "
 		    "services since the start: not all of them are shown");
 	return 0;
+}
+
+bool
+view_has_added(const struct view *v)
+{
+	return v->has_added;
 }
 
 void
@@ -143,6 +151,7 @@ view_leave(struct view *v, unsigned int i, pid_t pid)
 void
 view_show(struct view *v, const struct conf *conf)
 {
+	v->has_added = false;
 	vitals_show(&tally_head(v->tally)->vitals, &conf->wanted);
 	view_use(v, RING_MASTER, conf);
 }

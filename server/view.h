@@ -27,14 +27,23 @@ struct tally *view_tally(const struct view *v);
  * Makes the logs of a configuration known, and its paths; at the start and
  * for each reload, before its workers are forked.  Returns 0, or -1 with
  * errno, and nothing is changed: ENOSPC when there is no place for another
- * log, ENAMETOOLONG.  view_del(): no process uses that configuration any more.
+ * log, ENAMETOOLONG.
  */
 int	 view_add(struct view *v, struct conf *conf);
+
+/*
+ * For the master: were logs added since view_show()?  A logger that was forked
+ * before does not know where they go, so there must be another.
+ */
+bool	 view_has_added(const struct view *v);
+
+/* For the master: no process uses that configuration any more. */
 void	 view_del(struct view *v, const struct conf *conf);
 
 /*
  * For the master: of those that were added it is the current one.  What it
- * wants is shown, and the master's events go to its logs.
+ * wants is shown, and the master's events go to its logs.  The next logger is
+ * one for it.
  */
 void	 view_show(struct view *v, const struct conf *conf);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * blocklist: refuses, redirects or notes requests (and responses) for what is
- * in lists of domains, URLs and expressions.  The lists are compiled in open()
+ * in lists of domains, URLs and expressions.  The lists are compiled in load()
  * and, when a source has changed, in poll(); all processes map one database.
  * A transaction is decided on the heads alone.
  *
@@ -455,17 +455,19 @@ show_fault(const struct blocklist *b, const struct blocklist_fault *fault)
 }
 
 static int
-open_database(struct blocklist *b, const struct service_setup *setup)
+blocklist_load(const struct service_setup *setup, void *instance)
 {
+	struct blocklist	*b = instance;
 	struct blocklist_fault	 fault;
 	cfg_t			*cfg;
 	int			 fd, keep[2];
 
-	/* one that cannot be had is told when it is written to */
-	if (setup->folder(setup, b->cache) == 1)
-		return -1;
+	if (b->sources.nlists == 0)
+		return 0;
+	b->sources.is_rehearsed = setup->rehearsed;
 	fd = blocklist_store_open(&b->sources, b->cache, NULL, &b->db,
 	    b->stamp, &fault);
+	b->sources.is_rehearsed = false;
 	if (fd == -1) {
 		cfg = cfg_getnsec(setup->section, "list", fault.list);
 		setup->error_at(setup, cfg, "path", fault.path,
@@ -517,9 +519,11 @@ blocklist_open(const struct service_setup *setup, void **instance)
 	if (result == 0 && (open_rules(b, setup) == -1 ||
 	    open_exempt(b, setup) == -1))
 		result = -1;
-	if (result == 0 && b->sources.nlists > 0)
-		result = open_database(b, setup);
-	else if (result == 0 && cfg_size(setup->section, "rule") == 0) {
+	if (result == 0 && b->sources.nlists > 0) {
+		/* one that cannot be had is told when it is written to */
+		if (setup->folder(setup, b->cache) == 1)
+			result = -1;
+	} else if (result == 0 && cfg_size(setup->section, "rule") == 0) {
 		setup->error(setup, "there is no list: expected at least one "
 		    "section list \"name\" { path = {\"FILE\"} }");
 		result = -1;
@@ -1312,6 +1316,7 @@ const struct service svc_blocklist = {
 	.preview = 0,
 	.options = options,
 	.open = blocklist_open,
+	.load = blocklist_load,
 	.serve = blocklist_serve,
 	.close = blocklist_close,
 	.poll = blocklist_poll,

@@ -26,6 +26,7 @@ struct blocklist_trailer {
 	uint64_t	 size;		/* of the file without this */
 	unsigned char	 stamp[BLOCKLIST_DIGEST_LEN];	/* not in sum */
 	unsigned char	 digest[BLOCKLIST_DIGEST_LEN];	/* of the sources */
+	unsigned char	 names[BLOCKLIST_DIGEST_LEN];	/* of their paths */
 	uint64_t	 entries;	/* of all lists, as `about` has them */
 	uint64_t	 exceptions;
 	uint64_t	 expressions;
@@ -33,7 +34,7 @@ struct blocklist_trailer {
 	char		 magic[8];	/* last, as the file is written so */
 };
 
-#define BLOCKLIST_MAGIC		"icapdBL3"
+#define BLOCKLIST_MAGIC		"icapdBL4"
 
 /* Keys that are no URL begin with one of these. */
 #define BLOCKLIST_KEY_EXCEPTION	'!'

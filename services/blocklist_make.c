@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Compiles lists into a database.  Called by blocklist_store.c when a source
- * has changed, in the master at the start and in the process that watches
- * later; never in a worker.  All entries are collected in memory first, as one
- * that is in several lists becomes one record, and as repetitions would make
- * look-ups slow.
+ * has changed, in the master at the start, later in the child that does a
+ * reload and in the process that watches; never in a worker.  All entries are
+ * collected in memory first, as one that is in several lists becomes one
+ * record, and as repetitions would make look-ups slow.
  */
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -124,6 +124,26 @@ blocklist_make_stamp(const struct blocklist_sources *s, unsigned char *stamp,
 	if (last > now - (last % 1000000000 == 0 ? RACY_SECONDS : RACY))
 		memset(stamp, 0, BLOCKLIST_DIGEST_LEN);
 	return 0;
+}
+
+void
+blocklist_make_names(const struct blocklist_sources *s, unsigned char *names)
+{
+	SHA2_CTX	 ctx;
+	const char	*path;
+	unsigned int	 i, k;
+
+	begin_digest(&ctx);
+	for (i = 0; i < s->nlists; i++) {
+		for (k = 0; k < s->list[i].npaths; k++) {
+			path = s->list[i].path[k];
+			SHA256Update(&ctx, (const unsigned char *)path,
+			    strlen(path) + 1);
+		}
+		/* no path is empty */
+		SHA256Update(&ctx, (const unsigned char *)"", 1);
+	}
+	SHA256Final(names, &ctx);
 }
 
 /* Reads all sources; with m what they hold goes there. */
@@ -600,6 +620,7 @@ blocklist_make(const struct blocklist_sources *s, int fd,
 	r->arg = m;
 	fault->why[0] = '\0';
 	memcpy(m->trailer.stamp, stamp, BLOCKLIST_DIGEST_LEN);
+	blocklist_make_names(s, m->trailer.names);
 	if ((is_begun = cdb_make_start(&m->cdb, fd) == 0) &&
 	    read_lists(s, m, r, m->trailer.digest, fault) == 0 &&
 	    write_entries(m) == 0 &&

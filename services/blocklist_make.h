@@ -25,6 +25,7 @@ struct blocklist_sources {
 	struct blocklist_list	*list;
 	unsigned int		 nlists;
 	bool			 is_again;	/* what is odd has been told */
+	bool			 is_rehearsed;	/* see service_setup */
 };
 
 /* What went wrong: in which list, at which path of it, and how. */
@@ -42,6 +43,10 @@ struct blocklist_fault {
  */
 int	 blocklist_make_stamp(const struct blocklist_sources *s,
 	    unsigned char *stamp, struct blocklist_fault *fault);
+
+/* Digest of which they are, list by list, whatever is in them. */
+void	 blocklist_make_names(const struct blocklist_sources *s,
+	    unsigned char *names);
 
 /*
  * Digest of all their bytes and of how these are read.  Returns 0, or -1 and

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "../proto/chars.h"
 #include "clamav.h"
@@ -24,6 +25,9 @@
 
 /* First bytes by which an engine may take it for something else. */
 #define GZIP_BYTES	520
+
+/* Bytes that are decoded at a time. */
+#define DECODE_PIECE	(32 * 1024)
 
 /* Longest value of a header of ours, bytes. */
 #define VALUE_MAX	512
@@ -45,6 +49,7 @@ struct scan {
 	bool			 many_types;	/* which one counts? */
 	enum clamav_form_kind	 form;
 	struct slice		 boundary;
+	enum clamav_coding	 coding;	/* as mail has them */
 	unsigned int		 ncodings;
 	bool			 is_opaque;	/* in one clamd cannot undo */
 	bool			 is_partial;
@@ -57,6 +62,8 @@ struct scan {
 	size_t			 ngzip;
 	unsigned char		 gzip[GZIP_BYTES];	/* its first bytes */
 	uint64_t		 size;		/* of the body */
+	int			 fd;		/* that has it */
+	const char		*bytes;		/* while others look into it */
 	int64_t			 deadline;
 	bool			 has_key;
 	unsigned char		 key[CLAMAV_DIGEST];
@@ -393,6 +400,30 @@ look_at_coding(struct scan *s, const char *name)
 		}
 }
 
+/*
+ * A field that HTTP does not have (RFC 9110, as RFC 2616 19.4.5 said), but some
+ * readers go by.
+ */
+static void
+look_at_mail_coding(struct scan *s)
+{
+	enum clamav_coding	 coding;
+	struct slice		 value;
+	size_t			 pos = 0;
+	unsigned int		 n;
+
+	for (n = 0; next_field(s, "Content-Transfer-Encoding", &pos,
+	    &value); n++) {
+		coding = clamav_head_coding(slice_trim(value));
+		if (coding != CLAMAV_CODING_NONE)
+			s->coding = coding;
+	}
+	if (n > 1 && s->coding != CLAMAV_CODING_NONE)
+		s->coding = CLAMAV_CODING_ODD;
+	if (!s->av->multipart)
+		s->coding = CLAMAV_CODING_NONE;
+}
+
 /* Returns 0, or -1 without memory. */
 static int
 look_at_type(struct scan *s)
@@ -482,7 +513,8 @@ static bool
 is_skipped(const struct scan *s, const char *bytes, size_t len)
 {
 	return s->av->types != NULL && s->ncodings == 0 && !s->many_types &&
-	    s->form == CLAMAV_FORM_NONE && !s->is_partial && s->range == 0 &&
+	    s->coding == CLAMAV_CODING_NONE && s->form == CLAMAV_FORM_NONE &&
+	    !s->is_partial && s->range == 0 &&
 	    clamav_types_skip(s->av->types, s->type, bytes, len);
 }
 
@@ -552,71 +584,149 @@ is_worth_more(const struct clamd_verdict *v)
 	    v->result != CLAMD_TIMEOUT;
 }
 
-/*
- * Each part of a form as the file it will be.  What is found in one of them
- * counts, and what is not known of one is not known of all.  Returns whether it
- * came to the end.
- */
+/* What is found in one file counts, and what is not known of one, of all. */
 static bool
-scan_parts(struct scan *s, struct clamav_form *f, int fd)
+scan_file(struct scan *s, const struct clamd_body *b)
 {
-	struct clamd_body	 b = { fd, 0, 0, make_part, s->txn };
 	struct clamd_verdict	 v;
-	unsigned int		 n = 0;
-	size_t			 offset, len;
 
-	while (clamav_form_next(f, &offset, &len)) {
-		if (++n > s->av->max_parts) {
-			add_reason(s, CLAMD_LIMIT, "too many parts");
-			return false;
-		}
-		if (len == 0)
-			continue;
-		b.offset = offset;
-		b.len = len;
-		clamd_scan(s->av->clamd, &b, s->deadline, &v);
-		add_verdict(s, &v);
-		if (!is_worth_more(&v))
-			return false;
+	clamd_scan(s->av->clamd, b, s->deadline, &v);
+	add_verdict(s, &v);
+	return is_worth_more(&v);
+}
+
+/* A file as it is in the body. */
+static bool
+scan_part(void *arg, size_t offset, size_t len)
+{
+	struct scan		*s = arg;
+	const struct clamd_body	 b = {
+		s->fd, offset, len, make_part, s->txn
+	};
+
+	return scan_file(s, &b);
+}
+
+/* Bytes that are decoded as a file takes them. */
+struct decoding {
+	struct clamav_decoder	*decoder;
+	struct slice		 left;
+	char			 piece[CLAMAV_DECODE_ROOM(DECODE_PIECE)];
+};
+
+/* The next of them; none when there are no more, or it is odd. */
+static ssize_t
+decode_more(void *arg, const char **bytes)
+{
+	struct decoding	*d = arg;
+	size_t		 len, n = 0;
+
+	while (n == 0 && d->left.len > 0 && !d->decoder->is_odd) {
+		len = d->left.len < DECODE_PIECE ? d->left.len : DECODE_PIECE;
+		n = clamav_decode_add(d->decoder, d->left.p, len, d->piece);
+		d->left.p += len;
+		d->left.len -= len;
 	}
-	return true;
+	if (n == 0 && !clamav_decode_end(d->decoder))
+		d->decoder->is_odd = true;
+	*bytes = d->piece;
+	return d->decoder->is_odd ? 0 : (ssize_t)n;
+}
+
+/* A file that is in the body in a coding; none is left of what is odd. */
+static bool
+scan_decoded(void *arg, struct clamav_decoder *decoder, size_t offset,
+    size_t len)
+{
+	struct scan		*s = arg;
+	struct decoding		 d;
+	struct clamd_body	 b = { .fd = -1 };
+	bool			 go_on = true;
+
+	d.decoder = decoder;
+	d.left.p = s->bytes + offset;
+	d.left.len = len;
+	b.fd = txn_made_fd(s->txn, len, decode_more, &d, &b.len);
+	if (b.fd == -1)
+		add_reason(s, CLAMD_ERROR, strerror(errno));
+	else if (b.len > 0 && !decoder->is_odd)
+		go_on = scan_file(s, &b);
+	if (b.fd != -1)
+		(void)close(b.fd);
+	return go_on;
+}
+
+/* In a coding of HTTP there are no parts to doubt. */
+static void
+tell_reason(void *arg, enum clamd_result result, const char *text)
+{
+	struct scan	*s = arg;
+
+	if (s->ncodings == 0 || result != CLAMD_FORM)
+		add_reason(s, result, text);
 }
 
 /*
- * It is a form.  One in a coding has no boundary that anybody finds before it
- * is undone, which the engine does for itself alone: its parts are not known.
+ * What others may see in it.  In one in a coding of HTTP nobody finds anything
+ * before that is undone, which the engine does for itself alone: what is in it
+ * is not known.
  */
 static void
-scan_form(struct scan *s, int fd)
+scan_inside(struct scan *s)
 {
-	struct clamav_form	 f;
-	const char		*doubt;
-	void			*p;
+	struct clamav_walk	 w = {
+		.p = s->bytes,
+		.len = (size_t)s->size,
+		.max_parts = s->av->max_parts,
+		.scan = scan_part,
+		.decode = scan_decoded,
+		.reason = tell_reason,
+		.arg = s,
+	};
 
-	p = mmap(NULL, (size_t)s->size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (s->coding == CLAMAV_CODING_ODD || (s->coding !=
+	    CLAMAV_CODING_NONE && s->form != CLAMAV_FORM_NONE))
+		add_reason(s, CLAMD_ENCODED, "Content-Transfer-Encoding");
+	if (s->ncodings > 0)
+		add_reason(s, CLAMD_ENCODED, "more than one coding");
+	if (s->form == CLAMAV_FORM_IS)
+		(void)clamav_walk_form(&w, s->boundary);
+	else if (s->coding == CLAMAV_BASE64 || s->coding == CLAMAV_QUOTED)
+		(void)clamav_walk_coded(&w, s->coding);
+}
+
+static void
+scan_mapped(struct scan *s)
+{
+	void	*p = mmap(NULL, (size_t)s->size, PROT_READ, MAP_PRIVATE,
+		    s->fd, 0);
+
 	if (p == MAP_FAILED) {
 		add_reason(s, CLAMD_ERROR, strerror(errno));
 		return;
 	}
-	if (s->ncodings > 0)
-		add_reason(s, CLAMD_ENCODED, "parts of a form");
-	clamav_form_init(&f, s->boundary, p, (size_t)s->size);
-	if (scan_parts(s, &f, fd) && s->ncodings == 0 &&
-	    (doubt = clamav_form_doubt(&f)) != NULL)
-		add_reason(s, CLAMD_FORM, doubt);
-	if (f.is_coded)
-		add_reason(s, CLAMD_ENCODED, "Content-Transfer-Encoding");
+	s->bytes = p;
+	scan_inside(s);
 	(void)munmap(p, (size_t)s->size);
 }
 
 /*
  * A verdict on a form is one on its parts, which the boundary in its head
- * decides on: it is not kept, for it is not the digest's alone.
+ * decides on: it is not kept, for it is not the digest's alone.  So with one
+ * on what is decoded.
  */
 static bool
 is_cacheable(const struct scan *s)
 {
-	return s->has_key && s->form == CLAMAV_FORM_NONE;
+	return s->has_key && s->form == CLAMAV_FORM_NONE &&
+	    s->coding == CLAMAV_CODING_NONE;
+}
+
+/* Is there more to it than its bytes? */
+static bool
+has_inside(const struct scan *s)
+{
+	return s->form == CLAMAV_FORM_IS || s->coding != CLAMAV_CODING_NONE;
 }
 
 /*
@@ -664,8 +774,9 @@ scan_body(struct scan *s)
 	if (av->trickle > 0)
 		clamd_on_wait(av->clamd, trickle_due, s->txn);
 	clamd_scan(av->clamd, &b, s->deadline, &s->verdict);
-	if (s->form == CLAMAV_FORM_IS && is_worth_more(&s->verdict))
-		scan_form(s, b.fd);
+	s->fd = b.fd;
+	if (has_inside(s) && is_worth_more(&s->verdict))
+		scan_mapped(s);
 	clamd_on_wait(av->clamd, NULL, NULL);
 	if (keep && clamav_cache_add(av->cache, s->key, s->verdict.version,
 	    clamd_now(), &s->verdict))
@@ -740,6 +851,7 @@ serve_body(struct scan *s)
 	look_at_length(s);
 	look_at_coding(s, "Content-Encoding");
 	look_at_coding(s, "Transfer-Encoding");
+	look_at_mail_coding(s);
 	look_at_range(s);
 	if (look_at_type(s) == -1)
 		return txn_fail(s->txn, "no memory");

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Finds the parts of a multipart body (RFC 2046, 7578), for each to be
- * scanned as the file it will be.  Called by clamav.c.  Who will read the form
- * is not known, and readers differ, so it has to find a part wherever one of
- * them would: one too many costs a scan, one too few lets something through.
+ * scanned as the file it will be.  Called by clamav_parts.c.  Who will read
+ * the form is not known, and readers differ, so it has to find a part wherever
+ * one of them would: one too many costs a scan, one too few lets something
+ * through.
  * A Content-Type that they would read differently is said to be unclear, and
  * a body is cut in two ways: at the lines that are delimiters for everybody,
  * and at whatever is one for anybody.  It must not guess beyond that:
- * clamav_form_doubt() tells what is open then.
+ * clamav_form_doubt() tells what is open then.  What is in a part is not its
+ * business, see clamav_parts.c.
  */
 #include <string.h>
 
@@ -209,73 +211,19 @@ find_delimiter(const struct clamav_form *f, size_t from, bool is_strict,
 
 /* ---- parts -------------------------------------------------------------- */
 
-/* The value of a field, from its colon on, folds included. */
-static struct slice
-take_field_value(struct slice s)
-{
-	struct slice	 value;
-	size_t		 n;
-
-	skip_blanks(&s);
-	if (s.len > 0 && s.p[0] == ':')
-		(void)cut(&s, 1);
-	for (n = 0; n < s.len; n++)
-		if (s.p[n] == '\n' && (n + 1 == s.len ||
-		    (s.p[n + 1] != ' ' && s.p[n + 1] != '\t')))
-			break;
-	value = cut(&s, n);
-	skip_blanks(&value);
-	while (value.len > 0 && is_blank(value.p[value.len - 1]))
-		value.len--;
-	return value;
-}
-
 /*
- * The value of the next field of that name, which counts wherever it stands:
- * one too many costs no more than a doubt.
+ * A header that some readers see, and others another: what it says of codings
+ * and parts is not undone, but it is open then what the part is.
  */
-static bool
-next_value(struct slice *head, const char *name, struct slice *value)
-{
-	if (!find_nocase(head, name))
-		return false;
-	(void)cut(head, strlen(name));
-	*value = take_field_value(*head);
-	return true;
-}
-
-/* Is something else to be undone than what means nothing (RFC 2045 6.1)? */
-static bool
-has_coding(struct slice head)
-{
-	struct slice	 value;
-
-	while (next_value(&head, "content-transfer-encoding", &value))
-		if (value.len > 0 && !slice_is_nocase(value, "binary") &&
-		    !slice_is_nocase(value, "8bit") &&
-		    !slice_is_nocase(value, "7bit"))
-			return true;
-	return false;
-}
-
-static bool
-has_parts(struct slice head)
-{
-	struct slice	 value;
-
-	while (next_value(&head, "content-type", &value))
-		if (contains_nocase(value, "multipart/"))
-			return true;
-	return false;
-}
-
 static void
 note_header(struct clamav_form *f, size_t at, size_t end)
 {
-	struct slice	 head = { f->p + at, end - at };
+	struct slice		 head = { f->p + at, end - at };
+	struct clamav_head	 h;
 
-	f->is_coded = f->is_coded || has_coding(head);
-	f->is_nested = f->is_nested || has_parts(head);
+	clamav_head_parse(&h, head);
+	f->is_coded = f->is_coded || h.coding != CLAMAV_CODING_NONE;
+	f->is_nested = f->is_nested || h.kind != CLAMAV_FILE;
 }
 
 /* Behind the header of a part, for readers that insist on CRLF. */
@@ -353,42 +301,61 @@ start_loose(struct clamav_form *f)
 		note_delimiter(f, &f->next);
 }
 
+static void
+set_part(struct clamav_part *part, const struct clamav_form *f, size_t at,
+    size_t start, size_t end)
+{
+	part->head.p = f->p + at;
+	part->head.len = start - at;
+	part->offset = start;
+	part->len = end > start ? end - start : 0;
+}
+
+/* As it is for those who see any delimiter, and a header that ends in LF. */
+static bool
+take_loose(struct clamav_form *f, const struct clamav_delimiter *d,
+    size_t strict, size_t stop, size_t end, struct clamav_part *part)
+{
+	size_t	 start = skip_header(f, d->end, stop);
+	bool	 is_known = d->odd == 0 && d->at < f->closed &&
+		    (!f->more || f->next.odd == 0);
+
+	if (start != strict)
+		note_header(f, d->end, strict);
+	if (start == d->end)		/* it may end at what is no field */
+		note_header(f, d->end, end > start ? end : start);
+	if ((is_known && start == strict) || start >= end)
+		return false;		/* the first way had it, or nothing */
+	set_part(part, f, d->end, start, end);
+	return true;
+}
+
 /* The part behind a delimiter.  Returns whether it is to be scanned. */
 static bool
 take_part(struct clamav_form *f, const struct clamav_delimiter *d,
-    size_t *offset, size_t *len)
+    struct clamav_part *part)
 {
 	size_t	 start, stop = f->len, end;
-	bool	 is_known;
 
+	if (f->is_strict && d->is_last) {
+		f->closed = d->at;	/* nothing behind that is a part */
+		f->more = false;
+		return false;
+	}
 	if (f->more)
 		stop = f->next.at;
 	if (stop < d->end)
 		stop = d->end;
 	end = f->more ? trim_end(f, d->end, stop) : stop;
 	start = skip_header_strict(f, d->end, stop);
-	note_header(f, d->end, start);
-	if (f->is_strict && d->is_last) {
-		f->closed = d->at;	/* nothing behind that is a part */
-		f->more = false;
-		return false;
-	}
-	if (!f->is_strict) {
-		is_known = d->odd == 0 && d->at < f->closed &&
-		    (!f->more || f->next.odd == 0);
-		*offset = start;
-		start = skip_header(f, d->end, stop);
-		note_header(f, d->end, start);
-		if ((is_known && start == *offset) || start >= end)
-			return false;	/* the first way had it, or nothing */
-	}
-	*offset = start;
-	*len = end > start ? end - start : 0;
+	if (!f->is_strict)
+		return take_loose(f, d, start, stop, end, part);
+	set_part(part, f, d->end, start, end);
 	return true;
 }
 
 bool
-clamav_form_next(struct clamav_form *f, size_t *offset, size_t *len)
+clamav_form_next(struct clamav_form *f, struct clamav_part *part)
 {
 	struct clamav_delimiter	 d;
 
@@ -404,7 +371,7 @@ clamav_form_next(struct clamav_form *f, size_t *offset, size_t *len)
 		    &f->next);
 		if (f->more && !f->is_strict)
 			note_delimiter(f, &f->next);
-		if (take_part(f, &d, offset, len))
+		if (take_part(f, &d, part))
 			return true;
 	}
 }
@@ -417,6 +384,6 @@ clamav_form_doubt(const struct clamav_form *f)
 	if (f->is_mixed)
 		return "delimiters of several kinds";
 	if (f->is_nested)
-		return "a part that has parts";
+		return "a part that may have parts";
 	return NULL;
 }

@@ -65,6 +65,7 @@ struct service_setup {
 	const char	*name;		/* its title, "ads" */
 	const char	*root;		/* of workers, or NULL; see poll */
 	int64_t		 patience;	/* ms that a transaction may take */
+	int		 rehearsed;	/* a child has just done the same */
 
 	/*
 	 * Reports an error in the section: what is wrong, and what was
@@ -92,10 +93,10 @@ struct service_setup {
 	int		 (*keep)(const struct service_setup *setup, int fd);
 
 	/*
-	 * Makes a folder, if it is not there, for files that poll() writes
-	 * and that open() believes: it is given to the user that processes
-	 * run as.  Returns 0; or -1 with errno when it cannot be had; or 1
-	 * after error() when others could change what is in it.
+	 * Makes a folder, if it is not there, for files that load() and
+	 * poll() write and load() believes: it is given to the user that
+	 * processes run as.  Returns 0; or -1 with errno when it cannot be
+	 * had; or 1 after error() when others could change what is in it.
 	 */
 	int		 (*folder)(const struct service_setup *setup,
 			    const char *path);
@@ -150,9 +151,25 @@ struct service {
 	 * reload: checks and compiles the configuration into *instance, whose
 	 * memory all workers share until they write to it.  Privileges are
 	 * still there.  Returns 0, or -1 after setup->error().
+	 *
+	 * A reload is rehearsed: a child opens everything before the master
+	 * does, and ends.
 	 */
 	int		 (*open)(const struct service_setup *setup,
 			    void **instance);
+
+	/*
+	 * load: after open(), with the same setup, once everything is open:
+	 * reads what others write and the configuration only names, such as
+	 * lists.  In the child that rehearses privileges are gone, and what
+	 * takes long or may fail had better leave its result in a folder
+	 * (setup->folder), from which the master takes it as it is where
+	 * setup->rehearsed.  If version() is another then than it was in the
+	 * child, all is opened and loaded once more without that.  Returns 0,
+	 * or -1 after setup->error().
+	 */
+	int		 (*load)(const struct service_setup *setup,
+			    void *instance);
 
 	/*
 	 * start: in each worker, privileges gone: opens what a process must
@@ -360,6 +377,15 @@ int	 txn_body_fd(struct txn *txn, uint64_t *size);
  * to close it.  Returns -1 with errno.
  */
 int	 txn_part_fd(struct txn *txn, uint64_t offset, uint64_t len);
+
+/*
+ * The same for bytes that a service makes: a descriptor of a file with all
+ * that make() gives, piece by piece, until it returns 0 (or -1 with errno);
+ * `expected` is about how many.  *size is their number.
+ */
+int	 txn_made_fd(struct txn *txn, uint64_t expected,
+	    ssize_t (*make)(void *arg, const char **bytes), void *arg,
+	    uint64_t *size);
 
 /*
  * The end of a body, so many bytes, is never released before the verdict.

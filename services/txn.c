@@ -20,6 +20,7 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -239,6 +240,40 @@ txn_part_fd(struct txn *t, uint64_t offset, uint64_t len)
 		return -1;
 	}
 	return spool_part(sp, offset, len);
+}
+
+/* All that is made becomes what the spool holds. */
+static int
+txn_make(struct spool *sp, ssize_t (*make)(void *arg, const char **bytes),
+    void *arg)
+{
+	const char	*bytes;
+	ssize_t		 n;
+
+	while ((n = make(arg, &bytes)) > 0)
+		if (spool_append(sp, bytes, (size_t)n) == -1)
+			return -1;
+	return (int)n;
+}
+
+int
+txn_made_fd(struct txn *t, uint64_t expected,
+    ssize_t (*make)(void *arg, const char **bytes), void *arg, uint64_t *size)
+{
+	const struct spool	*like = t->body.spool;
+	struct spool		 sp;
+	int			 fd = -1, saved;
+
+	spool_init(&sp, like->dir, like->mem_max, like->max);
+	spool_want_fd(&sp, expected);
+	if (txn_make(&sp, make, arg) == 0 && (fd = spool_fd(&sp)) != -1) {
+		*size = sp.len;
+		fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	}
+	saved = errno;
+	spool_clear(&sp);
+	errno = saved;
+	return fd;
 }
 
 void

@@ -97,6 +97,46 @@ case $user,$mode in
 *) fail "$tmp/made/below is $mode" ;;
 esac
 
+step "a reload has the lists compiled by a child, as the workers' user"
+# as the process that watches does not know this section, it is not first
+more() {
+	configuration "blocklist more {" "cache = \"$tmp/cache\"" \
+	    "list \"more\" { path = {$1} } }" \
+	    'service "/more" { run = {more} }' >"$tmp/icapd.conf"
+}
+printf '%s\n' more.example 'not an entry' >"$tmp/lists/more"
+chmod a+r "$tmp/lists/more"
+icapd_configured
+more "\"$tmp/lists/more\""
+"$icapctl" -r "$tmp/board" reload >"$tmp/reload.out" 2>&1 ||
+    fail "icapctl: $(cat "$tmp/reload.out")"
+has "$tmp/icapd.err" 'reload: info: .*"more": compiled 1 entries' ||
+    fail "the child has not compiled it"
+[ "$(count "$tmp/icapd.err" '"more": compiled')" -eq 1 ] ||
+    fail "it was not the child alone"
+[ "$(count "$tmp/icapd.err" 'lists/more:2: ')" -eq 1 ] ||
+    fail "the line that is no entry is not told once"
+more_db=$tmp/cache/blocklist-more.cdb
+[ "$(stat -c %U "$more_db")" = "$user" ] ||
+    fail "somebody else's: $(ls -l "$more_db")"
+blocks more http://more.example/
+blocks ads http://ads.example/
+
+step "what it finds wrong is told whole, and once"
+more "\"$tmp/lists/none\", \"$tmp/lists/more\""
+echo 'nonsense = yes' >>"$tmp/icapd.conf"
+"$icapctl" -r "$tmp/board" reload >"$tmp/reload.out" 2>&1 &&
+    fail "icapctl: $(cat "$tmp/reload.out")"
+has "$tmp/reload.out" 'icapd.conf:[0-9]*: .*lists/none": No such file' ||
+    fail "icapctl: $(cat "$tmp/reload.out")"
+for word in 'lists/none": No such file' nonsense; do
+	[ "$(count "$tmp/icapd.err" "reload: error: .*conf:[0-9]*: .*$word")" \
+	    -eq 1 ] || fail "$word is not told once"
+done
+blocks more http://more.example/
+icapd_stop TERM
+rm "$more_db"
+
 step "a folder that others can write to is refused"
 chmod 770 "$tmp/cache"
 refused "others can write to it"
@@ -157,6 +197,18 @@ mkdir "$tmp/cache"
 echo precious >"$tmp/cache/file"
 made_anew 'compiled 2 entries'
 [ "$(stat -c %U "$tmp/cache")" = root ] || fail "it was given away"
+
+step "root: and a reload, whose child cannot write there, is not misled by it"
+icapd_configured
+passes ads http://unkept.example/
+add_entry unkept.example
+"$icapctl" -r "$tmp/board" reload >"$tmp/reload.out" 2>&1 ||
+    fail "icapctl: $(cat "$tmp/reload.out")"
+blocks ads http://unkept.example/
+# the process that watches may have been as fast
+[ "$(count "$tmp/icapd.err" 'master: info: .*"ads": compiled 3 entries')" \
+    -eq 1 ] || fail "the master has taken the old one for the new one"
+icapd_stop TERM
 rm -rf "$tmp/cache"
 
 step "root: lists are read anew without privileges, outside a chroot"

@@ -268,7 +268,8 @@ END_TEST
 
 static struct blocklist_list	 three[3];
 static char			*paths[3][1];
-static struct blocklist_sources	 sources = { "test", three, 0, false };
+static struct blocklist_sources	 sources = { "test", three, 0, false,
+					    false };
 
 static void
 use_lists(unsigned int n)
@@ -540,6 +541,27 @@ START_TEST(stored)
 	check("new.example", "a:new.example ");
 	check("ads.example", "");
 	ck_assert_str_eq(notices.s, "");
+}
+END_TEST
+
+/* What a child has left is taken as it is, where it is of the same paths. */
+START_TEST(stored_rehearsed)
+{
+	put("a", "ads.example\n");
+	use_lists(1);
+	check("ads.example", "a:ads.example ");
+	put("a", "new.example\n");
+	put("b", "b.example\n");
+	sources.is_rehearsed = true;
+	check("ads.example", "a:ads.example ");
+	check("new.example", "");
+	ck_assert_int_eq(unlink(path_of("a")), 0);
+	check("ads.example", "a:ads.example ");
+	put("a", "new.example\n");
+	use_lists(2);
+	check("new.example", "a:new.example ");
+	check("b.example", "b:b.example ");
+	sources.is_rehearsed = false;
 }
 END_TEST
 
@@ -1121,6 +1143,7 @@ add(TCase *tc)
 	unit_add_rows(tc, finding, finds);
 	tcase_add_test(tc, finding_many);
 	tcase_add_test(tc, stored);
+	tcase_add_test(tc, stored_rehearsed);
 	tcase_add_loop_test(tc, stored_damaged, 0, 2);
 	tcase_add_test(tc, stored_nowhere);
 	tcase_add_test(tc, faults);

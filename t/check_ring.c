@@ -4,6 +4,7 @@
  * the order of its ring, whoever is killed, whether the disk is full or the
  * folder gone.  Producers and loggers are processes of the test's own.
  */
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -30,6 +31,7 @@
 #define KILLS		60
 #define KILL_EVERY	150		/* lines between two kills */
 #define LINES		4000		/* of each producer, without kills */
+#define THEIRS		(RING_WORKER + 2)	/* the other daemon's rings */
 
 struct fixture {
 	struct rings		*rs;
@@ -42,6 +44,8 @@ struct fixture {
 	int			 out;		/* a logger's stdout, or -1 */
 	int			 syslogd;	/* not a logger's, or -1 */
 	logger_orphan		*orphan;
+	uint64_t		 torn;		/* lines that may be */
+	struct rings		*theirs;	/* of another daemon */
 };
 
 static struct fixture	 f;
@@ -72,6 +76,19 @@ set_up(void)
 	f.pub = (struct ring_public *)((char *)shared + 8192);
 	f.rs = rings_open(PLACES, RING_SIZE_MIN, f.pub);
 	ck_assert_ptr_nonnull(f.rs);
+	f.theirs = rings_open(PLACES, RING_SIZE_MIN,
+	    (struct ring_public *)((char *)shared + (1 << 19)));
+	ck_assert_ptr_nonnull(f.theirs);
+}
+
+/* From now on all is about the rings of the other daemon, and back. */
+static void
+change_daemon(void)
+{
+	struct rings	*rs = f.rs;
+
+	f.rs = f.theirs;
+	f.theirs = rs;
 }
 
 static void
@@ -88,6 +105,7 @@ tear_down(void)
 	(void)unlink(old);
 	(void)rmdir(f.dir);
 	rings_close(f.rs);
+	rings_close(f.theirs);
 	(void)munmap((void *)(uintptr_t)f.put, 1 << 20);
 }
 
@@ -140,21 +158,28 @@ kill_logger(void)
 }
 
 /* "ring number xxx...": of different lengths, some larger than a page. */
-static int
-put(unsigned int ring, uint64_t number, unsigned int log, bool wait)
+static size_t
+compose(char text[RING_LINE_MAX], unsigned int ring, uint64_t number)
 {
-	struct ring_line	 line = { .log = (uint16_t)log };
-	char			 text[RING_LINE_MAX];
-	size_t			 n, pad;
+	size_t	 n, pad;
 
-	n = (size_t)snprintf(text, sizeof(text), "%u %llu ", ring,
+	n = (size_t)snprintf(text, RING_LINE_MAX, "%u %llu ", ring,
 	    (unsigned long long)number);
 	pad = number % 97 == 0 ? 5000 : number * 31 % 400;
 	memset(text + n, 'x', pad);
 	n += pad;
 	text[n++] = '\n';
+	return n;
+}
+
+static int
+put(unsigned int ring, uint64_t number, unsigned int log, bool wait)
+{
+	struct ring_line	 line = { .log = (uint16_t)log };
+	char			 text[RING_LINE_MAX];
+
+	line.len = (uint32_t)compose(text, ring, number);
 	line.p = text;
-	line.len = (uint32_t)n;
 	return ring_put(f.rs, ring, &line, 1, wait, false);
 }
 
@@ -191,7 +216,8 @@ start_producer(unsigned int ring, uint64_t lines)
 
 /*
  * Reads a log: the lines of each ring must be 1, 2, 3 ... without a gap and
- * whole.  Returns how many there are, and of each ring.
+ * whole, but for those that may be torn.  Returns how many there are, and of
+ * each ring.
  */
 static uint64_t
 read_log(const char *path, uint64_t last[PLACES + RING_WORKER])
@@ -211,6 +237,10 @@ read_log(const char *path, uint64_t last[PLACES + RING_WORKER])
 		number = strtoull(p + 1, &p, 10);
 		unit_must(*p == ' ');
 		pad = number % 97 == 0 ? 5000 : number * 31 % 400;
+		if (strspn(p + 1, "x") < pad && f.torn > 0) {
+			f.torn--;
+			continue;
+		}
 		unit_must(strspn(p + 1, "x") == pad && p[1 + pad] == '\n');
 		if (number != last[ring] + 1)
 			ck_abort_msg("ring %u: line %llu after %llu", ring,
@@ -255,9 +285,15 @@ count_log(const char *path, uint64_t count[PLACES + RING_WORKER])
 }
 
 static uint64_t
+written_lines(struct rings *rs)
+{
+	return __atomic_load_n(&rings_log(rs, 0)->lines, __ATOMIC_RELAXED);
+}
+
+static uint64_t
 written(void)
 {
-	return __atomic_load_n(&rings_log(f.rs, 0)->lines, __ATOMIC_RELAXED);
+	return written_lines(f.rs);
 }
 
 START_TEST(lines_come_out_whole_and_in_order)
@@ -482,7 +518,7 @@ START_TEST(logs_do_not_mix)
 	ring_take(f.rs, RING_WORKER, getpid());
 	for (i = 1; i <= 500; i++)
 		ck_assert_int_eq(put(RING_WORKER, i, 0, true), 0);
-	/* one that is added later */
+	/* one that is added later, and known to the next logger */
 	ck_assert_int_eq(rings_add_log(f.rs, other), 1);
 	memset(line, 0, sizeof(line));
 	for (i = 501; i <= 1000; i++) {
@@ -490,9 +526,13 @@ START_TEST(logs_do_not_mix)
 		line[0].log = 1;
 		line[0].p = "4 1 xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\n";
 		line[0].len = (uint32_t)strlen(line[0].p);
-		if (i == 501)
-			ck_assert_int_eq(ring_put(f.rs, RING_WORKER, line, 1,
-			    true, false), 0);
+		if (i > 501)
+			continue;
+		ck_assert_int_eq(ring_put(f.rs, RING_WORKER, line, 1, true,
+		    false), 0);
+		finish_logger();
+		ck_assert_int_eq(access(other, F_OK), -1);
+		start_logger(NULL);
 	}
 	finish_logger();
 	ck_assert_uint_eq(read_log(f.path, last), 1000);
@@ -900,6 +940,8 @@ START_TEST(places_of_logs_are_used_again)
 			pause_a_little();
 		o = (unsigned int)log;
 		ck_assert_uint_eq(rings_log(f.rs, o)->lines, 0);
+		finish_logger();
+		start_logger(NULL);
 		ck_assert_int_eq(put(RING_WORKER, i + 1, o, true), 0);
 		ck_assert_int_eq(put(RING_WORKER, i + 1, 0, true), 0);
 		rings_end_log(f.rs, o);
@@ -916,10 +958,12 @@ START_TEST(places_of_logs_are_used_again)
 			ck_assert_int_eq(unlink(path), 0);
 		}
 	}
-	/* it is wanted again before it was freed */
+	/* it is wanted again, before it was freed or after that */
 	rings_end_log(f.rs, 0);
 	while ((log = rings_add_log(f.rs, f.path)) == -1)
 		pause_a_little();
+	finish_logger();
+	start_logger(NULL);
 	ck_assert_int_eq(put(RING_WORKER, i + 1, (unsigned int)log, true), 0);
 	finish_logger();
 	ck_assert(ring_log_is_used(rings_log(f.rs, (unsigned int)log)));
@@ -1001,6 +1045,190 @@ START_TEST(a_finished_write_is_not_undone)
 	finish_logger();
 	ck_assert_uint_eq(written(), n);
 	ck_assert_uint_eq(read_log(f.path, last), n);
+}
+END_TEST
+
+/*
+ * A logger of ours was killed in a write of three lines, of which so many
+ * bytes got into the file; then the one of another daemon wrote so many lines
+ * there.
+ */
+static void
+die_in_a_write(size_t written, uint64_t theirs)
+{
+	char		 text[3 * RING_LINE_MAX];
+	struct ring_log	*log;
+	struct stat	 st;
+	size_t		 len = 0;
+	uint64_t	 n;
+	int		 fd;
+
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), 0);
+	ck_assert_int_eq(rings_add_log(f.theirs, f.path), 0);
+	ck_assert_int_ne(fd = open(f.path, O_WRONLY | O_CREAT | O_TRUNC,
+	    0600), -1);
+	ring_take(f.rs, RING_WORKER, getpid());
+	for (n = 1; n <= 3; n++) {
+		len += compose(text + len, RING_WORKER, n);
+		ck_assert_int_eq(put(RING_WORKER, n, 0, true), 0);
+	}
+	log = rings_log(f.rs, 0);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	log->dev = (uint64_t)st.st_dev;
+	log->ino = (uint64_t)st.st_ino;
+	log->len = len;
+	log->phase = RING_ANNOUNCED;
+	ring_cursor(f.rs, RING_WORKER, 0)->next = ring_head(f.rs, RING_WORKER);
+	ck_assert_uint_le(written, len);
+	ck_assert_int_eq(write(fd, text, written), (ssize_t)written);
+	(void)close(fd);
+	change_daemon();
+	ring_take(f.rs, THEIRS, getpid());
+	for (n = 1; n <= theirs; n++)
+		ck_assert_int_eq(put(THEIRS, n, 0, true), 0);
+	start_logger(NULL);
+	finish_logger();
+	change_daemon();
+}
+
+/* What is found in the file in the end: all lines once, and nothing else. */
+static void
+recover_from(size_t written, uint64_t theirs, bool torn)
+{
+	uint64_t	 last[PLACES + RING_WORKER] = { 0 };
+
+	die_in_a_write(written, theirs);
+	start_logger(NULL);
+	ck_assert_int_eq(put(RING_WORKER, 4, 0, true), 0);
+	finish_logger();
+	f.torn = torn;
+	ck_assert_uint_eq(read_log(f.path, last), 4 + theirs);
+	ck_assert_uint_eq(last[RING_WORKER], 4);
+	ck_assert_uint_eq(last[THEIRS], theirs);
+	ck_assert_uint_eq(f.torn, 0);
+	ck_assert_uint_eq(written_lines(f.rs), 4);
+	ck_assert_uint_eq(written_lines(f.theirs), theirs);
+	tear_down();
+	set_up();
+}
+
+START_TEST(a_write_that_died_loses_nobodys_lines)
+{
+	char		 text[RING_LINE_MAX];
+	size_t		 end[4] = { 0 };
+	uint64_t	 n;
+
+	for (n = 1; n <= 3; n++)
+		end[n] = end[n - 1] + compose(text, RING_WORKER, n);
+	for (n = 0; n <= 3; n++) {
+		/* nobody, less than was to be written, or more */
+		recover_from(end[n], 0, false);
+		recover_from(end[n], 1, false);
+		recover_from(end[n], 100, false);
+	}
+	for (n = 0; n < 3; n++) {
+		/* alone it is cut off, else it is a line of its own */
+		recover_from(end[n] + 9, 0, false);
+		recover_from(end[n] + 9, 1, true);
+		recover_from(end[n] + 9, 100, true);
+		/* but for its end, which the other one has written */
+		recover_from(end[n + 1] - 1, 1, false);
+	}
+}
+END_TEST
+
+/* Does that process wait for a lock of a file? */
+static bool
+waits_for_lock(pid_t pid)
+{
+	char	 line[256], want[64];
+	bool	 found = false;
+	FILE	*fp;
+
+	ck_assert_ptr_nonnull(fp = fopen("/proc/locks", "r"));
+	(void)snprintf(want, sizeof(want), "-> FLOCK  ADVISORY  WRITE %ld ",
+	    (long)pid);
+	while (!found && fgets(line, sizeof(line), fp) != NULL)
+		found = strstr(line, want) != NULL;
+	(void)fclose(fp);
+	return found;
+}
+
+/* While another logger writes to the file ours does not, but afterwards. */
+START_TEST(a_file_has_one_writer_at_a_time)
+{
+	uint64_t	 last[PLACES + RING_WORKER] = { 0 };
+	char		 text[RING_LINE_MAX];
+	ssize_t		 n = (ssize_t)compose(text, THEIRS, 1);
+	struct stat	 st;
+	int		 fd;
+
+	if (access("/proc/locks", R_OK) == -1) {
+		(void)puts("SKIP: /proc/locks cannot be read");
+		return;
+	}
+	ck_assert_int_ne(fd = open(f.path, O_WRONLY | O_CREAT | O_APPEND,
+	    0600), -1);
+	ck_assert_int_eq(flock(fd, LOCK_EX), 0);
+	ck_assert_int_eq(rings_add_log(f.rs, f.path), 0);
+	ring_take(f.rs, RING_WORKER, getpid());
+	ck_assert_int_eq(put(RING_WORKER, 1, 0, true), 0);
+	start_logger(NULL);
+	/* in the end it would take that for a failure, and try again */
+	while (!waits_for_lock(f.logger) && rings_log(f.rs, 0)->errors == 0)
+		pause_a_little();
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_int_eq(st.st_size, 0);
+	ck_assert_int_eq(write(fd, text, (size_t)n), n);
+	ck_assert_int_eq(flock(fd, LOCK_UN), 0);
+	finish_logger();
+	(void)close(fd);
+	ck_assert_uint_eq(read_log(f.path, last), 2);
+}
+END_TEST
+
+/* As during an upgrade; and the loggers of both are killed. */
+START_TEST(two_daemons_write_to_one_file)
+{
+	uint64_t	 last[PLACES + RING_WORKER] = { 0 };
+	uint64_t	 seen, total = 0;
+	unsigned int	 i, k;
+	pid_t		 pid[PLACES], other = 0, swap;
+
+	for (i = 0; i < PLACES; i++) {
+		if (RING_WORKER + i == THEIRS)
+			change_daemon();
+		ck_assert_int_eq(rings_add_log(f.rs, f.path), 0);
+		pid[i] = start_producer(RING_WORKER + i, 0);
+	}
+	for (k = 0; k < KILLS; k++) {
+		/* the other one goes on, which started a round ago */
+		change_daemon();
+		swap = f.logger;
+		f.logger = other;
+		other = swap;
+		if (f.logger != 0)
+			kill_logger();
+		seen = written();
+		start_logger(NULL);
+		while (written() < seen + KILL_EVERY)
+			;
+	}
+	*f.stop = 1;
+	for (i = 0; i < PLACES; i++)
+		ck_assert_int_eq(waitpid(pid[i], NULL, 0), pid[i]);
+	for (i = 0; i < 2; i++) {
+		finish_logger();
+		change_daemon();
+		f.logger = other;
+	}
+	f.logger = 0;
+	for (i = 0; i < PLACES; i++)
+		total += f.put[RING_WORKER + i];
+	f.torn = KILLS;
+	ck_assert_uint_eq(read_log(f.path, last), total);
+	ck_assert_uint_eq(written_lines(f.rs) + written_lines(f.theirs),
+	    total);
 }
 END_TEST
 
@@ -1182,6 +1410,9 @@ add(TCase *tc)
 	tcase_add_test(tc, there_is_an_end_of_places);
 	tcase_add_test(tc, standard_output_survives_a_full_disk);
 	tcase_add_test(tc, a_finished_write_is_not_undone);
+	tcase_add_test(tc, a_write_that_died_loses_nobodys_lines);
+	tcase_add_test(tc, a_file_has_one_writer_at_a_time);
+	tcase_add_test(tc, two_daemons_write_to_one_file);
 	tcase_add_test(tc, a_reopen_is_counted_whoever_does_it);
 	tcase_add_test(tc, a_reopened_log_does_not_fail_for_want_of_lines);
 	tcase_add_test(tc, a_dead_transaction_has_its_line_at_once);

@@ -302,18 +302,21 @@ scribble_rings(void)
 	scribble((void *)first, (size_t)(last - (char *)first));
 }
 
-/* All of a log but which file it is: it would be one anywhere. */
+/*
+ * All of the logs.  One of them often keeps what the logger goes by, so that
+ * it has something to do.
+ */
 static void
 scribble_logs(void)
 {
 	struct ring_public	*pub = &tally_head(tally)->logs;
-	struct ring_log		*log;
+	struct ring_log		*log = &pub->log[0];
+	uint32_t		 state = log->state, serial = log->serial;
 
-	for (log = pub->log; log < pub->log + RING_LOGS; log++) {
-		if (log->serial == 0)
-			continue;
-		scribble(&log->lines, sizeof(*log) -
-		    offsetof(struct ring_log, lines));
+	scribble(pub->log, sizeof(pub->log));
+	if (roll() % 4 != 0) {
+		log->state = state;
+		log->serial = serial;
 		log->phase = (uint32_t)(roll() % 4);
 	}
 	pub->nlogs = (uint32_t)extreme();
@@ -342,11 +345,21 @@ start_logger(void)
 	return pid;
 }
 
+static void
+end_logger(pid_t pid)
+{
+	int	 status;
+
+	ck_assert_int_eq(kill(pid, LOGGER_FINISH), 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+	    "status %#x", (unsigned int)status);
+}
+
 /* Again and again another logger, as it comes with each reload. */
 START_TEST(the_logger_stays_within_bounds_and_ends)
 {
 	unsigned int	 i, k;
-	int		 status;
 	pid_t		 pid;
 
 	ck_assert_int_eq(rings_add_log(rings, "log"), 0);
@@ -359,12 +372,58 @@ START_TEST(the_logger_stays_within_bounds_and_ends)
 			scribble_logs();
 			rings_alarm(rings);
 		}
-		ck_assert_int_eq(kill(pid, LOGGER_FINISH), 0);
-		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-		ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0,
-		    "round %u: status %#x", i, (unsigned int)status);
+		end_logger(pid);
 	}
 	(void)unlink("log");
+}
+END_TEST
+
+/* What a worker can write, to have a file of its choice written to. */
+static void
+rename_logs(const char *path, uint32_t serial)
+{
+	struct ring_public	*pub = &tally_head(tally)->logs;
+	unsigned int		 i;
+
+	for (i = 0; i < RING_LOGS; i++) {
+		(void)strlcpy(pub->log[i].path, path,
+		    sizeof(pub->log[i].path));
+		pub->log[i].serial = serial;
+		pub->log[i].state = RING_LOG_USED;
+	}
+	pub->nlogs = RING_LOGS;
+}
+
+/* Which file a log is, only the master says. */
+START_TEST(no_worker_chooses_the_file_of_a_log)
+{
+	struct ring_line line = { .log = 0, .p = "line\n", .len = 5 };
+	struct stat	 st;
+	uint32_t	 serial;
+
+	ck_assert_int_eq(rings_add_log(rings, "log"), 0);
+	ring_take(rings, RING_WORKER, getpid());
+	for (serial = 0; serial < 4; serial++) {
+		ck_assert_int_eq(ring_put(rings, RING_WORKER, &line, 1, false,
+		    false), 0);
+		rename_logs("evil", serial);
+		ck_assert_int_eq(rings_find_log(rings, "log"), 0);
+		ck_assert_int_eq(rings_find_log(rings, "evil"), -1);
+		end_logger(start_logger());
+		ck_assert_int_eq(access("evil", F_OK), -1);
+		ck_assert_int_eq(access("log", F_OK), serial >= 1 ? 0 : -1);
+	}
+	/* what is in the rings is not lost by that */
+	rename_logs("evil", 1);
+	end_logger(start_logger());
+	ck_assert_int_eq(stat("log", &st), 0);
+	ck_assert_int_eq(st.st_size, 4 * 5);
+	(void)unlink("log");
+	/* nor is a place free because somebody says so */
+	memset(&tally_head(tally)->logs.log, 0,
+	    sizeof(tally_head(tally)->logs.log));
+	ck_assert_int_eq(rings_add_log(rings, "other"), 1);
+	ck_assert_int_eq(rings_find_log(rings, "log"), 0);
 }
 END_TEST
 
@@ -396,12 +455,8 @@ static size_t
 finish(int fd)
 {
 	struct stat	 st;
-	pid_t		 pid = start_logger();
-	int		 status;
 
-	ck_assert_int_eq(kill(pid, LOGGER_FINISH), 0);
-	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
-	ck_assert_int_eq(status, 0);
+	end_logger(start_logger());
 	ck_assert_int_eq(fstat(fd, &st), 0);
 	(void)close(fd);
 	(void)unlink("log");
@@ -412,6 +467,24 @@ finish(int fd)
 START_TEST(the_logger_keeps_what_is_in_a_file)
 {
 	ck_assert_uint_ge(finish(announce(1, 1000)), 1024 * 1024);
+}
+END_TEST
+
+/* Nor what somebody calls the beginning of a line, and it is lines. */
+START_TEST(the_logger_cuts_off_no_lines)
+{
+	static char	 text[1001];
+	struct ring_line line = { .log = 0, .p = text, .len = sizeof(text) };
+	int		 fd = announce(1024 * 1024 - 1000, sizeof(text));
+
+	memset(text, '\n', sizeof(text));
+	ring_take(rings, RING_WORKER, getpid());
+	ck_assert_int_eq(ring_put(rings, RING_WORKER, &line, 1, false, false),
+	    0);
+	ring_cursor(rings, RING_WORKER, 0)->next = ring_head(rings,
+	    RING_WORKER);
+	ring_leave(rings, RING_WORKER, getpid());
+	ck_assert_uint_eq(finish(fd), 1024 * 1024 + sizeof(text));
 }
 END_TEST
 
@@ -447,7 +520,9 @@ add(TCase *tc)
 	tcase_add_test(tc, a_file_is_read_within_bounds);
 	tcase_add_test(tc, what_is_being_written_is_read_within_bounds);
 	tcase_add_test(tc, the_logger_stays_within_bounds_and_ends);
+	tcase_add_test(tc, no_worker_chooses_the_file_of_a_log);
 	tcase_add_test(tc, the_logger_keeps_what_is_in_a_file);
+	tcase_add_test(tc, the_logger_cuts_off_no_lines);
 	tcase_add_test(tc, the_logger_gathers_what_it_has_room_for);
 }
 

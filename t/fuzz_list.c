@@ -154,7 +154,7 @@ static void
 compile(char *path)
 {
 	static struct blocklist_list	 list;
-	struct blocklist_sources	 s = { "fuzz", &list, 1, false };
+	struct blocklist_sources	 s = { "fuzz", &list, 1, false, false };
 	struct blocklist_fault		 fault;
 	struct blocklist_db		 db;
 	unsigned char			 stamp[BLOCKLIST_DIGEST_LEN] = { 0 };

@@ -111,7 +111,7 @@ check_rule(char *line[], unsigned int n, const char *from)
 		CFG_END()
 	};
 	static struct blocklist_list	 list[2];
-	struct blocklist_sources	 s = { "fuzz", list, 2, false };
+	struct blocklist_sources	 s = { "fuzz", list, 2, false, false };
 	struct service_setup		 setup;
 	struct blocklist_rule		 rule;
 	cfg_t				*cfg;

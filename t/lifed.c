@@ -28,6 +28,7 @@
 
 #include "../services/list.h"
 #include "../server/conf_key.h"
+#include "../server/rehearse.h"
 #include "../server/start.h"
 
 #define PLANS	(sizeof(services) / sizeof(services[0]))
@@ -48,6 +49,9 @@ struct setting {
 
 /* What workers do when they start: "start" in FILE. */
 static char	 start_with[32];
+
+/* A reload reads a byte from there before the master does: "hold" in FILE. */
+static char	 hold[256];
 
 static int
 life_start(void *instance)
@@ -235,6 +239,9 @@ setting_add(struct setting *s, const char *name, const char *value)
 	if (strcmp(name, "start") == 0)
 		return strlcpy(start_with, value, sizeof(start_with)) <
 		    sizeof(start_with) ? 0 : -1;
+	if (strcmp(name, "hold") == 0)
+		return strlcpy(hold, value, sizeof(hold)) < sizeof(hold) ?
+		    0 : -1;
 	if (strcmp(name, "allow") == 0) {
 		if (s->listen.allow.n == NETS || admit_parse_net(value,
 		    &s->net[s->listen.allow.n++], &why) == -1)
@@ -270,8 +277,23 @@ setting_add(struct setting *s, const char *name, const char *value)
 	return 0;
 }
 
+static void
+wait_at_hold(void)
+{
+	char	 byte;
+	int	 fd;
+
+	if (hold[0] == '\0')
+		return;
+	if ((fd = open(hold, O_RDONLY | O_CLOEXEC)) == -1 ||
+	    read(fd, &byte, 1) != 1)
+		err(1, "%s", hold);
+	(void)close(fd);
+}
+
 static int
-setting_load(void *arg, struct conf **next, char *why, size_t size)
+setting_load(void *arg, enum start_turn turn, struct conf **next, char *why,
+    size_t size)
 {
 	const char	*path = arg;
 	struct setting	*s;
@@ -289,7 +311,7 @@ setting_load(void *arg, struct conf **next, char *why, size_t size)
 	s->listen.port = "0";
 	s->conf.listen = &s->listen;
 	s->conf.nlisten = 1;
-	start_with[0] = '\0';
+	start_with[0] = hold[0] = '\0';
 	for (i = 0; i < PLANS; i++) {
 		s->step[i].service = &services[i];
 		s->plan[i].path = services[i].name;
@@ -318,6 +340,8 @@ setting_load(void *arg, struct conf **next, char *why, size_t size)
 		}
 	}
 	(void)fclose(fp);
+	if (turn == START_REHEARSAL && rehearse_drop(&s->conf) == 0)
+		wait_at_hold();
 	if (result == -1)
 		free(s);
 	else
@@ -348,7 +372,8 @@ main(int argc, char *argv[])
 	start.arg = argv[1];
 	start.reload = setting_load;
 	start.release = setting_release;
-	if (setting_load(start.arg, &start.conf, why, sizeof(why)) == -1)
+	if (setting_load(start.arg, START_ALONE, &start.conf, why,
+	    sizeof(why)) == -1)
 		errx(1, "%s", why);
 	return start_run(&start);
 }

@@ -290,6 +290,9 @@ else
 	if has "$event.next" 'reload failed'; then
 		fail "it is in the log that was refused"
 	fi
+	# nor does that one keep its place: a logger was told of it at once
+	wait_until status_is '.logs | length == 1' || fail "it stays"
+	[ -e "$event.next" ] || fail "nobody has looked at it"
 fi
 
 step "the line of a worker of an old configuration that is killed"

@@ -127,6 +127,11 @@ opened_init(struct opened *o, const struct service *service,
 	setup.arg = o;
 	if (service->open(&setup, &o->instance) == -1)
 		o->instance = NULL;
+	else if (service->load != NULL &&
+	    service->load(&setup, o->instance) == -1) {
+		service->close(o->instance);
+		o->instance = NULL;
+	}
 	ck_assert_int_eq(o->instance == NULL, o->errors.len > 0);
 }
 

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "../server/conf_key.h"
+#include "../server/rehearse.h"
 #include "../server/start.h"
 #include "../services/service.h"
 
@@ -213,12 +214,15 @@ setting_read(const char *path, char *why, size_t size)
 }
 
 static int
-reload(void *arg, struct conf **next, char *why, size_t size)
+reload(void *arg, enum start_turn turn, struct conf **next, char *why,
+    size_t size)
 {
 	struct setting	*s = setting_read(arg, why, size);
 
 	if (s == NULL)
 		return -1;
+	if (turn == START_REHEARSAL)
+		(void)rehearse_drop(&s->conf);
 	*next = &s->conf;
 	return 0;
 }

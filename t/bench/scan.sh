@@ -251,7 +251,7 @@ clamd_start
 icapd_conf >"$tmp/icapd.conf"
 mkdir "$tmp/log"
 chmod 1777 "$tmp/log"
-av_start
+icapd_serve
 cicap_start
 unix=$tmp/clamd.sock
 icapd_pids="$icapd_pid $(family "$icapd_pid" | tr '\n' ' ')"
