@@ -414,7 +414,7 @@ look_at_mail_coding(struct scan *s)
 
 	for (n = 0; next_field(s, "Content-Transfer-Encoding", &pos,
 	    &value); n++) {
-		coding = clamav_head_coding(slice_trim(value));
+		coding = clamav_head_http_coding(slice_trim(value));
 		if (coding != CLAMAV_CODING_NONE)
 			s->coding = coding;
 	}

@@ -129,7 +129,7 @@ enum clamav_coding {
 enum clamav_kind {
 	CLAMAV_FILE,
 	CLAMAV_MULTIPART,
-	CLAMAV_MESSAGE,			/* a head and what is behind it */
+	CLAMAV_MAIL,			/* a head and what is behind it */
 	CLAMAV_HTTP,			/* a start line before these */
 	CLAMAV_KIND_ODD
 };
@@ -148,8 +148,13 @@ struct clamav_head {
 /* The head of a part, without a start line and with its empty line. */
 void	 clamav_head_parse(struct clamav_head *h, struct slice head);
 
-/* The value of one Content-Transfer-Encoding. */
+/*
+ * The value of one Content-Transfer-Encoding; and that of one in the head of
+ * an HTTP message, which has no such field, so that many words there (utf-8,
+ * none) mean nothing to anybody.
+ */
 enum clamav_coding clamav_head_coding(struct slice word);
+enum clamav_coding clamav_head_http_coding(struct slice word);
 
 /*
  * A message, of HTTP if it has a start line, becomes its head and the rest.
@@ -212,6 +217,7 @@ struct clamav_walk {
 	void		*arg;
 
 	unsigned int	 nparts;		/* 0 */
+	unsigned int	 nmails;		/* that we are in: 0 */
 	uint64_t	 work;			/* bytes handed on: 0 */
 };
 

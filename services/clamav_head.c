@@ -212,6 +212,17 @@ next_field(struct slice head, size_t *from, struct field *f)
 	return false;
 }
 
+static bool
+contains_nocase(struct slice s, const char *what)
+{
+	size_t	 len = strlen(what);
+
+	for (; s.len >= len; s.p++, s.len--)
+		if (strncasecmp(s.p, what, len) == 0)
+			return true;
+	return false;
+}
+
 enum clamav_coding
 clamav_head_coding(struct slice word)
 {
@@ -225,15 +236,22 @@ clamav_head_coding(struct slice word)
 	return CLAMAV_CODING_ODD;
 }
 
-static bool
-contains_nocase(struct slice s, const char *what)
+enum clamav_coding
+clamav_head_http_coding(struct slice word)
 {
-	size_t	 len = strlen(what);
+	/* what is in the names of codings that there are, x-uuencode and so */
+	static const char *const	 parts[] = {
+		"x-", "64", "quoted", "printable", "uu", "hex", "yenc"
+	};
+	enum clamav_coding		 coding = clamav_head_coding(word);
+	size_t				 i;
 
-	for (; s.len >= len; s.p++, s.len--)
-		if (strncasecmp(s.p, what, len) == 0)
-			return true;
-	return false;
+	if (coding != CLAMAV_CODING_ODD)
+		return coding;
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (contains_nocase(word, parts[i]))
+			return CLAMAV_CODING_ODD;
+	return CLAMAV_CODING_NONE;
 }
 
 static bool
@@ -264,7 +282,7 @@ kind_of(struct slice value, struct slice *boundary)
 	if (is_type(value, "message/partial"))
 		return CLAMAV_KIND_ODD;
 	if (slice_begins_nocase(value, "message/"))
-		return CLAMAV_MESSAGE;
+		return CLAMAV_MAIL;
 	return contains_nocase(value, "application/http,") ||
 	    contains_nocase(value, ", application/http") ||
 	    contains_nocase(value, ",application/http") ||

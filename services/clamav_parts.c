@@ -4,7 +4,9 @@
  * before base64 or quoted-printable, its own parts, and what is behind the
  * head of a message in it.  Called by clamav.c, which has all of these
  * scanned.  It must not leave out what some reader might see without giving a
- * reason, nor undo what readers undo in different ways.
+ * reason, nor undo what readers undo in different ways.  Only mail is left to
+ * the engine, which takes it apart for itself as it does an archive: what is
+ * clear in it is handed on all the same, what is not gives no reason.
  *
  * The work has a bound.  A level hands on each byte of its body once, and
  * where it is open what its delimiters are, once more; a part that is decoded
@@ -22,6 +24,14 @@ static bool	 walk_parts(struct clamav_walk *w, struct slice boundary,
 		    size_t offset, size_t len, unsigned int depth);
 static bool	 walk_file(struct clamav_walk *w, const struct clamav_head *h,
 		    size_t offset, size_t len, unsigned int depth);
+
+/* What is not clear; in mail that is the engine's. */
+static void
+tell(const struct clamav_walk *w, enum clamd_result result, const char *text)
+{
+	if (w->nmails == 0)
+		w->reason(w->arg, result, text);
+}
 
 static bool
 take_part(struct clamav_walk *w)
@@ -68,7 +78,7 @@ walk_coded(struct clamav_walk *w, enum clamav_coding coding, bool is_lf,
 	if (!decode(w, &d, offset, len))
 		return false;
 	if (d.is_odd) {
-		w->reason(w->arg, CLAMD_ENCODED, coding == CLAMAV_BASE64 ?
+		tell(w, CLAMD_ENCODED, coding == CLAMAV_BASE64 ?
 		    "odd base64" : "odd quoted-printable");
 		return true;
 	}
@@ -88,36 +98,53 @@ walk_length(struct clamav_walk *w, const struct clamav_head *h,
 	if (!h->has_length || rest.len == 0)
 		return true;
 	if (h->is_length_odd) {
-		w->reason(w->arg, CLAMD_FORM, "the length of a message");
+		tell(w, CLAMD_FORM, "the length of a message");
 		return true;
 	}
 	if (h->length >= rest.len)
 		return true;
 	for (len = (size_t)h->length; len < rest.len; len++)
 		if (rest.p[len] != '\r' && rest.p[len] != '\n') {
-			w->reason(w->arg, CLAMD_FORM, "several messages");
+			tell(w, CLAMD_FORM, "several messages");
 			break;
 		}
 	return take_part(w) &&
 	    walk_file(w, h, offset, (size_t)h->length, depth);
 }
 
-/* What is behind the head of a message. */
+/* What is behind the start line and the head of a message of HTTP. */
 static bool
-walk_message(struct clamav_walk *w, bool is_http, size_t offset, size_t len,
+walk_http(struct clamav_walk *w, size_t offset, size_t len,
     unsigned int depth)
 {
 	struct slice		 message = { w->p + offset, len }, head, rest;
 	struct clamav_head	 h;
 
-	if (!clamav_head_split(message, is_http, &head, &rest)) {
-		w->reason(w->arg, CLAMD_FORM, "the head of a message");
+	if (!clamav_head_split(message, true, &head, &rest)) {
+		tell(w, CLAMD_FORM, "the head of a message");
 		return true;
 	}
 	clamav_head_parse(&h, head);
-	if (!walk_file(w, &h, (size_t)(rest.p - w->p), rest.len, depth))
-		return false;
-	return !is_http || walk_length(w, &h, rest, depth);
+	return walk_file(w, &h, (size_t)(rest.p - w->p), rest.len, depth) &&
+	    walk_length(w, &h, rest, depth);
+}
+
+/* The same of mail. */
+static bool
+walk_mail(struct clamav_walk *w, size_t offset, size_t len,
+    unsigned int depth)
+{
+	struct slice		 message = { w->p + offset, len }, head, rest;
+	struct clamav_head	 h;
+	bool			 go_on;
+
+	if (!clamav_head_split(message, false, &head, &rest))
+		return true;
+	clamav_head_parse(&h, head);
+	w->nmails++;
+	go_on = walk_file(w, &h, (size_t)(rest.p - w->p), rest.len, depth);
+	w->nmails--;
+	return go_on;
 }
 
 /* What more is in it than its bytes, if these are in no coding. */
@@ -128,12 +155,14 @@ walk_inside(struct clamav_walk *w, const struct clamav_head *h, size_t offset,
 	if (h->kind == CLAMAV_FILE || h->kind == CLAMAV_KIND_ODD)
 		return true;
 	if (depth == CLAMAV_DEPTH_MAX) {
-		w->reason(w->arg, CLAMD_FORM, "parts too deep");
+		tell(w, CLAMD_FORM, "parts too deep");
 		return true;
 	}
-	return h->kind == CLAMAV_MULTIPART ?
-	    walk_parts(w, h->boundary, offset, len, depth + 1) :
-	    walk_message(w, h->kind == CLAMAV_HTTP, offset, len, depth + 1);
+	if (h->kind == CLAMAV_MULTIPART)
+		return walk_parts(w, h->boundary, offset, len, depth + 1);
+	return h->kind == CLAMAV_HTTP ?
+	    walk_http(w, offset, len, depth + 1) :
+	    walk_mail(w, offset, len, depth + 1);
 }
 
 /* The bytes behind a head, whatever it says, and what it says. */
@@ -146,16 +175,16 @@ walk_file(struct clamav_walk *w, const struct clamav_head *h, size_t offset,
 	if (!take_work(w, len) || !w->scan(w->arg, offset, len))
 		return false;
 	if (h->kind == CLAMAV_KIND_ODD)
-		w->reason(w->arg, CLAMD_FORM, "the type of a part");
+		tell(w, CLAMD_FORM, "the type of a part");
 	if (h->is_packed) {
-		w->reason(w->arg, CLAMD_ENCODED, "Content-Encoding of a part");
+		tell(w, CLAMD_ENCODED, "Content-Encoding of a part");
 		return true;
 	}
 	if (h->coding == CLAMAV_CODING_NONE)
 		return walk_inside(w, h, offset, len, depth);
 	/* what has parts may not be in one (RFC 2045 6.4) */
 	if (h->coding == CLAMAV_CODING_ODD || h->kind != CLAMAV_FILE) {
-		w->reason(w->arg, CLAMD_ENCODED, "Content-Transfer-Encoding");
+		tell(w, CLAMD_ENCODED, "Content-Transfer-Encoding");
 		return true;
 	}
 	return walk_coded(w, h->coding, h->is_lf, offset, len);
@@ -178,9 +207,9 @@ walk_parts(struct clamav_walk *w, struct slice boundary, size_t offset,
 			return false;
 	}
 	if ((doubt = clamav_form_doubt(&f)) != NULL)
-		w->reason(w->arg, CLAMD_FORM, doubt);
+		tell(w, CLAMD_FORM, doubt);
 	if (f.is_coded)
-		w->reason(w->arg, CLAMD_ENCODED, "Content-Transfer-Encoding");
+		tell(w, CLAMD_ENCODED, "Content-Transfer-Encoding");
 	return true;
 }
 

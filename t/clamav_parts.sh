@@ -247,6 +247,15 @@ unclear 'Content-Type: multipart/mixed; boundary=CC' "$octets"
 unclear 'Content-Type : multipart/mixed; boundary=CC'
 unclear "$app_http"
 unclear 'Content-Type: message/partial; id="a"; number=1'
+# mail that is not clear is the engine's, as an archive is
+in_part BB "$tmp/odd" 'Content-Type: message/rfc822' >"$tmp/form"
+clean av "$tmp/form" -E "$T"
+{
+	head_of "$octets" "$quoted"
+	tr A-F a-f <"$tmp/qp"
+} >"$tmp/odd"
+in_part BB "$tmp/odd" 'Content-Type: message/rfc822' >"$tmp/form"
+clean av "$tmp/form" -E "$T"
 {
 	http "$tmp/clean" 'Content-Length: 100'
 	http "$tmp/clean"
@@ -294,7 +303,8 @@ clean av "$tmp/qp" -E "$quoted"
 clean av "$tmp/clean" -E 'Content-Transfer-Encoding: BINARY'
 withheld Unscanned.encoded av "$tmp/clean" -E "$base64"
 withheld Unscanned.encoded av "$tmp/b64" -E "$base64" -E "$base64"
-withheld Unscanned.encoded av "$tmp/b64" -E 'Content-Transfer-Encoding: x'
+withheld Unscanned.encoded av "$tmp/b64" -E 'Content-Transfer-Encoding: x-uue'
+clean av "$tmp/clean" -E 'Content-Transfer-Encoding: utf-8'
 withheld Unscanned.encoded av "$tmp/way.nested" -E "$T" -E "$base64"
 gzip -c "$tmp/b64" >"$tmp/b64.gz"
 withheld Unscanned.encoded av "$tmp/b64.gz" -E "$base64" \
