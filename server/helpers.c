@@ -12,13 +12,17 @@
 #include "view.h"
 #include "watch.h"
 
-/* Neither needs to be in the workers' root directory: logs are outside. */
+/*
+ * None needs to be in the workers' root directory, as logs are outside; and to
+ * compile a list takes more memory than to serve.
+ */
 static void
 helper_drop(const struct worker *w)
 {
 	struct priv	 priv = w->conf->priv;
 
 	priv.chroot = NULL;
+	priv.memory = 0;
 	priv_drop(&priv, w->master);
 }
 

@@ -47,6 +47,7 @@ rehearse_drop(const struct conf *conf)
 		return -1;
 	/* like the process that watches the lists */
 	priv.chroot = NULL;
+	priv.memory = 0;
 	/* what the workers inherit is opened here */
 	priv.files = 0;
 	priv_drop(&priv, rehearse_master);
