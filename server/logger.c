@@ -462,7 +462,8 @@ logger_reopen_all(struct logger *lg)
 		    rings_log(lg->rs, o)->state != RING_LOG_USED)
 			continue;
 		output_close(out);
-		if (output_open(out) == 0 && output_takes(out))
+		if (output_open(out) == 0 && logger_recover(lg, o) == 0 &&
+		    output_takes(out))
 			output_works(out);
 	}
 	log_info("logs reopened");
