@@ -341,6 +341,7 @@ report(struct client *c, unsigned int clients, double us)
 	    (double)all[total / 2], (double)all[total * 99 / 100], wrong,
 	    ((double)(ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * 1e6 +
 	    (double)(ru.ru_utime.tv_usec + ru.ru_stime.tv_usec)) / n);
+	free(all);
 	return wrong > 0;
 }
 
