@@ -93,7 +93,7 @@ configure(const struct input *in)
 					    "hosts", "paths", "status",
 					    "types", "clients", "users" };
 	cfg_t				*cfg, *rule;
-	char				 title[8];
+	char				 title[16];
 	unsigned int			 i, k;
 
 	cfg = cfg_init((cfg_opt_t *)(uintptr_t)svc_headers.options,
